@@ -1,0 +1,1 @@
+"""DVC entry points, run as `python -m stages.NAME`."""
