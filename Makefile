@@ -1,0 +1,33 @@
+# `make` runs the pipeline on the sample, `make test` the tests; each sets up what it needs.
+VENV := .venv
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
+
+.PHONY: all setup test lint clean
+
+all: setup
+	dvc repro
+	@echo
+	@cat reports/results.md
+	@echo
+	ner-head predict --text "$(EXAMPLE)"
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+test: setup
+	python -m pytest --cov
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+clean:
+	rm -rf $(VENV) models data/prepared data/features data/pool
