@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,10 +41,19 @@ def read_params(path: Path, section: str, model: type[P]) -> P:
     unknown = [str(key) for key in content if key not in SECTIONS]
     if unknown:
         raise UsageError(f"{path}: unknown section {', '.join(unknown)}; sections are {', '.join(SECTIONS)}")
+    return validate(content.get(section) or {}, section, model, source=f"{path}: ")
+
+
+def validate(values: Mapping[str, object], section: str, model: type[P], *, source: str = "") -> P:
+    """Params from plain values.
+
+    Raises:
+        UsageError: one line, `source` and the dotted path of every wrong key or value.
+    """
     try:
-        return model.model_validate(content.get(section) or {})
+        return model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{path}: {problems(error, section)}") from None
+        raise UsageError(source + problems(error, section)) from None
 
 
 def problems(error: ValidationError, section: str) -> str:

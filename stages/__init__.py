@@ -1,1 +1,23 @@
-"""DVC entry points, run as `python -m stages.NAME`."""
+"""DVC entry points, run as `python -m stages.NAME` in the project's root."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ner_head.errors import NerHeadError
+
+PARAMS = Path("params.yaml")
+PREPARED = Path("data/prepared")
+REPORTS = Path("reports")
+SPLITS = ("train", "dev", "test")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage: an error that a user can mend is one line and its exit code."""
+    try:
+        main()
+    except NerHeadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

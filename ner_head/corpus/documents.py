@@ -139,13 +139,15 @@ def from_json(record: dict[str, Any]) -> Document:
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
-    """Write one document a line; returns how many."""
+    """Write one document a line, or an empty line where there is none (DVC warns of empty files); returns how many."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as handle:
         for document in documents:
             handle.write(json.dumps(to_json(document), ensure_ascii=False) + "\n")
             count += 1
+        if not count:
+            handle.write("\n")
     return count
 
 
@@ -156,12 +158,14 @@ def read_documents(path: Path) -> Iterator[Document]:
         DataError: file and line of a record that is not a document.
     """
     try:
-        handle = path.open(encoding="utf-8", newline="\n")
+        handle = path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; run `dvc repro prepare`") from None
     with handle:
         for number, line in enumerate(handle, 1):
+            if not line.strip():
+                continue
             try:
-                yield from_json(json.loads(line))
+                yield from_json(json.loads(line.decode("utf-8")))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None

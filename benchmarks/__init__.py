@@ -1,0 +1,1 @@
+"""Measurements that docs quote; each module is a program: `python -m benchmarks.NAME`."""

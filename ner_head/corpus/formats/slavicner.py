@@ -1,0 +1,61 @@
+"""SlavicNER: raw/TOPIC/LANGUAGE/NAME.txt, and ner/TOPIC/LANGUAGE/NAME.tsv with offsets into that file.
+
+A row is start, end, surface, lemma, category, cross-lingual id; separated by tabs, no quoting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.formats.reading import Problem, Reading, read_text, topic_folders
+from ner_head.errors import DataError
+
+
+def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
+    """Read a corpus; the id of a document is its file's name without the suffix.
+
+    A row whose surface is not what its offsets cover is a problem, and no span.
+
+    Raises:
+        DataError: file and line of a row that is not one.
+    """
+    for topic, language, folder in topic_folders(source / "raw", languages):
+        for path in sorted(folder.glob("*.txt")):
+            document = Document(path.stem, read_text(path), language, topic)
+            table = source / "ner" / topic / language / f"{path.stem}.tsv"
+            if table.is_file():
+                yield _annotated(document, table)
+            else:
+                yield document, (Problem(document.key, "no annotations"),)
+
+
+def _annotated(document: Document, table: Path) -> Reading:
+    spans, problems = set(), []
+    for number, line in enumerate(read_text(table).split("\n"), 1):
+        fields = line.rstrip("\r").split("\t")
+        if fields == [""]:
+            continue
+        span, surface = _row(fields, f"{table}:{number}")
+        covered = document.text[span.start : span.end]
+        if covered == surface:
+            spans.add(span)
+        else:
+            detail = f"{table.name}:{number}: [{span.start}, {span.end}) covers {covered!r}"
+            problems.append(Problem(document.key, "surface differs", surface, detail))
+    return replace(document, spans=tuple(sorted(spans))), tuple(problems)
+
+
+def _row(fields: list[str], where: str) -> tuple[Span, str]:
+    try:
+        start, end, surface, _, label, *_ = fields
+        span = Span(int(start), int(end), label)
+    except ValueError:
+        raise DataError(
+            f"{where}: expected start, end, surface, lemma, category and id by tabs, got {fields}"
+        ) from None
+    if not 0 <= span.start < span.end or not label:
+        raise DataError(f"{where}: expected 0 <= start < end and a category, got {fields}")
+    return span, surface

@@ -1,0 +1,41 @@
+"""A corpus -> data/prepared: train, dev and test documents, segmented."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+from ner_head.corpus.documents import write_documents
+from ner_head.corpus.prepare import PrepareParams, prepare
+from ner_head.params import read_params
+from stages import PARAMS, PREPARED, REPORTS, run
+
+
+def main() -> None:
+    """Read the corpus, write the splits and the report, show a table of them."""
+    prepared = prepare(read_params(PARAMS, "prepare", PrepareParams))
+    for split, documents in prepared.splits.items():
+        write_documents(PREPARED / f"{split}.jsonl", documents)
+    report = prepared.report()
+    REPORTS.mkdir(exist_ok=True)
+    content = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    (REPORTS / "prepare.json").write_text(content, encoding="utf-8", newline="\n")
+    print(table(report), file=sys.stderr)
+
+
+def table(report: dict[str, Any]) -> str:
+    """Counts by split and language, and of each problem that there was."""
+    lines = [f"{'split':6}{'language':10}{'documents':>10}{'sentences':>10}{'words':>10}  spans"]
+    for split, languages in report["splits"].items():
+        for language, row in languages.items():
+            numbers = f"{row['documents']:>10,}{row['sentences']:>10,}{row['words']:>10,}"
+            spans = " ".join(f"{label} {count:,}" for label, count in Counter(row["spans"]).most_common())
+            lines.append(f"{split:6}{language:10}{numbers}  {spans}")
+    lines += [f"{count:,} {kind}" for kind, count in report["problems"].items() if count]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_head.corpus.documents import (
+    Document,
+    Sentence,
+    Span,
+    Word,
+    character_span,
+    from_json,
+    read_documents,
+    sentence_id,
+    to_json,
+    without_overlaps,
+    word_spans,
+    write_documents,
+)
+from ner_head.errors import DataError
+from tests.corpus.strategies import documents
+from tests.corpus.strategies import word_spans as drawn_spans
+
+SENTENCE = Sentence((Word("Nová", 2, 6), Word("Praha", 7, 12), Word("27", 12, 14)))
+
+
+@given(documents())
+def test_a_document_comes_back_from_its_record(document: Document) -> None:
+    assert from_json(json.loads(json.dumps(to_json(document)))) == document
+
+
+@given(st.lists(documents(), max_size=3))
+def test_documents_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, several: list[Document]) -> None:
+    path = tmp_path_factory.mktemp("documents") / "new" / "train.jsonl"
+    assert write_documents(path, several) == len(several)
+    assert list(read_documents(path)) == several
+
+
+@given(st.data(), documents())
+def test_word_spans_come_back_from_character_spans(data: st.DataObject, document: Document) -> None:
+    for sentence in document.sentences:
+        spans = data.draw(drawn_spans(len(sentence.words)))
+        assert word_spans(sentence, [character_span(sentence, span) for span in spans]) == spans
+
+
+def test_a_span_inside_a_word_is_widened_to_the_word() -> None:
+    assert word_spans(SENTENCE, [Span(7, 10, "LOC")]) == [Span(1, 2, "LOC")]
+
+
+def test_a_span_that_leaves_the_sentence_is_no_span_of_it() -> None:
+    assert word_spans(SENTENCE, [Span(0, 6, "LOC"), Span(12, 15, "LOC")]) == []
+
+
+def test_the_longest_of_overlapping_spans_wins_then_the_first() -> None:
+    short, long, late = Span(0, 2, "A"), Span(1, 4, "B"), Span(3, 6, "C")
+    assert without_overlaps([short, long, late]) == [long]
+    assert without_overlaps([late, short]) == [short, late]
+
+
+def test_keys_tell_equal_ids_of_two_topics_apart() -> None:
+    document = Document("pl-1", "", "pl", "brexit")
+    assert document.key == "brexit/pl/pl-1"
+    assert sentence_id(document.key, 3) == "brexit/pl/pl-1#3"
+
+
+@pytest.mark.parametrize("offsets", [[0, 4], [-1, 1], [2, 2], [2, 1]])
+def test_offsets_outside_the_text_or_empty_are_refused(offsets: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"outside the text \(0\.\.3\) or empty"):
+        from_json({"id": "1", "text": "abc", "spans": [[*offsets, "PER"]]})
+
+
+def test_a_line_that_is_no_document_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "dev.jsonl"
+    path.write_text('{"id": "1", "text": ""}\n{"id": "2"}\n')
+    with pytest.raises(DataError, match=r"dev\.jsonl:2: not a document: KeyError\('text'\)"):
+        list(read_documents(path))
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "dev.jsonl"
+    path.write_bytes(b'{"id": "1", "text": "\xff"}\n')
+    with pytest.raises(DataError, match=r"dev\.jsonl"):
+        list(read_documents(path))
+
+
+def test_no_documents_are_a_file_that_is_not_empty(tmp_path: Path) -> None:
+    assert write_documents(tmp_path / "test.jsonl", []) == 0
+    assert (tmp_path / "test.jsonl").read_text() == "\n"  # DVC warns of empty files
+
+
+def test_a_missing_file_names_the_stage_that_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"dev\.jsonl: No such file or directory; run `dvc repro prepare`"):
+        list(read_documents(tmp_path / "dev.jsonl"))

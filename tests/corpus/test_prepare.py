@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from ner_head.corpus.documents import Document, Span, read_documents, word_spans
+from ner_head.corpus.formats.reading import Problem, Reading
+from ner_head.corpus.prepare import PrepareParams, Splits, prepare, split_readings
+from ner_head.corpus.segment import SEGMENTATION
+from ner_head.corpus.tagging import TagSet
+from ner_head.errors import DataError, UsageError
+from ner_head.params import read_params
+from stages import prepare as stage
+from stages import run
+from tests.corpus.strategies import LABELS, documents, write
+
+BOTH = Splits(train=["brexit"], dev=["bibi"])
+
+
+def reading(key: str, text: str = "EU.", *spans: Span, problems: tuple[Problem, ...] = ()) -> Reading:
+    topic, language, name = key.split("/")
+    return Document(name, text, language, topic, spans=spans), problems
+
+
+def kinds(text: str, *spans: Span) -> list[tuple[str, str, str]]:
+    prepared = split_readings([reading("t/cs/1", text, *spans)], Splits(train=["t"]))
+    assert prepared.splits["train"][0].spans == spans
+    return [(problem.kind, problem.form, problem.detail) for problem in prepared.problems]
+
+
+def params_error(tmp_path: Path, content: str) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        read_params(path, "prepare", PrepareParams)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def corpus(root: Path) -> Path:
+    for topic, name in (("brexit", "1"), ("bibi", "2")):
+        header = f"cs-{name}\ncs\n2018-01-01\nhttps://news.example\n"
+        write(root, {f"raw/{topic}/cs/{name}.txt": header + "Titulek\n\nPraha v EU. Konec.\n"})
+        write(root, {f"annotated/{topic}/cs/{name}.out": f"cs-{name}\nEU\tEU\tORG\tx\nBrno\tBrno\tLOC\tx\n"})
+    return root
+
+
+def test_documents_go_where_their_topic_or_key_is_named() -> None:
+    readings = [reading("brexit/cs/1"), reading("brexit/pl/1"), reading("bibi/cs/1"), reading("ryanair/cs/1")]
+    prepared = split_readings(readings, Splits(train=["bibi", "brexit/cs/1"], dev=["brexit/pl/1"]))
+    assert {split: [d.key for d in found] for split, found in prepared.splits.items()} == {
+        "train": ["brexit/cs/1", "bibi/cs/1"],
+        "dev": ["brexit/pl/1"],
+        "test": [],
+    }
+
+
+def test_documents_are_segmented_unless_they_are_already() -> None:
+    prepared = split_readings([reading("t/cs/1", "Ano. Ne.")], Splits(train=["t"]))
+    (document,) = prepared.splits["train"]
+    assert len(document.sentences) == 2
+    again = split_readings([(document, ())], Splits(train=["t"]))
+    assert again.splits["train"][0] is document
+
+
+def test_a_fitting_span_is_no_problem() -> None:
+    assert kinds("Jedu do EU.", Span(8, 10, "ORG")) == []
+
+
+def test_a_span_over_two_sentences_stays_exact_and_is_listed() -> None:
+    assert kinds("Ano. Ne.", Span(0, 8, "PRO")) == [("cut by a sentence boundary", "Ano. Ne.", "PRO [0, 8)")]
+
+
+def test_a_span_before_the_first_word_is_listed() -> None:
+    assert kinds(" Ano.", Span(0, 1, "PRO")) == [("cut by a sentence boundary", " ", "PRO [0, 1)")]
+
+
+def test_a_span_of_white_space_is_listed() -> None:
+    assert kinds("Ano ne.", Span(3, 4, "PRO")) == [("not found", " ", "PRO [3, 4)")]
+
+
+def test_a_span_inside_a_word_is_widened_and_listed() -> None:
+    assert kinds("Китайските.", Span(0, 5, "LOC")) == [("widened to whole words", "Китай", "LOC [0, 5)")]
+
+
+def test_the_shorter_of_overlapping_spans_is_listed() -> None:
+    assert kinds("Soud v Londýně", Span(0, 14, "ORG"), Span(7, 14, "LOC")) == [
+        ("overlaps a longer span", "Londýně", "LOC [7, 14)")
+    ]
+
+
+def test_the_second_span_of_the_same_words_is_listed() -> None:
+    assert kinds("EU", Span(0, 1, "ORG"), Span(0, 2, "ORG")) == [
+        ("widened to whole words", "E", "ORG [0, 1)"),
+        ("overlaps a longer span", "EU", "ORG [0, 2)"),
+    ]
+
+
+@given(documents())
+def test_every_span_is_in_the_tags_or_listed(document: Document) -> None:
+    prepared = split_readings([(document, ())], Splits(train=[document.key]))
+    tags = TagSet.iob(LABELS)
+    tagged = 0
+    for sentence in document.sentences:
+        spans = word_spans(sentence, document.spans)
+        assert tags.spans(tags.encode(len(sentence.words), spans)) == spans
+        tagged += len(spans)
+    lost = [problem for problem in prepared.problems if problem.kind != "widened to whole words"]
+    assert tagged + len(lost) == len(document.spans)
+
+
+def test_problems_of_documents_left_out_are_left_out() -> None:
+    problem = Problem("ryanair/cs/1", "not found", "EU")
+    prepared = split_readings(
+        [reading("brexit/cs/1"), reading("bibi/cs/1"), reading("ryanair/cs/1", problems=(problem,))], BOTH
+    )
+    assert prepared.problems == []
+
+
+def test_an_unknown_name_lists_the_topics() -> None:
+    expected = "prepare.splits.dev: no topic or document 'bibi' in the corpus; its topics are brexit, ryanair"
+    with pytest.raises(UsageError) as caught:
+        split_readings([reading("ryanair/cs/1"), reading("brexit/cs/1")], BOTH)
+    assert str(caught.value) == expected
+
+
+def test_a_document_in_two_splits_by_its_topic_and_its_key_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"b/cs/1 is in train \(b\) and dev \(b/cs/1\); leave one of them"):
+        split_readings([reading("b/cs/1")], Splits(train=["b"], dev=["b/cs/1"]))
+
+
+def test_two_documents_of_one_key_are_refused() -> None:
+    with pytest.raises(DataError, match=r"two documents are called b/cs/1; ids must differ"):
+        split_readings([reading("b/cs/1"), reading("b/cs/1", "x")], Splits(train=["b"]))
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_learning_needs_annotations_but_testing_blind_does_not(split: str) -> None:
+    bare = reading("blind/cs/1", problems=(Problem("blind/cs/1", "no annotations"),))
+    names: dict[str, Any] = {"train": ["brexit"], split: ["blind"]}
+    with pytest.raises(DataError, match=rf"1 documents of {split} have no annotations, first blind/cs/1; "):
+        split_readings(
+            [reading("brexit/cs/1"), bare], Splits(**names) if split == "dev" else Splits(train=["blind", "brexit"])
+        )
+    prepared = split_readings([reading("brexit/cs/1"), bare], Splits(train=["brexit"], test=["blind"]))
+    assert [problem.kind for problem in prepared.problems] == ["no annotations"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        ("{train: []}", "prepare.splits.train: List should have at least 1 item"),
+        ("{dev: [a]}", "prepare.splits.train: Field required"),
+        ("{train: [a], dev: [a]}", "prepare.splits: Value error, 'a' is in train and in dev"),
+        ("{train: [a, a]}", "prepare.splits: Value error, 'a' is in train and in train"),
+        ("{train: [a], validation: [b]}", "prepare.splits.validation: no such key"),
+        ("{train: a}", "prepare.splits.train: Input should be a valid list"),
+    ],
+)
+def test_splits_are_checked(tmp_path: Path, splits: str, expected: str) -> None:
+    content = f"prepare: {{source: x, format: jsonl, splits: {splits}}}"
+    assert params_error(tmp_path, content).startswith(expected)
+
+
+def test_an_unknown_format_names_those_there_are(tmp_path: Path) -> None:
+    content = "prepare: {source: x, format: conllu, splits: {train: [a]}}"
+    assert params_error(tmp_path, content).startswith(
+        "prepare.format: Input should be 'bsnlp2019', 'slavicner', 'conll' or 'jsonl' (got 'conllu')"
+    )
+
+
+def test_a_missing_source_or_language_is_named(tmp_path: Path) -> None:
+    source = str(corpus(tmp_path))
+    with pytest.raises(UsageError, match=r"prepare\.source: .*nowhere: no such file or folder"):
+        prepare(PrepareParams(source=f"{source}/nowhere", format="jsonl", splits=BOTH))
+    with pytest.raises(UsageError, match=r"prepare\.languages: no pl in .*; found cs"):
+        prepare(PrepareParams(source=source, format="bsnlp2019", languages=["cs", "pl"], splits=BOTH))
+
+
+def test_languages_of_conll_need_no_folder_each(tmp_path: Path) -> None:
+    write(tmp_path, {"train.conll": "EU B-ORG\n"})
+    params = PrepareParams(source=str(tmp_path), format="conll", languages=["cs"], splits=Splits(train=["train"]))
+    assert prepare(params).splits["train"][0].language == "und"
+
+
+def test_the_stage_writes_splits_and_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(corpus(tmp_path))
+    splits = "{train: [brexit], dev: [bibi]}"
+    Path("params.yaml").write_text(f"prepare: {{source: ., format: bsnlp2019, languages: [cs], splits: {splits}}}")
+    stage.main()
+    (document,) = read_documents(Path("data/prepared/train.jsonl"))
+    assert document.key == "brexit/cs/cs-1"
+    assert document.spans == (Span(17, 19, "ORG"),)
+    assert list(read_documents(Path("data/prepared/test.jsonl"))) == []
+    report = json.loads(Path("reports/prepare.json").read_text())
+    assert report["segmentation"] == SEGMENTATION
+    assert report["splits"]["dev"] == {"cs": {"documents": 1, "sentences": 3, "words": 7, "spans": {"ORG": 1}}}
+    assert report["problems"]["not found"] == 2
+    assert report["list"][1] == {"document": "brexit/cs/cs-1", "kind": "not found", "form": "Brno", "detail": "LOC"}
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "train cs                 1         3         7  ORG 1" in shown.err
+    assert "2 not found" in shown.err
+
+
+def test_a_stage_ends_with_one_line_and_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        run(stage.main)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "error: params.yaml: no such file; run from the project's root\n"
