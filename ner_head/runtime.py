@@ -1,0 +1,39 @@
+"""Where and how a stage runs. Tracked by no stage: nothing here changes a result beyond its last bits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from ner_head.errors import UsageError
+from ner_head.params import Params
+
+
+class RuntimeParams(Params):
+    """Section `runtime`."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto` is CUDA, then Apple's MPS, then the CPU."""
+    threads: int = Field(default=0, ge=0)
+    """CPU threads of torch; 0 leaves torch's own choice."""
+    batch_pieces: int = Field(default=4096, ge=16)
+    """Pieces in one pass of the encoder, padding included."""
+    pool: str = "data/pool"
+    """Finished shards, by content; kept between runs, outside of what DVC tracks."""
+
+    def start(self) -> torch.device:
+        """Set torch's threads and return the device.
+
+        Raises:
+            UsageError: the device asked for is not there.
+        """
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if self.device == "auto":
+            return torch.device("cuda" if available["cuda"] else "mps" if available["mps"] else "cpu")
+        if not available[self.device]:
+            raise UsageError(f"runtime.device: no {self.device} device on this machine; use auto or cpu")
+        return torch.device(self.device)

@@ -1,0 +1,35 @@
+"""prepared documents -> data/features: the frozen encoder, once over every sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ner_head.corpus.documents import read_documents
+from ner_head.features.encoder import Encoder, EncoderParams, find_model
+from ner_head.features.extract import Pool, extract
+from ner_head.params import read_params
+from ner_head.runtime import RuntimeParams
+from stages import PARAMS, PREPARED, SPLITS, run
+
+OUTPUT = Path("data/features")
+
+
+def main() -> None:
+    """Extract the features of all splits that the pool lacks, and link them all into place."""
+    params = read_params(PARAMS, "encoder", EncoderParams)
+    runtime = read_params(PARAMS, "runtime", RuntimeParams)
+    device = runtime.start()
+    encoder = Encoder(find_model(params.model), device=device)
+    extract(
+        (document for split in SPLITS for document in read_documents(PREPARED / f"{split}.jsonl")),
+        encoder,
+        model=params.model,
+        shard_words=params.shard_words,
+        batch_pieces=runtime.batch_pieces,
+        pool=Pool(Path(runtime.pool)),
+        output=OUTPUT,
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_head.errors import DataError, ResourceError
+from ner_head.features.shard import Shard, shard_bytes, write_whole
+from ner_head.features.wordpieces import Pieces
+
+KEY, FINGERPRINT = "a" * 64, "b" * 64
+
+
+def sentence(n_pieces: int, seed: int) -> tuple[np.ndarray, Pieces]:
+    random = np.random.default_rng(seed)
+    hidden = random.normal(size=(n_pieces, 2, 3)).astype(np.float16)
+    ids = random.integers(0, 1000, n_pieces).astype(np.int32)
+    return hidden, Pieces(ids, np.arange(-1, n_pieces - 1, dtype=np.int32))
+
+
+def content(lengths: list[int]) -> tuple[bytes, list[tuple[np.ndarray, Pieces]]]:
+    sentences = [sentence(n, i) for i, n in enumerate(lengths)]
+    hidden, pieces = ([s[i] for s in sentences] for i in (0, 1))
+    return shard_bytes(hidden, pieces, key=KEY, fingerprint=FINGERPRINT), sentences
+
+
+def open_shard(path: Path, image: bytes) -> Shard:
+    path.write_bytes(image)
+    return Shard(path, sha256=hashlib.sha256(image).hexdigest(), key=KEY, fingerprint=FINGERPRINT)
+
+
+@given(st.lists(st.integers(2, 9), min_size=1, max_size=6))
+def test_what_is_written_is_read_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, lengths: list[int]) -> None:
+    image, sentences = content(lengths)
+    shard = open_shard(tmp_path_factory.mktemp("shard") / "x.h5", image)
+    assert len(shard) == len(lengths)
+    for row, (hidden, pieces) in enumerate(sentences):
+        assert shard[row].hidden.tobytes() == hidden.tobytes()
+        assert shard[row].piece_ids.tolist() == pieces.ids.tolist()
+        assert shard[row].word_of_piece.tolist() == pieces.word_of_piece.tolist()
+
+
+def test_the_same_content_gives_the_same_bytes() -> None:
+    assert content([3, 4])[0] == content([3, 4])[0]
+
+
+def test_a_flipped_bit_is_found_before_the_file_is_parsed(tmp_path: Path) -> None:
+    image, _ = content([3, 4])
+    damaged = bytearray(image)
+    damaged[len(image) // 2] ^= 1
+    (tmp_path / "x.h5").write_bytes(damaged)
+    with pytest.raises(DataError, match=r"x\.h5: damaged .* run `dvc repro extract`"):
+        Shard(tmp_path / "x.h5", sha256=hashlib.sha256(image).hexdigest(), key=KEY, fingerprint=FINGERPRINT)
+
+
+def test_an_absent_shard_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No such file or directory; run `dvc repro extract`"):
+        Shard(tmp_path / "x.h5", sha256="0" * 64, key=KEY, fingerprint=FINGERPRINT)
+
+
+def test_another_encoders_shard_is_refused_with_both_named(tmp_path: Path) -> None:
+    image, _ = content([3])
+    (tmp_path / "x.h5").write_bytes(image)
+    with pytest.raises(DataError, match=f"made by encoder {'b' * 12}, but the manifest names {'c' * 12}"):
+        Shard(tmp_path / "x.h5", sha256=hashlib.sha256(image).hexdigest(), key=KEY, fingerprint="c" * 64)
+
+
+def test_infinity_is_refused_when_writing() -> None:
+    hidden, pieces = sentence(3, 0)
+    hidden[0, 0, 0] = np.inf
+    with pytest.raises(DataError, match="does not fit float16"):
+        shard_bytes([hidden], [pieces], key=KEY, fingerprint=FINGERPRINT)
+
+
+def hostile(path: Path, change: str) -> None:
+    """A shard with one thing wrong."""
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": "ner-head features", "version": 1, "key": KEY, "fingerprint": FINGERPRINT})
+        data = {
+            "hidden": np.zeros((3, 1, 2), "<f2"),
+            "piece_ids": np.zeros(3, "<i4"),
+            "word_of_piece": np.arange(-1, 2, dtype="<i4"),
+            "offsets": np.array([0, 3], "<i8"),
+        }
+        if change == "offsets fall":
+            data["offsets"] = np.array([0, 5, 3], "<i8")
+        if change == "type":
+            data["hidden"] = data["hidden"].astype("<f4")
+        if change == "shape":
+            data["hidden"] = data["hidden"][:2]
+        if change == "version":
+            file.attrs["version"] = 99
+        for name, array in data.items():
+            if name == "hidden" and change == "external link":
+                file[name] = h5py.ExternalLink("/etc/hostname", "/x")
+            elif name == "hidden" and change == "external storage":
+                file.create_dataset(name, array.shape, "<f2", external=[("/etc/hostname", 0, 12)])
+            elif name == "hidden" and change == "virtual":
+                layout = h5py.VirtualLayout(array.shape, "<f2")
+                layout[:] = h5py.VirtualSource("other.h5", "x", array.shape)
+                file.create_virtual_dataset(name, layout)
+            elif name == "hidden" and change == "filter":
+                file.create_dataset(name, data=array, compression="gzip")
+            elif name == "hidden" and change == "group":
+                file.create_group(name)
+            else:
+                file.create_dataset(name, data=array)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["offsets fall", "type", "shape", "version", "external link", "external storage", "virtual", "filter", "group"],
+)
+def test_a_hostile_shard_is_refused(tmp_path: Path, change: str) -> None:
+    hostile(tmp_path / "x.h5", change)
+    with pytest.raises(DataError):
+        open_shard(tmp_path / "x.h5", (tmp_path / "x.h5").read_bytes())
+
+
+def test_a_write_that_fails_leaves_nothing_and_says_how_much_it_needed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ResourceError, match="cannot write 1,234 bytes"):
+        write_whole(tmp_path / "file" / "x.h5", b"0" * 1234)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

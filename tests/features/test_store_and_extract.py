@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ner_head.corpus.documents import Document, sentence_id
+from ner_head.corpus.segment import segment
+from ner_head.errors import DataError, ResourceError
+from ner_head.features import extract as extraction
+from ner_head.features.encoder import Encoder
+from ner_head.features.extract import Pool, encode_sentences, extract, plan_shards
+from ner_head.features.store import FeatureStore
+
+
+def run(documents: list[Document], encoder: Encoder, folder: Path, **changes: object) -> FeatureStore:
+    options = {"shard_words": 10, "batch_pieces": 256, "output": folder / "store", **changes}
+    extract(documents, encoder, model="tiny", pool=Pool(folder / "pool"), **options)
+    return FeatureStore.open(folder / "store")
+
+
+def test_every_sentence_is_found_and_equals_a_fresh_encoding(
+    store: FeatureStore, documents: list[Document], encoder: Encoder
+) -> None:
+    names = [sentence_id(d.key, i) for d in documents for i in range(len(d.sentences))]
+    assert list(store) == names
+    assert len(store) == 12
+    for document in documents:
+        words = [[word.text for word in s.words] for s in document.sentences]
+        for i, fresh in enumerate(encode_sentences(words, encoder, batch_pieces=64)):
+            cached = store[sentence_id(document.key, i)]
+            assert cached.piece_ids.tolist() == fresh.piece_ids.tolist()
+            np.testing.assert_allclose(cached.hidden, fresh.hidden, atol=4e-3)
+            assert store.n_pieces(sentence_id(document.key, i)) == len(fresh.piece_ids)
+
+
+def test_a_second_run_computes_nothing_and_gives_the_same_bytes(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(documents, encoder, tmp_path).manifest
+    monkeypatch.setattr(extraction, "encode_shard", lambda *_, **__: pytest.fail("the encoder ran"))
+    shutil.rmtree(tmp_path / "store")
+    assert run(documents, encoder, tmp_path).manifest == first
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(documents, encoder, tmp_path / "whole").manifest
+    real, calls = extraction.encode_shard, []
+
+    def fails_second(*args: object, **kwargs: object) -> bytes:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(extraction, "encode_shard", fails_second)
+    with pytest.raises(KeyboardInterrupt):
+        run(documents, encoder, tmp_path)
+    assert run(documents, encoder, tmp_path).manifest == whole
+    assert len(calls) == 1 + len({shard.key for shard in whole.shards})
+
+
+def test_a_damaged_shard_in_the_pool_is_computed_again(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    first = run(documents, encoder, tmp_path).manifest
+    victim = next((tmp_path / "pool").iterdir())
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.unlink()
+    victim.write_bytes(content)
+    assert run(documents, encoder, tmp_path).manifest == first
+    assert len(run(documents, encoder, tmp_path)[sentence_id(documents[0].key, 0)].hidden) > 0
+
+
+def many(n: int) -> list[Document]:
+    texts = [f"Text číslo {i} je tady." for i in range(n)]
+    return [Document(f"d{i}", text, "cs", "t", segment(text, "cs")) for i, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("change", ["add", "edit", "remove"])
+def test_a_change_of_one_document_changes_at_most_two_shards(change: str) -> None:
+    documents = many(400)
+    before = plan_shards(documents, shard_words=100, fingerprint="f")
+    assert len(before) >= 15
+    for place in range(0, 400, 37):
+        changed = list(documents)
+        if change == "add":
+            changed.insert(place, replace(many(500)[450], id="new"))
+        elif change == "edit":
+            changed[place] = replace(many(600)[550], id=documents[place].id)
+        else:
+            del changed[place]
+        after = plan_shards(changed, shard_words=100, fingerprint="f")
+        assert len({p.key for p in after} - {p.key for p in before}) <= 2
+
+
+def test_a_shard_key_depends_on_words_and_encoder_alone() -> None:
+    documents = many(3)
+    (plan,) = plan_shards(documents, shard_words=10**9, fingerprint="f")
+    renamed = [replace(d, id=d.id + "x", topic="other", spans=()) for d in documents]
+    assert plan_shards(renamed, shard_words=10**9, fingerprint="f")[0].key == plan.key
+    assert plan_shards(documents, shard_words=10**9, fingerprint="g")[0].key != plan.key
+    assert plan_shards(documents[::-1], shard_words=10**9, fingerprint="f")[0].key != plan.key
+
+
+def test_documents_without_sentences_take_no_place() -> None:
+    assert plan_shards([Document("empty", "")], shard_words=5, fingerprint="f") == []
+
+
+def test_too_small_a_disk_is_refused_before_anything_runs(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(ResourceError, match=r"the features need 0\.0 GB, 0\.0 GB are free"):
+        run(documents, encoder, tmp_path)
+    assert not (tmp_path / "pool").exists()
+
+
+def test_shards_are_copied_where_links_are_not_possible(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = run(documents, encoder, tmp_path)
+    assert len(store[sentence_id(documents[0].key, 0)].piece_ids) > 1
+
+
+def test_a_store_without_or_with_a_broken_manifest_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"manifest\.json: No such file"):
+        FeatureStore.open(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"version": 1}')
+    with pytest.raises(DataError, match="not a feature manifest: Field required"):
+        FeatureStore.open(tmp_path)
+
+
+def test_a_manifest_that_disagrees_with_its_shard_is_refused(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    run(documents, encoder, tmp_path)
+    path = tmp_path / "store" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["shards"][0]["documents"][0]["n_sentences"] += 1
+    path.write_text(json.dumps(manifest))
+    store = FeatureStore.open(tmp_path / "store")
+    with pytest.raises(DataError, match="is not what the manifest says"):
+        store[sentence_id(documents[0].key, 0)]
+
+
+def test_foreign_shards_are_refused(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+    run(documents, encoder, tmp_path)
+    path = tmp_path / "store" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["encoder"]["fingerprint"] = "0" * 64
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="but the manifest names 000000000000"):
+        FeatureStore.open(tmp_path / "store")[sentence_id(documents[0].key, 0)]
