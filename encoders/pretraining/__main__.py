@@ -16,7 +16,9 @@ from tokenizers import Tokenizer
 from encoders.pretraining import cooccurrence, mlm, text, vocabulary
 
 
-def prepare(texts: Path, news: Path, work: Path, recipe: mlm.Recipe, pieces: int) -> tuple[Tokenizer, text.PieceStreams]:
+def prepare(
+    texts: Path, news: Path, work: Path, recipe: mlm.Recipe, pieces: int
+) -> tuple[Tokenizer, text.PieceStreams]:
     """Tokenizer, piece streams and starting embeddings, each made once."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "tokenizer.json").exists():

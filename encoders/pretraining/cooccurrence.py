@@ -39,7 +39,9 @@ def ppmi_(counts: Tensor, *, smoothing: float = 0.75, ignore: tuple[int, ...] = 
     return counts.clamp_min_(1).log_()
 
 
-def embeddings(streams: list[NDArray[np.uint16]], size: int, width: int, *, seed: int, ignore: tuple[int, ...]) -> Tensor:
+def embeddings(
+    streams: list[NDArray[np.uint16]], size: int, width: int, *, seed: int, ignore: tuple[int, ...]
+) -> Tensor:
     """(V, width) vectors, each row of length 0.05 * sqrt(width): about BERT's own scale after a while."""
     matrix = ppmi_(count_pairs(streams, size), ignore=ignore)
     with torch.random.fork_rng():

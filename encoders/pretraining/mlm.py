@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,8 +81,9 @@ class Rows:
         return torch.from_numpy(rows)
 
 
-def mask_words(ids: Tensor, continues: Tensor, special: int, mask: int, share: float, vocabulary: int,
-               generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def mask_words(
+    ids: Tensor, continues: Tensor, special: int, mask: int, share: float, vocabulary: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Hide whole words: 80 % [MASK], 10 % a random piece, 10 % as it stands. Returns inputs and where to predict."""
     real = ids >= special
     word = (~continues[ids]).cumsum(1)
@@ -108,8 +108,9 @@ class Progress:
 class Pretrainer:
     """The loop. `run(minutes)` trains until the *total* time, over all runs, is that long."""
 
-    def __init__(self, model: BertForMaskedLM, rows: Rows, recipe: Recipe, pieces: list[str], work: Path,
-                 device: torch.device) -> None:
+    def __init__(
+        self, model: BertForMaskedLM, rows: Rows, recipe: Recipe, pieces: list[str], work: Path, device: torch.device
+    ) -> None:
         self.model, self.rows, self.recipe, self.work, self.device = model.to(device), rows, recipe, work, device
         self.continues = torch.tensor([piece.startswith("##") for piece in pieces])
         self.vocabulary, self.mask, self.special = len(pieces), pieces.index("[MASK]"), 5
@@ -137,8 +138,9 @@ class Pretrainer:
         seed = self.recipe.seed * 1_000_003 + self.progress.step
         ids = self.rows.draw(np.random.default_rng(seed))
         generator = torch.Generator().manual_seed(seed)
-        inputs, chosen = mask_words(ids, self.continues, self.special, self.mask, self.recipe.masked,
-                                    self.vocabulary, generator)
+        inputs, chosen = mask_words(
+            ids, self.continues, self.special, self.mask, self.recipe.masked, self.vocabulary, generator
+        )
         loss = self.loss(ids, inputs, chosen)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -181,9 +183,9 @@ class Pretrainer:
         }
         for name, tensors in (("model", model), ("optimizer", state)):
             save_file(tensors, self.work / f"{name}.tmp")
-            os.replace(self.work / f"{name}.tmp", self.work / f"{name}.safetensors")
+            (self.work / f"{name}.tmp").replace(self.work / f"{name}.safetensors")
         (self.work / "progress.tmp").write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
-        os.replace(self.work / "progress.tmp", self.work / "progress.json")
+        (self.work / "progress.tmp").replace(self.work / "progress.json")
 
     def resume(self) -> bool:
         """Load what `save` wrote; False where there is nothing."""
@@ -202,7 +204,9 @@ class Pretrainer:
 
 
 @torch.no_grad()
-def held_out_loss(trainer: Pretrainer, streams: PieceStreams, unigram: Tensor, *, cls: int, rows: int = 128) -> dict[str, dict[str, float]]:
+def held_out_loss(
+    trainer: Pretrainer, streams: PieceStreams, unigram: Tensor, *, cls: int, rows: int = 128
+) -> dict[str, dict[str, float]]:
     """Per language: cross-entropy (nats a piece) of the model and of the unigram model on the same hidden pieces."""
     trainer.model.eval()
     body = trainer.recipe.row - 1
@@ -212,10 +216,19 @@ def held_out_loss(trainer: Pretrainer, streams: PieceStreams, unigram: Tensor, *
         flat: NDArray[np.int64] = ids[: count * body].astype(np.int64).reshape(count, body)
         table = torch.from_numpy(np.pad(flat, ((0, 0), (1, 0)), constant_values=cls))
         generator = torch.Generator().manual_seed(0)
-        inputs, chosen = mask_words(table, trainer.continues, trainer.special, trainer.mask, trainer.recipe.masked,
-                                    trainer.vocabulary, generator)
+        inputs, chosen = mask_words(
+            table,
+            trainer.continues,
+            trainer.special,
+            trainer.mask,
+            trainer.recipe.masked,
+            trainer.vocabulary,
+            generator,
+        )
         weights = [int(chosen[i : i + 32].sum()) for i in range(0, count, 32)]
-        losses = [float(trainer.loss(table[i : i + 32], inputs[i : i + 32], chosen[i : i + 32])) for i in range(0, count, 32)]
+        losses = [
+            float(trainer.loss(table[i : i + 32], inputs[i : i + 32], chosen[i : i + 32])) for i in range(0, count, 32)
+        ]
         model = sum(w * x for w, x in zip(weights, losses, strict=True)) / sum(weights)
         plain = float(-unigram.clamp_min(1e-8).log()[table[chosen]].mean())
         result[language] = {"model": model, "unigram": plain, "pieces": float(sum(weights))}

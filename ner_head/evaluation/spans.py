@@ -1,0 +1,106 @@
+"""Strict span scores (exact offsets and type), word-level scores and the confusion of types."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.tagging import OUTSIDE
+
+Scores = dict[str, float]
+MISSED, SPURIOUS = "missed", "spurious"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True positives, predicted and gold spans; adds up over documents."""
+
+    correct: int = 0
+    predicted: int = 0
+    gold: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.correct + other.correct, self.predicted + other.predicted, self.gold + other.gold)
+
+    def scores(self) -> Scores:
+        """Precision, recall and F1; 0 where undefined."""
+        precision = self.correct / self.predicted if self.predicted else 0.0
+        recall = self.correct / self.gold if self.gold else 0.0
+        total = self.predicted + self.gold
+        f1 = 2 * self.correct / total if total else 0.0
+        return {"precision": precision, "recall": recall, "f1": f1, "gold": self.gold, "predicted": self.predicted}
+
+
+def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> dict[str, Counts]:
+    """Counts per label; a span is right if start, end and label are."""
+    wanted, found = set(gold), set(predicted)
+    labels = {span.label for span in wanted | found}
+    return {
+        label: Counts(
+            sum(s.label == label for s in wanted & found),
+            sum(s.label == label for s in found),
+            sum(s.label == label for s in wanted),
+        )
+        for label in labels
+    }
+
+
+class StrictScores(TypedDict):
+    """Scores of one comparison; `macro` holds F1 alone."""
+
+    micro: Scores
+    macro: Scores
+    per_type: dict[str, Scores]
+    per_language: dict[str, Scores]
+
+
+def strict_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> StrictScores:
+    """Micro and macro (over the labels of the gold) scores, per type and per language of the gold."""
+    per_type: dict[str, Counts] = defaultdict(Counts)
+    per_language: dict[str, Counts] = defaultdict(Counts)
+    for wanted, found in zip(gold, predicted, strict=True):
+        for label, counts in strict_counts(wanted.spans, found.spans).items():
+            per_type[label] += counts
+            per_language[wanted.language] += counts
+    in_gold = [counts.scores()["f1"] for counts in per_type.values() if counts.gold]
+    return {
+        "micro": sum(per_type.values(), Counts()).scores(),
+        "macro": {"f1": sum(in_gold) / len(in_gold) if in_gold else 0.0},
+        "per_type": {label: per_type[label].scores() for label in sorted(per_type)},
+        "per_language": {language: per_language[language].scores() for language in sorted(per_language)},
+    }
+
+
+def word_labels(document: Document) -> list[str]:
+    """The label of every word (O outside of entities); a word partly in an entity counts as in it."""
+    labels = []
+    for word in (word for sentence in document.sentences for word in sentence.words):
+        inside = (s.label for s in document.spans if s.start < word.end and word.start < s.end)
+        labels.append(next(inside, OUTSIDE))
+    return labels
+
+
+def word_macro_f1(gold: Sequence[Document], predicted: Sequence[Document]) -> float:
+    """F1 of each label over words, O included as in the paper, averaged over the labels of the gold."""
+    correct, n_gold, n_predicted = Counter[str](), Counter[str](), Counter[str]()
+    for wanted, found in zip(gold, predicted, strict=True):
+        for a, b in zip(word_labels(wanted), word_labels(found), strict=True):
+            n_gold[a] += 1
+            n_predicted[b] += 1
+            correct[a] += a == b
+    f1s = [Counts(correct[x], n_predicted[x], n_gold[x]).scores()["f1"] for x in sorted(n_gold)]
+    return sum(f1s) / len(f1s) if f1s else 0.0
+
+
+def confusion(gold: Sequence[Document], predicted: Sequence[Document]) -> list[tuple[str, str]]:
+    """(gold label, predicted label) of every span with exact offsets; `missed` and `spurious` for the rest."""
+    pairs = []
+    for wanted, found in zip(gold, predicted, strict=True):
+        truth = {(s.start, s.end): s.label for s in wanted.spans}
+        guess = {(s.start, s.end): s.label for s in found.spans}
+        pairs += [(label, guess.get(place, MISSED)) for place, label in truth.items()]
+        pairs += [(SPURIOUS, label) for place, label in guess.items() if place not in truth]
+    return pairs

@@ -1,0 +1,1 @@
+"""Stage two's network: tensors in, tensors out; no files, no strings."""

@@ -1,0 +1,73 @@
+"""What a piece learns from its sentence: a BiLSTM, then multi-head self-attention. Padding never matters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse each sentence inside its own length; padding stays where it is.
+
+    Args:
+        sequence: (B, P, D).
+        lengths: (B,) int64.
+    """
+    positions = torch.arange(sequence.shape[1], device=sequence.device)
+    flipped = lengths[:, None] - 1 - positions
+    order = torch.where(flipped >= 0, flipped, positions)
+    return sequence.gather(1, order[:, :, None].expand_as(sequence))
+
+
+class BiLSTM(nn.Module):
+    """Two LSTMs, the backward one over reversed sentences: packing without its cost (pytorch#149194).
+
+    Pads come last for both, and an LSTM does not look ahead, so they cannot touch a real piece.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.forwards = nn.LSTM(width, hidden, batch_first=True)
+        self.backwards = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """(B, P, D), (B, P) bool -> (B, P, 2H)."""
+        lengths = mask.sum(1)
+        ahead, _ = self.forwards(sequence)
+        behind, _ = self.backwards(reverse_within(sequence, lengths))
+        return torch.cat([ahead, reverse_within(behind, lengths)], dim=-1)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with residual and layer norm (Vaswani et al., 2017, section 3.2).
+
+    As the paper's head has it: no biases in queries, keys and values; an output projection with one.
+    """
+
+    def __init__(self, width: int, *, heads: int, key_size: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query = nn.Linear(width, heads * key_size, bias=False)
+        self.key = nn.Linear(width, heads * key_size, bias=False)
+        self.value = nn.Linear(width, heads * key_size, bias=False)
+        self.output = nn.Linear(heads * key_size, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """(B, P, D), (B, P) bool -> (B, P, D); no piece attends to a pad."""
+        n_sentences, n_pieces, _ = sequence.shape
+
+        def split(projected: Tensor) -> Tensor:
+            return projected.view(n_sentences, n_pieces, self.heads, -1).transpose(1, 2)
+
+        mixed = nn.functional.scaled_dot_product_attention(
+            split(self.query(sequence)),
+            split(self.key(sequence)),
+            split(self.value(sequence)),
+            attn_mask=mask[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        joined = mixed.transpose(1, 2).reshape(n_sentences, n_pieces, -1)
+        update = nn.functional.dropout(self.output(joined), self.dropout, self.training)
+        normed: Tensor = self.norm(sequence + update)
+        return normed

@@ -1,0 +1,212 @@
+"""A linear-chain conditional random field (Lafferty et al., 2001) with hard rules and exact probabilities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ner_head.head import crf_batched, crf_gold
+from ner_head.head.crf_posterior import Expectations, Scores, SpanPattern, path_entropy, pattern_probability
+from ner_head.head.crf_rules import Rules
+from ner_head.head.nbest import Hypothesis, best_paths
+
+__all__ = ["Forbidden", "Hypothesis", "LinearChainCRF", "SpanPattern"]
+MOST_TAGS = 64  # a kernel's code grows with T^2; behind this torch's own loops are no slower
+
+
+class Forbidden(NamedTuple):
+    """What no path may do, as bools: `TagSet.forbidden()` in tensors."""
+
+    pairs: Tensor  # (T, T) [from, to]
+    first: Tensor  # (T,)
+    last: Tensor  # (T,)
+
+
+@cache
+def _native() -> ModuleType | None:
+    """The compiled kernels; None, and one warning, where numba has no folder to keep them in."""
+    try:
+        from ner_head.head import crf_native
+    except RuntimeError as error:
+        warnings.warn(
+            f"the CRF runs as plain torch, many times slower: {error}; set NUMBA_CACHE_DIR to a writable folder",
+            stacklevel=2,
+        )
+        return None
+    return crf_native
+
+
+class LinearChainCRF(nn.Module):
+    """Scores a path by its start, emission, transition and end scores; a path that breaks a rule has probability 0.
+
+    The first piece is position 0, masks are runs of True from the left, and every sentence has a piece. What is
+    behind a sentence's end, in emissions and tags, is never read. Float16 and bfloat16 emissions are computed in
+    float32, also under autocast; float64 ones in float64.
+
+    Args:
+        n_tags: T.
+        forbidden: rules that hold in training and decoding alike.
+    Raises:
+        ValueError: rules of another size, or that leave no legal path of any length.
+    """
+
+    forbidden_pairs: Tensor
+    forbidden_first: Tensor
+    forbidden_last: Tensor
+
+    def __init__(self, n_tags: int, forbidden: Forbidden | None = None) -> None:
+        super().__init__()
+        if n_tags < 1:
+            raise ValueError(f"a CRF needs at least 1 tag, got {n_tags}")
+        free = Forbidden(torch.zeros(n_tags, n_tags), torch.zeros(n_tags), torch.zeros(n_tags))
+        pairs, first, last = (rule.detach().cpu().bool() for rule in forbidden or free)
+        if pairs.shape != (n_tags, n_tags) or first.shape != (n_tags,) or last.shape != (n_tags,):
+            raise ValueError(
+                f"rules for {n_tags} tags must be ({n_tags}, {n_tags}), ({n_tags},), ({n_tags},), "
+                f"got {tuple(pairs.shape)}, {tuple(first.shape)}, {tuple(last.shape)}"
+            )
+        self.n_tags = n_tags
+        self.rules = Rules(pairs.numpy(), first.numpy(), last.numpy())
+        if not self.rules.legal.any():
+            raise ValueError(f"the rules leave no legal path of any length over {n_tags} tags; allow some transition")
+        self.register_buffer("forbidden_pairs", pairs, persistent=False)
+        self.register_buffer("forbidden_first", first, persistent=False)
+        self.register_buffer("forbidden_last", last, persistent=False)
+        self.transitions = nn.Parameter(torch.empty(n_tags, n_tags))
+        self.start = nn.Parameter(torch.empty(n_tags))
+        self.end = nn.Parameter(torch.empty(n_tags))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -0.1, 0.1)
+
+    def extra_repr(self) -> str:
+        """For `print(crf)`."""
+        return f"n_tags={self.n_tags}, forbidden_pairs={int(self.rules.pairs.sum())}"
+
+    def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """The log of p(tags | emissions), differentiable.
+
+        Args:
+            emissions: (B, P, T).
+            tags: gold paths, (B, P) int64; pads can hold anything.
+            mask: (B, P) bool.
+        Returns:
+            (B,); never above 0 but by rounding.
+        Raises:
+            ValueError: wrong shapes, a sentence without pieces, or a gold path that breaks the rules: its
+                log-likelihood would be -inf, and one such sentence would end a training run without a word.
+        """
+        lengths = self._lengths(emissions, mask)
+        if tags.shape != mask.shape:
+            raise ValueError(f"tags must be {tuple(mask.shape)} like the mask, got {tuple(tags.shape)}")
+        gold = np.ascontiguousarray(tags.detach().cpu().numpy().astype(np.int64, copy=False))
+        rules = (self.rules.pairs, self.rules.first, self.rules.last)
+        self._complain((_native() or crf_gold).check(gold, lengths, rules), gold)
+        emissions, scores = self._scores(emissions)
+        if native := self._native_for(emissions):
+            return native.log_sum(emissions, lengths, scores, self.rules, gold)
+        with torch.autocast(emissions.device.type, enabled=False):
+            return crf_batched.log_likelihood(emissions, mask, scores, tags)
+
+    def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The log of Z, the sum over all legal paths, differentiable: (B, P, T), (B, P) -> (B,)."""
+        lengths = self._lengths(emissions, mask)
+        emissions, scores = self._scores(emissions)
+        if native := self._native_for(emissions):
+            return native.log_sum(emissions, lengths, scores, self.rules, None)
+        with torch.autocast(emissions.device.type, enabled=False):
+            return crf_batched.log_partition(emissions, mask, scores).to(emissions.dtype)
+
+    @torch.no_grad()
+    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """p(tag at piece): (B, P, T), (B, P) -> (B, P, T), 0 behind the end. No gradient."""
+        emissions, scores = self._scores(emissions)
+        return self._expect(emissions, mask, scores).unary
+
+    @torch.no_grad()
+    def entropy(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Entropy of the distribution over paths, in nats: (B, P, T), (B, P) -> (B,). No gradient."""
+        emissions, scores = self._scores(emissions)
+        return path_entropy(emissions, mask, scores.pairs, self._expect(emissions, mask, scores))
+
+    @torch.no_grad()
+    def span_probability(self, emissions: Tensor, mask: Tensor, spans: Sequence[SpanPattern]) -> Tensor:
+        """Exact probability that the path has each span: (B, P, T), (B, P), N patterns -> (N,). No gradient.
+
+        Raises:
+            ValueError: a pattern that is not inside its sentence, or what `log_likelihood` raises.
+        """
+        emissions, scores = self._scores(emissions)
+        found = self._expect(emissions, mask, scores)
+        return pattern_probability(emissions, mask, scores.pairs, found, spans)
+
+    @torch.no_grad()
+    def decode(self, emissions: Tensor, mask: Tensor, n: int = 1) -> list[list[Hypothesis]]:
+        """The n best legal paths of each sentence, distinct, best first: fewer where there are fewer.
+
+        Scores are float64 sums from left to right on the host, so that all devices agree to the last bit. Ties go
+        to the path with the lower last tag, then with the lower last but one, and so on.
+
+        Raises:
+            ValueError: n < 1, scores that are not finite, or what `log_likelihood` raises of shapes and masks.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        emissions, scores = self._scores(emissions)
+        emissions, scores = emissions.cpu(), Scores(*(score.cpu() for score in scores))
+        lengths = self._lengths(emissions, mask)
+        native = self._native_for(emissions)
+        found = self._expect(emissions, mask.cpu(), scores, partition_only=True)
+        log_z = found.log_partition.numpy()
+        if not np.isfinite(log_z).all():
+            row = int(np.argmin(np.isfinite(log_z)))
+            raise ValueError(f"sentence {row} has no best path: log Z is {log_z[row]}; check its emissions")
+        tables = [score.numpy() for score in scores]
+        n = self.rules.most_paths(emissions.shape[1], n)
+        return best_paths(emissions.numpy(), lengths, tables, log_z, n=n, native=native)
+
+    def _expect(self, emissions: Tensor, mask: Tensor, scores: Scores, *, partition_only: bool = False) -> Expectations:
+        lengths = self._lengths(emissions, mask)
+        if native := self._native_for(emissions):
+            return native.expectations_of(emissions, lengths, scores, self.rules, partition_only=partition_only)
+        with torch.autocast(emissions.device.type, enabled=False):
+            return crf_batched.expect(emissions, mask, scores)
+
+    def _native_for(self, emissions: Tensor) -> ModuleType | None:
+        """The kernels, if these emissions are for them."""
+        return _native() if emissions.device.type == "cpu" and self.n_tags <= MOST_TAGS else None
+
+    def _scores(self, emissions: Tensor) -> tuple[Tensor, Scores]:
+        """Emissions and scores in the precision of the sums; forbidden ones -inf."""
+        dtype = torch.float64 if emissions.dtype == torch.float64 else torch.float32
+        return emissions.to(dtype), Scores(
+            torch.where(self.forbidden_pairs, -torch.inf, self.transitions.to(dtype)),
+            torch.where(self.forbidden_first, -torch.inf, self.start.to(dtype)),
+            torch.where(self.forbidden_last, -torch.inf, self.end.to(dtype)),
+        )
+
+    def _lengths(self, emissions: Tensor, mask: Tensor) -> NDArray[np.int64]:
+        """The number of pieces of each sentence, (B,). Only here, and for gold tags, is a device waited for."""
+        if emissions.dim() != 3 or emissions.shape[2] != self.n_tags:
+            raise ValueError(f"emissions must be (B, P, {self.n_tags}), got {tuple(emissions.shape)}")
+        if mask.shape != emissions.shape[:2] or mask.dtype != torch.bool:
+            raise ValueError(f"mask must be {tuple(emissions.shape[:2])} bool, got {tuple(mask.shape)} {mask.dtype}")
+        self.rules.cover(mask.shape[1])
+        lengths = np.empty(len(mask), np.int64)
+        host = np.ascontiguousarray(mask.cpu().numpy())
+        self._complain((_native() or crf_gold).measure(host, self.rules.legal, lengths), None)
+        return lengths
+
+    def _complain(self, problem: tuple[int, int, int], gold: NDArray[np.int64] | None) -> None:
+        number, row, piece = problem
+        if number:
+            tag, before = (0, 0) if gold is None else (gold[row, piece], gold[row, max(piece - 1, 0)])
+            message = crf_gold.PROBLEMS[number]
+            raise ValueError(message.format(row=row, piece=piece, tag=tag, before=before, last_tag=self.n_tags - 1))

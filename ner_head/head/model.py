@@ -1,0 +1,146 @@
+"""The whole head: mix -> BiLSTM -> self-attention -> emissions for the CRF, and language logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ner_head.corpus.tagging import TagSet
+from ner_head.head.context import BiLSTM, SelfAttention
+from ner_head.head.crf import Forbidden, LinearChainCRF
+from ner_head.head.language import LanguageClassifier
+from ner_head.head.layer_mix import LayerMix, MixKind
+from ner_head.params import Params
+
+
+class LstmParams(Params):
+    """`head.lstm`."""
+
+    layers: int = Field(default=1, ge=0)
+    hidden: int = Field(default=128, ge=1)
+    """Units per direction."""
+
+
+class AttentionParams(Params):
+    """`head.attention`."""
+
+    layers: int = Field(default=1, ge=0)
+    heads: int = Field(default=4, ge=1)
+    key_size: int = Field(default=32, ge=1)
+
+
+class HeadParams(Params):
+    """Section `head`: the shape of the network. Zero layers or units switch a part off."""
+
+    mix: MixKind = "softmax"
+    lstm: LstmParams = LstmParams()
+    attention: AttentionParams = AttentionParams()
+    projection: int = Field(default=128, ge=1)
+    """Units of the tanh layer before the emissions."""
+    classifier: int = Field(default=128, ge=0)
+    """Units of the language classifier; 0 = none."""
+    tags: Literal["iob", "iobx"] = "iob"
+    """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces with X and [CLS], as the paper."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+
+    @classmethod
+    def paper(cls) -> HeadParams:
+        """The head of Emelyanov & Artemova (2019)."""
+        return cls(
+            mix="per_dimension",
+            lstm=LstmParams(layers=1, hidden=512),
+            attention=AttentionParams(layers=1, heads=6, key_size=64),
+            projection=512,
+            classifier=512,
+            tags="iobx",
+        )
+
+    def tag_set(self, labels: Sequence[str]) -> TagSet:
+        """The tags for some labels."""
+        return TagSet.iobx(labels) if self.tags == "iobx" else TagSet.iob(labels)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Which pieces the CRF runs over.
+
+    Attributes:
+        pieces: (B, S) int64, the piece that each step reads; 0 where there is no step.
+        mask: (B, S) bool, left-aligned.
+    """
+
+    pieces: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """Emissions (B, S, T) and language logits (B, G), None without a classifier."""
+
+    emissions: Tensor
+    language_logits: Tensor | None
+
+
+class Head(nn.Module):
+    """Everything that is trained."""
+
+    def __init__(
+        self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
+    ) -> None:
+        super().__init__()
+        self.mix = LayerMix(n_layers, width, kind=params.mix)
+        self.dropout = nn.Dropout(params.dropout)
+        self.lstms = nn.ModuleList()
+        for _ in range(params.lstm.layers):
+            self.lstms.append(BiLSTM(width, params.lstm.hidden))
+            width = 2 * params.lstm.hidden
+        self.attentions = nn.ModuleList(
+            SelfAttention(
+                width, heads=params.attention.heads, key_size=params.attention.key_size, dropout=params.dropout
+            )
+            for _ in range(params.attention.layers)
+        )
+        self.projection = nn.Linear(width, params.projection)
+        self.emissions = nn.Linear(params.projection, n_tags)
+        self.crf = LinearChainCRF(n_tags, forbidden)
+        self.language: LanguageClassifier | None = None
+        if params.classifier and n_languages:
+            self.language = LanguageClassifier(
+                width, hidden=params.classifier, n_languages=n_languages, dropout=params.dropout
+            )
+
+    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps) -> HeadOutput:
+        """Score the tags of each step.
+
+        Args:
+            hidden: cached states, (B, P, L, D).
+            mask: (B, P) bool, left-aligned: real pieces.
+            steps: the pieces that get a tag.
+        """
+        sequence = self.dropout(self.mix(hidden))
+        for lstm in self.lstms:
+            sequence = self.dropout(lstm(sequence, mask))
+        for attention in self.attentions:
+            sequence = attention(sequence, mask)
+        language_logits = self.language(sequence, mask) if self.language is not None else None
+        index = steps.pieces[:, :, None].expand(-1, -1, sequence.shape[2])
+        chosen = self.dropout(self.projection(sequence.gather(1, index)).tanh())
+        return HeadOutput(self.emissions(chosen), language_logits)
+
+
+def build_head(params: HeadParams, *, n_layers: int, width: int, tag_set: TagSet, languages: Sequence[str]) -> Head:
+    """A head with fresh weights for an encoder's (L, D), a tag set and the languages to tell apart."""
+    pairs, first, last = (torch.from_numpy(part) for part in tag_set.forbidden())
+    return Head(
+        params,
+        n_layers=n_layers,
+        width=width,
+        n_tags=len(tag_set),
+        n_languages=len(languages),
+        forbidden=Forbidden(pairs, first, last),
+    )

@@ -1,0 +1,83 @@
+"""Text in, documents with entities out: the Python API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
+from ner_head.corpus.segment import SEGMENTATION, segment
+from ner_head.errors import DataError
+from ner_head.features.encoder import Encoder, find_model
+from ner_head.features.extract import encode_sentences
+from ner_head.params import validate
+from ner_head.predictions import to_prediction
+from ner_head.runtime import RuntimeParams
+from ner_head.saved_model import SavedModel
+from ner_head.tagger import Tagger
+
+
+class Recognizer:
+    """A trained head together with the encoder that it was trained on."""
+
+    def __init__(self, model: SavedModel, encoder: Encoder, runtime: RuntimeParams) -> None:
+        """Put the two together.
+
+        Raises:
+            DataError: the encoder or the segmentation is not the one that the head was trained with.
+        """
+        manifest, found = model.manifest, encoder.fingerprint.digest()
+        if manifest.encoder.fingerprint != found:
+            raise DataError(
+                f"this model was trained on features of {manifest.encoder.model} "
+                f"({manifest.encoder.fingerprint[:12]}), but the encoder given has {found[:12]}; give the same one"
+            )
+        if manifest.segmentation != SEGMENTATION:
+            raise DataError(
+                f"this model was trained with segmentation {manifest.segmentation}, but this ner-head has "
+                f"{SEGMENTATION}; train it again"
+            )
+        self.languages, self.encoder, self.runtime = manifest.languages, encoder, runtime
+        self.tagger = Tagger(model.head, manifest.tag_set, encoder.device)
+
+    @classmethod
+    def load(cls, model_directory: Path | str, device: str = "auto", *, encoder: str | None = None) -> Recognizer:
+        """Load a head and the encoder that its manifest names (or another place of the same encoder).
+
+        Raises:
+            DataError: the model is damaged, or the encoder is another one.
+            UsageError: the encoder or the device is not there.
+        """
+        runtime = validate({"device": device}, "runtime", RuntimeParams)
+        place = runtime.start()
+        model = SavedModel.load(Path(model_directory), device=place)
+        return cls(model, Encoder(find_model(encoder or model.manifest.encoder.model), device=place), runtime)
+
+    def recognize(self, texts: Sequence[str], *, language: str | None = None) -> list[Document]:
+        """Find the entities of each text.
+
+        Args:
+            texts: any text, exact; offsets in the result count its characters.
+            language: of all texts, where known; otherwise the classifier guesses each text's.
+        Returns:
+            one document per text, with sentences, spans in characters, and the language.
+        """
+        known = language or UNKNOWN_LANGUAGE
+        return self.recognize_documents(
+            [Document(id=str(i), text=text, language=known) for i, text in enumerate(texts)]
+        )
+
+    def recognize_documents(self, documents: Sequence[Document]) -> list[Document]:
+        """The same for documents; those without sentences are segmented."""
+        whole = [
+            document if document.sentences else replace(document, sentences=segment(document.text, document.language))
+            for document in documents
+        ]
+        words = [[word.text for word in sentence.words] for document in whole for sentence in document.sentences]
+        with torch.inference_mode():
+            features = encode_sentences(words, self.encoder, batch_pieces=self.runtime.batch_pieces)
+        tagged = iter(self.tagger.tag(features))
+        return [to_prediction(d, [next(tagged) for _ in d.sentences], self.languages).document for d in whole]

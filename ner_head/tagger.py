@@ -1,0 +1,89 @@
+"""Features in, word spans out: what the dev score, the evaluation and the recogniser share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ner_head.corpus.documents import Span
+from ner_head.corpus.tagging import Scheme, TagSet
+from ner_head.features.batches import length_batches, pad_features
+from ner_head.features.shard import Features
+from ner_head.head.crf import Hypothesis
+from ner_head.head.model import Head, Steps
+
+BATCH_PIECES = 8192  # one decoding batch, padding included
+
+
+def step_pieces(word_of_piece: NDArray[np.int32], scheme: Scheme) -> NDArray[np.int64]:
+    """The pieces that get a tag: each word's first for `iob`, every one for `iobx`."""
+    if scheme == "iobx":
+        return np.arange(len(word_of_piece))
+    return np.flatnonzero(np.diff(word_of_piece, prepend=-1))
+
+
+def pad_steps(sentences: Sequence[Features], scheme: Scheme) -> Steps:
+    """The steps of a batch, padded with piece 0."""
+    rows = [torch.from_numpy(step_pieces(s.word_of_piece, scheme)) for s in sentences]
+    lengths = torch.tensor([len(row) for row in rows])
+    pieces = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return Steps(pieces, torch.arange(pieces.shape[1]) < lengths[:, None])
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """What the head says of one sentence.
+
+    Attributes:
+        spans: entities, in words.
+        hypotheses: the n best paths over the CRF's steps.
+        languages: (G,) log-probabilities; empty without a classifier.
+    """
+
+    spans: list[Span]
+    hypotheses: list[Hypothesis]
+    languages: NDArray[np.float32]
+
+
+class Tagger:
+    """A head in evaluation mode, with the names of its tags."""
+
+    def __init__(self, head: Head, tag_set: TagSet, device: torch.device) -> None:
+        self.head, self.tag_set, self.device = head, tag_set, device
+
+    def spans(self, tags: Sequence[int], word_of_piece: NDArray[np.int32]) -> list[Span]:
+        """A path over the steps of a sentence -> word spans."""
+        if self.tag_set.scheme == "iobx":
+            tags = self.tag_set.vote(tags, word_of_piece.tolist(), int(word_of_piece[-1]) + 1)
+        return self.tag_set.spans(tags)
+
+    @torch.inference_mode()
+    def tag(self, sentences: Sequence[Features], *, n_best: int = 1) -> list[Tagged]:
+        """Tag sentences, similar lengths together; results in the order given."""
+        self.head.eval()
+        order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
+        results: dict[int, Tagged] = {}
+        for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
+            members = order[run.start : run.stop]
+            for index, tagged in zip(members, self._tag_batch([sentences[i] for i in members], n_best), strict=True):
+                results[index] = tagged
+        return [results[i] for i in range(len(sentences))]
+
+    def _tag_batch(self, sentences: list[Features], n_best: int) -> list[Tagged]:
+        batch = pad_features(sentences).to(self.device)
+        steps = pad_steps(sentences, self.tag_set.scheme)
+        steps = Steps(steps.pieces.to(self.device), steps.mask.to(self.device))
+        output = self.head(batch.hidden, batch.mask, steps)
+        paths = self.head.crf.decode(output.emissions, steps.mask, n_best)
+        if output.language_logits is None:
+            languages = np.zeros((len(sentences), 0), dtype=np.float32)
+        else:
+            languages = output.language_logits.float().log_softmax(-1).cpu().numpy()
+        return [
+            Tagged(self.spans(hypotheses[0].tags, sentence.word_of_piece), hypotheses, row)
+            for sentence, hypotheses, row in zip(sentences, paths, languages, strict=True)
+        ]

@@ -1,0 +1,1 @@
+"""How a head learns, from shards alone: no encoder is in memory."""

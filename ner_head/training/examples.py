@@ -1,0 +1,72 @@
+"""Prepared documents and their cached features, as batches to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ner_head.corpus.documents import Document, sentence_id, word_spans
+from ner_head.corpus.tagging import TagSet
+from ner_head.features.batches import FeatureBatch, pad_features
+from ner_head.features.store import FeatureStore
+from ner_head.head.model import Steps
+from ner_head.tagger import pad_steps
+from ner_head.training.objective import NO_LANGUAGE
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sentence: where its features are, its gold tags per word, its language's index."""
+
+    name: str
+    word_tags: list[int]
+    language: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features, steps, gold tags (B, S) and languages (B,)."""
+
+    features: FeatureBatch
+    steps: Steps
+    tags: Tensor
+    languages: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        steps = Steps(self.steps.pieces.to(device), self.steps.mask.to(device))
+        return Batch(self.features.to(device), steps, self.tags.to(device), self.languages.to(device))
+
+
+def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence[str]) -> list[Example]:
+    """Every sentence of the documents, spans as tags."""
+    index = {language: i for i, language in enumerate(languages)}
+    return [
+        Example(
+            sentence_id(document.key, number),
+            tag_set.encode(len(sentence.words), word_spans(sentence, document.spans)),
+            index.get(document.language, NO_LANGUAGE),
+        )
+        for document in documents
+        for number, sentence in enumerate(document.sentences)
+    ]
+
+
+def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet) -> Batch:
+    """Read a batch's features from the store and pad everything."""
+    features = [store[example.name] for example in chosen]
+    rows = []
+    for example, sentence in zip(chosen, features, strict=True):
+        tags = example.word_tags
+        if tag_set.scheme == "iobx":
+            tags = tag_set.encode_pieces(tags, sentence.word_of_piece.tolist())
+        rows.append(torch.tensor(tags))
+    return Batch(
+        pad_features(features),
+        pad_steps(features, tag_set.scheme),
+        torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        torch.tensor([example.language for example in chosen]),
+    )

@@ -1,0 +1,30 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ner_head.head.model import Head, HeadOutput, Steps
+
+NO_LANGUAGE = -100  # cross_entropy leaves such sentences out
+
+
+def joint_loss(head: Head, output: HeadOutput, steps: Steps, tags: Tensor, languages: Tensor) -> Tensor:
+    """L = L_SL + L_clf (Emelyanov & Artemova, 2019, eq. 3).
+
+    Args:
+        head: for its CRF.
+        output: what the head said, B sentences.
+        steps: where the tags stand.
+        tags: (B, S) int64, gold.
+        languages: (B,) int64, gold; `NO_LANGUAGE` where unknown.
+    Returns:
+        the mean over sentences of the CRF's negative log-likelihood, plus the languages' mean cross-entropy.
+    """
+    loss = -head.crf.log_likelihood(output.emissions, tags, steps.mask).mean()
+    if output.language_logits is not None and bool((languages != NO_LANGUAGE).any()):
+        loss = loss + torch.nn.functional.cross_entropy(
+            output.language_logits.float(), languages, ignore_index=NO_LANGUAGE
+        )
+    return loss

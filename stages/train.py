@@ -1,0 +1,96 @@
+"""data/features -> models/head: the head, from shards alone."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import torch
+
+from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.segment import SEGMENTATION
+from ner_head.errors import DataError
+from ner_head.features.store import FeatureStore
+from ner_head.head.model import Head, HeadParams
+from ner_head.params import read_params
+from ner_head.runtime import RuntimeParams
+from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.training.examples import examples
+from ner_head.training.trainer import Epoch, Trained, Trainer, TrainingParams
+from stages import PARAMS, PREPARED, REPORTS, run
+
+OUTPUT = Path("models/head")
+
+
+def main() -> None:
+    """Train on train, choose the epoch on dev, write model and learning curve."""
+    head_params = read_params(PARAMS, "head", HeadParams)
+    params = read_params(PARAMS, "training", TrainingParams)
+    device = read_params(PARAMS, "runtime", RuntimeParams).start()
+    train, dev = (list(read_documents(PREPARED / f"{split}.jsonl")) for split in ("train", "dev"))
+    labels = sorted({span.label for document in train for span in document.spans})
+    if not labels:
+        raise DataError(f"{PREPARED / 'train.jsonl'}: no entities to learn from")
+    store = FeatureStore.open(Path("data/features"))
+    languages = sorted({document.language for document in train if document.language != "und"})
+    manifest = ModelManifest(
+        scheme=head_params.tags,
+        labels=labels,
+        languages=languages,
+        segmentation=SEGMENTATION,
+        encoder=store.manifest.encoder,
+        head=head_params,
+        training=TrainingRecord(seed=params.seed, epoch=0, dev_f1=0.0),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(params.seed)
+        head = new_head(manifest)
+    trained = fit(head, manifest, train, dev, store, params=params, device=device)
+    head.load_state_dict(trained.state)
+    record = TrainingRecord(seed=params.seed, epoch=trained.best.epoch, dev_f1=trained.best.dev_f1)
+    SavedModel(manifest.model_copy(update={"training": record}), head).save(OUTPUT)
+    write_plots(trained, head)
+
+
+def fit(
+    head: Head,
+    manifest: ModelManifest,
+    train: list[Document],
+    dev: list[Document],
+    store: FeatureStore,
+    *,
+    params: TrainingParams,
+    device: torch.device,
+) -> Trained:
+    """Run the trainer, a line on standard error per epoch."""
+    count = sum(p.numel() for p in head.parameters())
+    print(f"{count:,} parameters, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
+
+    def show(epoch: Epoch) -> None:
+        print(
+            f"epoch {epoch.epoch}/{params.epochs}: loss {epoch.loss:.3f}, dev F1 {epoch.dev_f1:.3f}, "
+            f"{epoch.seconds:.1f} s",
+            file=sys.stderr,
+        )
+
+    trainer = Trainer(head, manifest.tag_set, manifest.languages, params=params, device=device)
+    return trainer.fit(examples(train, manifest.tag_set, manifest.languages), dev, store, show)
+
+
+def write_plots(trained: Trained, head: Head) -> None:
+    """Learning curve and layer weights, for `dvc plots show`."""
+    REPORTS.mkdir(exist_ok=True)
+    with (REPORTS / "learning_curve.csv").open("w", encoding="utf-8", newline="") as handle:
+        rows = csv.writer(handle, lineterminator="\n")
+        rows.writerow(["epoch", "loss", "dev_f1"])
+        rows.writerows([e.epoch, f"{e.loss:.6f}", f"{e.dev_f1:.6f}"] for e in trained.curve)
+    weights = head.mix.layer_weights().detach().cpu()
+    with (REPORTS / "layer_weights.csv").open("w", encoding="utf-8", newline="") as handle:
+        rows = csv.writer(handle, lineterminator="\n")
+        rows.writerow(["layer", "weight"])
+        rows.writerows([i, f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, 1))
+
+
+if __name__ == "__main__":
+    run(main)

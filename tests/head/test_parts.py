@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ner_head.corpus.tagging import TagSet
+from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
+from ner_head.head.language import LanguageClassifier
+from ner_head.head.layer_mix import LayerMix
+from ner_head.head.model import AttentionParams, Head, HeadParams, LstmParams, Steps, build_head
+
+LABELS = ["EVT", "LOC", "ORG", "PER", "PRO"]
+LANGUAGES = ["bg", "cs", "pl", "ru"]
+
+
+def count(head: Head) -> int:
+    return sum(p.numel() for p in head.parameters() if p.requires_grad)
+
+
+def test_the_papers_head_has_its_number_of_parameters() -> None:
+    params = HeadParams.paper()
+    tags = params.tag_set(LABELS)
+    assert len(tags) == 14
+    assert count(build_head(params, n_layers=12, width=768, tag_set=tags, languages=LANGUAGES)) == 8_944_626
+    without = params.model_copy(update={"classifier": 0})
+    assert count(build_head(without, n_layers=12, width=768, tag_set=tags, languages=LANGUAGES)) == 7_369_198
+
+
+@pytest.mark.parametrize("kind", ["softmax", "free", "per_dimension"])
+def test_a_fresh_mix_is_the_mean_of_the_layers(kind: str) -> None:
+    mix = LayerMix(4, 6, kind=kind)
+    hidden = torch.randn(2, 3, 4, 6).half()
+    torch.testing.assert_close(mix(hidden), hidden.float().mean(2))
+
+
+@pytest.mark.parametrize("kind", ["softmax", "free", "per_dimension"])
+def test_the_mix_follows_the_papers_formula(kind: str) -> None:
+    mix = LayerMix(4, 6, kind=kind)
+    torch.nn.init.normal_(mix.weights)
+    torch.nn.init.normal_(mix.gamma)
+    hidden = torch.randn(2, 3, 4, 6)
+    weights = mix.weights.softmax(0) if kind == "softmax" else mix.weights
+    expected = mix.gamma * sum(hidden[:, :, i] * weights[i] for i in range(4))
+    torch.testing.assert_close(mix(hidden), expected)
+
+
+def test_reversal_stays_within_each_length() -> None:
+    sequence = torch.arange(8.0).view(2, 4, 1)
+    assert reverse_within(sequence, torch.tensor([3, 4])).squeeze(-1).tolist() == [[2, 1, 0, 3], [7, 6, 5, 4]]
+
+
+def test_bilstm_equals_torchs_packed_one() -> None:
+    torch.manual_seed(0)
+    ours, theirs = BiLSTM(5, 7), torch.nn.LSTM(5, 7, batch_first=True, bidirectional=True)
+    with torch.no_grad():
+        for name, parameter in theirs.named_parameters():
+            part = ours.backwards if name.endswith("_reverse") else ours.forwards
+            parameter.copy_(getattr(part, name.removesuffix("_reverse")))
+    lengths = torch.tensor([4, 2, 6])
+    mask = torch.arange(6) < lengths[:, None]
+    sequence = torch.randn(3, 6, 5)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(sequence, lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    torch.testing.assert_close(ours(sequence, mask)[mask], expected[mask])
+
+
+def test_attention_equals_the_formula_written_out() -> None:
+    torch.manual_seed(0)
+    attention = SelfAttention(8, heads=2, key_size=3, dropout=0.0).eval()
+    sequence = torch.randn(1, 4, 8)
+    q, k, v = (layer(sequence[0]).view(4, 2, 3) for layer in (attention.query, attention.key, attention.value))
+    heads = [torch.softmax(q[:, h] @ k[:, h].T / 3**0.5, -1) @ v[:, h] for h in range(2)]
+    expected = attention.norm(sequence[0] + attention.output(torch.cat(heads, -1)))
+    torch.testing.assert_close(attention(sequence, torch.ones(1, 4, dtype=torch.bool))[0], expected)
+
+
+def test_the_classifier_pools_real_pieces_only() -> None:
+    torch.manual_seed(0)
+    classifier = LanguageClassifier(4, hidden=5, n_languages=3, dropout=0.0)
+    sequence = torch.randn(1, 3, 4)
+    padded = torch.cat([sequence, torch.full((1, 2, 4), 99.0)], 1)
+    mask = torch.tensor([[True, True, True, False, False]])
+    pooled = torch.cat([sequence[:, 0], sequence.amax(1), sequence.mean(1)], -1)
+    expected = classifier.outer(classifier.inner(pooled).relu())
+    torch.testing.assert_close(classifier(padded, mask), expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tags": "iobx", "mix": "per_dimension"},
+        {"lstm": LstmParams(layers=0)},
+        {"attention": AttentionParams(layers=0)},
+        {"lstm": LstmParams(layers=2, hidden=6), "attention": AttentionParams(layers=2, heads=2, key_size=3)},
+        {"lstm": LstmParams(layers=0), "attention": AttentionParams(layers=0), "classifier": 0},
+    ],
+)
+def test_a_padded_sentence_scores_the_same_alone(changes: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    params = HeadParams(lstm=LstmParams(hidden=8), projection=9, classifier=7).model_copy(update=changes)
+    tag_set = params.tag_set(LABELS)
+    head = build_head(params, n_layers=3, width=10, tag_set=tag_set, languages=LANGUAGES).eval()
+    lengths = [3, 7, 5]
+    hidden = torch.randn(3, 7, 3, 10)
+    mask = torch.arange(7) < torch.tensor(lengths)[:, None]
+    steps = Steps(torch.arange(7).expand(3, 7), mask)
+    together = head(hidden, mask, steps)
+    for row, length in enumerate(lengths):
+        one = Steps(torch.arange(length)[None], mask[row : row + 1, :length])
+        alone = head(hidden[row : row + 1, :length], one.mask, one)
+        torch.testing.assert_close(alone.emissions[0], together.emissions[row, :length], atol=1e-5, rtol=1e-5)
+        if params.classifier:
+            assert alone.language_logits is not None
+            assert together.language_logits is not None
+            torch.testing.assert_close(alone.language_logits[0], together.language_logits[row], atol=1e-5, rtol=1e-5)
+        else:
+            assert together.language_logits is None
+
+
+def test_steps_choose_the_pieces_that_are_tagged() -> None:
+    torch.manual_seed(0)
+    params = HeadParams(classifier=0)
+    head = build_head(params, n_layers=2, width=4, tag_set=TagSet.iob(LABELS), languages=[]).eval()
+    hidden, mask = torch.randn(1, 5, 2, 4), torch.ones(1, 5, dtype=torch.bool)
+    every = head(hidden, mask, Steps(torch.arange(5)[None], mask)).emissions
+    some = head(hidden, mask, Steps(torch.tensor([[1, 4]]), mask[:, :2])).emissions
+    torch.testing.assert_close(some, every[:, [1, 4]])

@@ -1,0 +1,153 @@
+"""`dvc.yaml`: the dependencies are the imports, and a change re-runs what it must and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+
+PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES = sorted(PIPELINE["stages"])
+
+
+def imported(stage: str) -> set[str]:
+    """The project's files that are loaded by importing a stage."""
+    code = (
+        f"import sys, json, stages.{stage}; "
+        "print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('ner_head', 'stages')]))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {str(Path(file).relative_to(ROOT)) for file in json.loads(found.stdout)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_exactly_the_files_it_imports(stage: str) -> None:
+    listed = {dependency for dependency in PIPELINE["stages"][stage]["deps"] if dependency.endswith(".py")}
+    assert listed == imported(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_imports_another(stage: str) -> None:
+    assert {file for file in imported(stage) if file.startswith("stages/")} == {
+        "stages/__init__.py",
+        f"stages/{stage}.py",
+    }
+
+
+def test_no_stage_depends_on_how_it_is_run() -> None:
+    tracked = {name for stage in PIPELINE["stages"].values() for name in stage.get("params", [])}
+    assert tracked == {"prepare", "encoder", "head", "training"}
+
+
+@pytest.fixture(scope="module")
+def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository with the pipeline, the tiny encoder, and two documents a topic and language."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("ner_head", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(tiny_encoder, folder / "encoders/slavic-mini")
+    for kind, suffix in (("raw", "txt"), ("annotated", "out")):
+        for topic in ("railway", "satellite"):
+            for language in ("cs", "ru"):
+                for number in ("01", "02"):
+                    path = Path(kind, topic, language, f"{topic}_{language}_{number}.{suffix}")
+                    (folder / "data/sample" / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / "data/sample" / path, folder / "data/sample" / path)
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    params = params.replace("[bg, cs, pl, ru]", "[cs, ru]").replace("epochs: 12", "epochs: 1")
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
+        subprocess.run(command, cwd=folder, check=True, env=environment())
+    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """Commands of this very interpreter's environment."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""}
+
+
+def reproduce(project: Path) -> list[str]:
+    """Run `dvc repro`; the stages that ran."""
+    done = subprocess.run(["dvc", "repro"], cwd=project, capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def replaced(project: Path, name: str, old: str, new: str) -> Callable[[], None]:
+    """Change a file, and give a function that changes it back."""
+    path = project / name
+    before = path.read_text(encoding="utf-8")
+    assert old in before
+    path.write_text(before.replace(old, new), encoding="utf-8")
+    return lambda: path.write_text(before, encoding="utf-8") and None
+
+
+def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
+    assert reproduce(project) == ["prepare", "extract", "train", "evaluate"]
+    metrics = json.loads((project / "reports/metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics) == {"strict", "word", "language"}
+    assert {"precision", "recall", "f1"} <= set(metrics["strict"]["micro"])
+    assert reproduce(project) == []
+
+    replaced(project, "params.yaml", "batch_pieces: 4096", "batch_pieces: 2048")
+    assert reproduce(project) == []
+
+    replaced(project, "params.yaml", "hidden: 128              #", "hidden: 16               #")
+    assert reproduce(project) == ["train", "evaluate"]
+
+    replaced(project, "params.yaml", "shard_words: 4096", "shard_words: 100")
+    ran = reproduce(project)
+    assert ran[0] == "extract"
+    assert "prepare" not in ran
+
+    replaced(project, "ner_head/head/crf.py", '"""A linear-chain', '"""Again: a linear-chain')
+    assert reproduce(project)[0] == "train"
+
+    shown = subprocess.run(
+        ["dvc", "metrics", "show"], cwd=project, capture_output=True, text=True, env=environment(), check=True
+    )
+    assert "strict.micro.f1" in shown.stdout
+    subprocess.run(
+        ["dvc", "plots", "show", "-o", "plots"], cwd=project, env=environment(), check=True, capture_output=True
+    )
+    assert "Learning curve" in (project / "plots/index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "hidden: 128              #",
+            "units: 128               #",
+            "error: params.yaml: head.lstm.units: no such key",
+        ),
+        (
+            "dropout: 0.3",
+            "dropout: much",
+            "error: params.yaml: head.dropout: Input should be a valid number (got 'much')",
+        ),
+        ("runtime:", "running:", "error: params.yaml: unknown section running"),
+    ],
+)
+def test_a_wrong_param_is_one_line_and_exit_code_2(project: Path, old: str, new: str, message: str) -> None:
+    back = replaced(project, "params.yaml", "hidden: 16               #", "hidden: 128              #")
+    undo = replaced(project, "params.yaml", old, new)
+    command = [sys.executable, "-m", "stages.train"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, env=environment(), check=False)
+    undo()
+    back()
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ner_head.corpus.documents import Document
+from ner_head.corpus.tagging import TagSet
+from ner_head.errors import DataError
+from ner_head.features.store import FeatureStore
+from ner_head.head.model import Head, HeadOutput, HeadParams, LstmParams, Steps, build_head
+from ner_head.predictions import predict_from_store
+from ner_head.tagger import Tagger
+from ner_head.training.examples import collate, examples
+from ner_head.training.objective import NO_LANGUAGE, joint_loss
+from ner_head.training.trainer import Epoch, Trainer, TrainingParams
+
+LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
+CPU = torch.device("cpu")
+
+
+def head_for(store: FeatureStore, tags: str = "iob", classifier: int = 8) -> tuple[Head, TagSet]:
+    params = HeadParams(tags=tags, lstm=LstmParams(hidden=16), projection=16, classifier=classifier, dropout=0.0)
+    tag_set = params.tag_set(LABELS)
+    torch.manual_seed(0)
+    encoder = store.manifest.encoder
+    head = build_head(params, n_layers=encoder.n_layers, width=encoder.width, tag_set=tag_set, languages=LANGUAGES)
+    return head, tag_set
+
+
+def trainer_for(store: FeatureStore, tags: str = "iob", **params: object) -> Trainer:
+    head, tag_set = head_for(store, tags)
+    settings = TrainingParams.model_validate({"epochs": 40, "batch_size": 4, "learning_rate": 0.01, **params})
+    return Trainer(head, tag_set, LANGUAGES, params=settings, device=CPU)
+
+
+@pytest.mark.parametrize("tags", ["iob", "iobx"])
+def test_a_head_learns_six_documents_by_heart(store: FeatureStore, documents: list[Document], tags: str) -> None:
+    trainer = trainer_for(store, tags)
+    trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store)
+    assert trainer.dev_f1(documents, store) == 1.0
+    predictions = predict_from_store(trainer.tagger, documents, store, LANGUAGES)
+    assert [p.document.spans for p in predictions] == [d.spans for d in documents]
+    assert [p.sentence_languages for p in predictions] == [[d.language] * 2 for d in documents]
+
+
+def test_the_same_seed_gives_the_same_weights(store: FeatureStore, documents: list[Document]) -> None:
+    def weights() -> dict[str, torch.Tensor]:
+        trainer = trainer_for(store, epochs=3)
+        return trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store).state
+
+    first, second = weights(), weights()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_patience_stops_and_the_best_epoch_is_kept(store: FeatureStore, documents: list[Document]) -> None:
+    trainer, seen = trainer_for(store, patience=2), list[Epoch]()
+    trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store, seen.append)
+    assert len(trained.curve) == trained.best.epoch + 2 < 40
+    assert trained.best.dev_f1 == max(epoch.dev_f1 for epoch in trained.curve)
+    assert seen == trained.curve
+
+
+def test_without_dev_documents_the_last_epoch_is_kept(store: FeatureStore, documents: list[Document]) -> None:
+    trainer = trainer_for(store, epochs=2)
+    trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), [], store)
+    assert trained.best.epoch == 2
+    assert trained.best.dev_f1 == 0.0
+
+
+def test_nothing_to_train_on_is_one_clear_line(store: FeatureStore, documents: list[Document]) -> None:
+    trainer = trainer_for(store)
+    with pytest.raises(DataError, match="no sentences to train on"):
+        trainer.fit([], documents, store)
+    unknown = [replace(documents[0], id="unknown")]
+    with pytest.raises(DataError, match="no features of news/cs/unknown#0; run `dvc repro extract`"):
+        trainer.fit(examples(unknown, trainer.tag_set, LANGUAGES), [], store)
+    with pytest.raises(DataError, match="no features of news/cs/unknown#0"):
+        predict_from_store(trainer.tagger, unknown, store, LANGUAGES)
+
+
+def test_features_of_other_words_are_refused(store: FeatureStore, documents: list[Document]) -> None:
+    head, tag_set = head_for(store)
+    short = replace(documents[0].sentences[0], words=documents[0].sentences[0].words[:2])
+    changed = replace(documents[0], sentences=(short,))
+    with pytest.raises(DataError, match="cached with other words"):
+        predict_from_store(Tagger(head, tag_set, CPU), [changed], store, LANGUAGES)
+
+
+def test_the_joint_loss_is_the_sum_of_both(store: FeatureStore, documents: list[Document]) -> None:
+    head, tag_set = head_for(store)
+    batch = collate(examples(documents, tag_set, LANGUAGES)[:4], store, tag_set)
+    output = head(batch.features.hidden, batch.features.mask, batch.steps)
+    tagging = -head.crf.log_likelihood(output.emissions, batch.tags, batch.steps.mask).mean()
+    language = torch.nn.functional.cross_entropy(output.language_logits, batch.languages)
+    torch.testing.assert_close(joint_loss(head, output, batch.steps, batch.tags, batch.languages), tagging + language)
+    unknown = torch.full_like(batch.languages, NO_LANGUAGE)
+    torch.testing.assert_close(joint_loss(head, output, batch.steps, batch.tags, unknown), tagging)
+    alone = HeadOutput(output.emissions, None)
+    torch.testing.assert_close(joint_loss(head, alone, batch.steps, batch.tags, batch.languages), tagging)
+
+
+def test_a_head_without_classifier_guesses_no_language(store: FeatureStore, documents: list[Document]) -> None:
+    head, tag_set = head_for(store, classifier=0)
+    prediction = predict_from_store(Tagger(head, tag_set, CPU), documents[:1], store, LANGUAGES)[0]
+    assert prediction.sentence_languages == []
+    assert prediction.document.language == "cs"
+
+
+def test_a_gradient_step_is_finite_for_padded_batches(store: FeatureStore, documents: list[Document]) -> None:
+    head, tag_set = head_for(store, "iobx")
+    batch = collate(examples(documents, tag_set, LANGUAGES), store, tag_set)
+    assert not batch.steps.mask.all()
+    output = head(batch.features.hidden, batch.features.mask, batch.steps)
+    joint_loss(head, output, batch.steps, batch.tags, batch.languages).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
+    assert isinstance(batch.steps, Steps)
+
+
+def test_training_and_evaluation_never_import_the_encoder_or_dask() -> None:
+    code = (
+        "import sys, stages.train, stages.evaluate; "
+        "print(sorted({'transformers', 'dask', 'distributed', 'ner_head.features.encoder'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
