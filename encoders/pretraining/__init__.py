@@ -1,4 +1,4 @@
 """How `encoders/slavic-mini` was made: text -> vocabulary -> co-occurrence embeddings -> masked language model.
 
-`python -m encoders.pretraining --help`. Not installed with the package; needs scipy beside its dependencies.
+`python -m encoders.pretraining --help`. Not installed with the package.
 """
