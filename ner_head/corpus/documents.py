@@ -78,8 +78,10 @@ def word_spans(sentence: Sentence, spans: Iterable[Span]) -> list[Span]:
     """
     inside = []
     for span in spans:
+        if span.start < sentence.start or sentence.end < span.end:
+            continue
         covered = [i for i, word in enumerate(sentence.words) if word.start < span.end and span.start < word.end]
-        if covered and sentence.start <= span.start and span.end <= sentence.end:
+        if covered:
             inside.append(Span(covered[0], covered[-1] + 1, span.label))
     return without_overlaps(inside)
 

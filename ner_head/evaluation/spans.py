@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -76,10 +77,14 @@ def strict_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> St
 
 def word_labels(document: Document) -> list[str]:
     """The label of every word (O outside of entities); a word partly in an entity counts as in it."""
-    labels = []
-    for word in (word for sentence in document.sentences for word in sentence.words):
-        inside = (s.label for s in document.spans if s.start < word.end and word.start < s.end)
-        labels.append(next(inside, OUTSIDE))
+    words = [word for sentence in document.sentences for word in sentence.words]
+    ends = [word.end for word in words]
+    labels = [OUTSIDE] * len(words)
+    for span in reversed(document.spans):  # where spans overlap, the first in order has the word
+        index = bisect_right(ends, span.start)
+        while index < len(words) and words[index].start < span.end:
+            labels[index] = span.label
+            index += 1
     return labels
 
 

@@ -23,6 +23,7 @@ from ner_head.features.shard import VERSION, Features, digest_of, shard_bytes, w
 from ner_head.features.store import DocumentRows, EncoderRecord, ShardRecord, StoreManifest, write_manifest
 
 SPARE_BYTES = 1 << 28  # left free on the disk
+SECONDS_BETWEEN_LINES = 5.0
 
 
 @dataclass(frozen=True)
@@ -169,13 +170,18 @@ class Progress:
     """Lines on standard error: shards done, pieces a second, time left."""
 
     def __init__(self, n_shards: int, n_missing: int, n_pieces: int) -> None:
-        self.total, self.done, self.left, self.start = n_pieces, 0, n_missing, time.monotonic()
+        self.total, self.done, self.left = n_pieces, 0, n_missing
+        self.start = self.shown = time.monotonic()
         print(f"{n_shards} shards, {n_missing} to compute: {n_pieces:,} pieces", file=sys.stderr)
 
     def advance(self, n_pieces: int) -> None:
-        """Count a finished shard and say so."""
+        """Count a finished shard; say so now and then."""
         self.done += n_pieces
         self.left -= 1
-        rate = self.done / max(time.monotonic() - self.start, 1e-9)
+        now = time.monotonic()
+        if self.left and now - self.shown < SECONDS_BETWEEN_LINES:
+            return
+        self.shown = now
+        rate = self.done / max(now - self.start, 1e-9)
         seconds = (self.total - self.done) / rate
         print(f"{self.left} shards left, {rate:,.0f} pieces/s, {seconds:,.0f} s to go", file=sys.stderr)

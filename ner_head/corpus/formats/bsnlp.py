@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,32 @@ from ner_head.corpus.projection import project
 from ner_head.errors import DataError
 
 CATEGORIES = ("PER", "LOC", "ORG", "PRO", "EVT")
-TRIMMED = "".join(map(chr, range(0x21))) + "\ufeff"  # the evaluator's white space, and a byte order mark
+WHITE = "".join(map(chr, range(0x21)))  # what the task's evaluator trims
+TRIMMED = WHITE + "\ufeff"  # and a byte order mark, which it takes for a part of the id
+NO_ENTITY = "-1"  # the evaluator's id of an entity where a row has none
 # id (the first line that is not empty), language, date, URL; the text goes on from the title
 _HEADER = regex.compile(r"[\s\ufeff]*+(?P<id>[^\n]++)\n(?:[^\n]*+\n){3}")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One annotation, trimmed: `form` as written, `category` in capitals."""
+    """One annotation, trimmed: as written, but `category` in capitals."""
 
     line: int
     form: str
+    lemma: str
     category: str
+    entity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """A file of them: its document's id, the rows taken, and line and text of those ignored."""
+
+    path: Path
+    id: str
+    rows: tuple[Row, ...]
+    ignored: tuple[tuple[int, str], ...]
 
 
 def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
@@ -37,20 +51,14 @@ def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
         DataError: a file that is not of this form, two annotations of one id, or annotations without a text.
     """
     for topic, language, folder in topic_folders(source / "raw", languages):
-        annotations = _annotations(source / "annotated" / topic / language)
+        files = sorted((source / "annotated" / topic / language).glob("*.out"))
+        annotations = read_annotations(files, trimmed=TRIMMED)
         for path in sorted(folder.glob("*.txt")):
             document = read_raw(path, topic=topic, language=language)
-            rows = annotations.pop(document.id, None)
-            yield (
-                _annotated(document, read_rows(rows))
-                if rows
-                else (
-                    document,
-                    (Problem(document.key, "no annotations"),),
-                )
-            )
-        for name, path in annotations.items():
-            raise DataError(f"{path}: annotates {name!r}, but no file in {folder} has this id in its first line")
+            found = annotations.pop(document.id, None)
+            yield _annotated(document, found) if found else (document, (Problem(document.key, "no annotations"),))
+        for name, left in annotations.items():
+            raise DataError(f"{left.path}: annotates {name!r}, but no file in {folder} has this id in its first line")
 
 
 def read_raw(path: Path, *, topic: str, language: str) -> Document:
@@ -62,42 +70,53 @@ def read_raw(path: Path, *, topic: str, language: str) -> Document:
     return Document(id=header["id"].strip(TRIMMED), text=content[header.end() :], language=language, topic=topic)
 
 
-def read_rows(path: Path) -> tuple[list[Row], list[tuple[int, str]]]:
-    """Annotations of a file by the evaluator's loading rules: those taken, and line and text of those ignored."""
-    rows, ignored = [], []
-    lines = [(number, line.strip(TRIMMED)) for number, line in enumerate(read_text(path).split("\n"), 1)]
-    for number, line in [(number, line) for number, line in lines if line][1:]:
-        fields = [field.strip(TRIMMED) for field in line.split("\t")]
-        category = fields[2].upper() if len(fields) > 2 else ""
-        if category in CATEGORIES and fields[0]:
-            rows.append(Row(number, fields[0], category))
-        else:
-            ignored.append((number, line))
-    return rows, ignored
+def read_annotations(paths: Iterable[Path], *, trimmed: str) -> dict[str, Annotations]:
+    """Annotation files by the evaluator's loading rules, by the id of their document.
 
+    Args:
+        paths: files of one topic and language.
+        trimmed: characters that are dropped at the ends of lines and fields.
 
-def _annotations(folder: Path) -> dict[str, Path]:
-    """Document id -> file."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.out")):
-        name = next((line.strip(TRIMMED) for line in read_text(path).split("\n") if line.strip(TRIMMED)), "")
-        if not name:
+    Raises:
+        DataError: a file that has no id or cannot be read, or two files of one id.
+    """
+    found: dict[str, Annotations] = {}
+    for path in paths:
+        lines = [(number, line.strip(trimmed)) for number, line in enumerate(read_text(path).split("\n"), 1)]
+        lines = [(number, line) for number, line in lines if line]
+        if not lines:
             raise DataError(f"{path}: empty; its first line must be the id of a document")
+        (_, name), *rest = lines
         if name in found:
-            raise DataError(f"{path}: annotates {name!r}, and so does {found[name].name}; leave one of them")
-        found[name] = path
+            raise DataError(f"{path}: annotates {name!r}, and so does {found[name].path.name}; leave one of them")
+        rows = [(number, line, _row(number, line, trimmed)) for number, line in rest]
+        found[name] = Annotations(
+            path,
+            name,
+            tuple(row for _, _, row in rows if row),
+            tuple((number, line) for number, line, row in rows if not row),
+        )
     return found
 
 
-def _annotated(document: Document, content: tuple[list[Row], list[tuple[int, str]]]) -> Reading:
-    rows, ignored = content
+def _row(number: int, line: str, trimmed: str) -> Row | None:
+    """A trimmed line as an annotation; None where the evaluator ignores it."""
+    fields = [field.strip(trimmed) for field in line.split("\t")]
+    if len(fields) < 3 or fields[2].upper() not in CATEGORIES:
+        return None
+    return Row(number, fields[0], fields[1], fields[2].upper(), fields[3] if len(fields) > 3 else NO_ENTITY)
+
+
+def _annotated(document: Document, annotations: Annotations) -> Reading:
     labels: dict[str, str] = {}
     categories: dict[str, dict[str, None]] = {}  # by lower-cased form, as the evaluator compares them
-    for row in rows:
+    for row in annotations.rows:
         labels.setdefault(row.form, row.category)
         categories.setdefault(row.form.lower(), {})[row.category] = None
     spans, missing = project(document.text, labels)
-    problems = [Problem(document.key, "row ignored", detail=f"line {number}: {line}") for number, line in ignored]
+    problems = [
+        Problem(document.key, "row ignored", detail=f"line {number}: {line}") for number, line in annotations.ignored
+    ]
     problems += [
         Problem(document.key, "two categories", form, ", ".join(found))
         for form, found in categories.items()
