@@ -43,8 +43,9 @@ def main(documents: Path, features: Path, encoder: Path) -> None:
             scale = np.maximum(np.abs(own), np.abs(own).mean())
             worst = max(worst, float((np.abs(cached.hidden - own) / scale).max()))
             compared, pieces = compared + 1, pieces + len(own)
-    print(f"{compared:,} sentences, {pieces:,} pieces, {model.config.num_hidden_layers} layers compared; {long} over the limit")
-    print(f"largest difference, relative to the value or the sentence's mean if that is larger: {worst:.2e} (bar {BAR:.2e})")
+    layers = model.config.num_hidden_layers
+    print(f"{compared:,} sentences, {pieces:,} pieces, {layers} layers compared; {long} over the limit")
+    print(f"largest difference, by the value or the sentence's mean if larger: {worst:.2e} (bar {BAR:.2e})")
     sys.exit(worst > BAR)
 
 

@@ -104,6 +104,25 @@ def embed(
     write_documents(output / "documents.jsonl", whole)
 
 
+@app.command()
+def score(
+    gold: Annotated[Path, typer.Argument(help="folder of the golden files: TOPIC/LANGUAGE/FILE, id in the first line")],
+    system: Annotated[Path, typer.Argument(help="folder of the system's, such as reports/bsnlp")],
+    as_json: Annotated[bool, typer.Option("--json", help="all slices, as one JSON object")] = False,
+) -> None:
+    """Score annotation files as the BSNLP shared task does; golden documents that the system lacks are skipped."""
+    from ner_head.evaluation import bsnlp
+
+    for folder in (gold, system):
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder")
+    found = bsnlp.pair_directories(gold, system)
+    if found.skipped:
+        counts = f"golden documents: {len(found.pairs)} scored, {len(found.skipped)} skipped"
+        typer.echo(f"{counts}, as the system has no file of them (the first is {found.skipped[0]})", err=True)
+    typer.echo(json.dumps(found.scores(), ensure_ascii=False, indent=2) if as_json else bsnlp.table(found))
+
+
 def main() -> None:
     """Entry point: an error that a user can mend is one line and its exit code."""
     try:

@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from ner_head.errors import UsageError
 
-SECTIONS = ("prepare", "encoder", "head", "training", "runtime")
+SECTIONS = ("prepare", "encoder", "head", "training", "baseline", "runtime")
 
 
 class Params(BaseModel):

@@ -1,13 +1,14 @@
-"""models/head on dev, and on test -> reports: scores, tables, predictions."""
+"""models/head on dev, and on test -> reports: scores, tables beside the baseline's, predictions."""
 
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 from ner_head.corpus.documents import Document, read_documents, write_documents
-from ner_head.evaluation.report import Metrics, language_hits, metrics, table
+from ner_head.errors import DataError
+from ner_head.evaluation.bsnlp_documents import write_predictions
+from ner_head.evaluation.report import Metrics, from_json, has_scores, language_hits, metrics, table, to_json
 from ner_head.evaluation.spans import confusion
 from ner_head.features.store import FeatureStore
 from ner_head.params import read_params
@@ -24,20 +25,30 @@ def main() -> None:
     model = SavedModel.load(Path("models/head"), device=device)
     tagger = Tagger(model.head, model.manifest.tag_set, device)
     store = FeatureStore.open(Path("data/features"))
-    scores: dict[str, object] = {}
-    tables = []
+    baseline, scores = read_baseline(), dict[str, Metrics]()
+    tables, found = [], list[Document]()
     for split in ("dev", "test"):
         gold = list(read_documents(PREPARED / f"{split}.jsonl"))
         predictions = predict_from_store(tagger, gold, store, model.manifest.languages)
         write_documents(REPORTS / "predictions" / f"{split}.jsonl", (p.document for p in predictions))
+        found += (p.document for p in predictions)
         if split == "dev":
             write_confusion(gold, predictions)
-        if split == "dev" or any(document.spans for document in gold):
-            found = score(gold, predictions)
-            scores |= found if split == "dev" else {"test": found}
-            tables.append(table(f"{split}, strict spans", found))
-    (REPORTS / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        if has_scores(split, gold):
+            scores[split] = score(gold, predictions)
+            tables.append(table(f"{split}, strict spans", {"head": scores[split], "baseline": baseline[split]}))
+    write_predictions(REPORTS / "bsnlp", found)
+    (REPORTS / "metrics.json").write_text(to_json(scores), encoding="utf-8")
     (REPORTS / "results.md").write_text("\n".join(tables), encoding="utf-8")
+
+
+def read_baseline() -> dict[str, Metrics]:
+    """What stage `baseline` wrote, by split."""
+    path = REPORTS / "baseline/metrics.json"
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; run `dvc repro baseline`") from None
 
 
 def score(gold: list[Document], predictions: list[Prediction]) -> Metrics:

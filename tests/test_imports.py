@@ -14,7 +14,7 @@ LAYERS = [
     {"corpus"},
     {"runtime", "features"},
     {"head"},
-    {"tagger", "predictions", "saved_model"},
+    {"tagger", "predictions", "saved_model", "baseline"},
     {"evaluation"},
     {"training", "recognizer"},
     {"cli"},
@@ -56,6 +56,7 @@ def test_imports_run_one_way(path: Path) -> None:
         ("transformers", "features/encoder.py"),
         ("huggingface_hub", "features/encoder.py"),
         ("h5py", "features/shard.py"),
+        ("pycrfsuite", "baseline.py"),
     ],
 )
 def test_a_library_is_known_to_one_module(library: str, home: str) -> None:

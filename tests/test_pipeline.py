@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from ner_head.evaluation.bsnlp import score_directories
 from tests.conftest import ROOT
 
 PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -45,7 +46,7 @@ def test_no_stage_imports_another(stage: str) -> None:
 
 def test_no_stage_depends_on_how_it_is_run() -> None:
     tracked = {name for stage in PIPELINE["stages"].values() for name in stage.get("params", [])}
-    assert tracked == {"prepare", "encoder", "head", "training"}
+    assert tracked == {"prepare", "encoder", "head", "training", "baseline"}
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +96,14 @@ def replaced(project: Path, name: str, old: str, new: str) -> Callable[[], None]
 
 
 def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
-    assert reproduce(project) == ["prepare", "extract", "train", "evaluate"]
+    assert reproduce(project) == ["prepare", "extract", "train", "baseline", "evaluate"]
     metrics = json.loads((project / "reports/metrics.json").read_text(encoding="utf-8"))
-    assert set(metrics) == {"strict", "word", "language"}
+    assert set(metrics) == {"strict", "bsnlp_strict", "word", "language"}
     assert {"precision", "recall", "f1"} <= set(metrics["strict"]["micro"])
+    results = (project / "reports/results.md").read_text(encoding="utf-8")
+    assert "| head precision | recall | F1 | baseline precision |" in results
+    task = score_directories(project / "data/sample/annotated", project / "reports/bsnlp")
+    assert metrics["bsnlp_strict"]["all"] == task["strict"]["all"]
     assert reproduce(project) == []
 
     replaced(project, "params.yaml", "batch_pieces: 4096", "batch_pieces: 2048")
@@ -106,6 +111,11 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
 
     replaced(project, "params.yaml", "hidden: 128              #", "hidden: 16               #")
     assert reproduce(project) == ["train", "evaluate"]
+
+    replaced(project, "params.yaml", "iterations: 100", "iterations: 1")
+    ran = reproduce(project)
+    assert ran[0] == "baseline"
+    assert "train" not in ran
 
     replaced(project, "params.yaml", "shard_words: 4096", "shard_words: 100")
     ran = reproduce(project)

@@ -111,18 +111,20 @@ class LinearChainCRF(nn.Module):
         self._complain((_native() or crf_gold).check(gold, lengths, rules), gold)
         emissions, scores = self._scores(emissions)
         if native := self._native_for(emissions):
-            return native.log_sum(emissions, lengths, scores, self.rules, gold)
+            likelihood: Tensor = native.log_sum(emissions, lengths, scores, self.rules, gold)
+            return likelihood
         with torch.autocast(emissions.device.type, enabled=False):
-            return crf_batched.log_likelihood(emissions, mask, scores, tags)
+            return crf_batched.log_likelihood(emissions, mask, self._legal(scores), tags)
 
     def log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The log of Z, the sum over all legal paths, differentiable: (B, P, T), (B, P) -> (B,)."""
         lengths = self._lengths(emissions, mask)
         emissions, scores = self._scores(emissions)
         if native := self._native_for(emissions):
-            return native.log_sum(emissions, lengths, scores, self.rules, None)
+            log_z: Tensor = native.log_sum(emissions, lengths, scores, self.rules, None)
+            return log_z
         with torch.autocast(emissions.device.type, enabled=False):
-            return crf_batched.log_partition(emissions, mask, scores).to(emissions.dtype)
+            return crf_batched.log_partition(emissions, mask, self._legal(scores)).to(emissions.dtype)
 
     @torch.no_grad()
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
@@ -134,7 +136,7 @@ class LinearChainCRF(nn.Module):
     def entropy(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Entropy of the distribution over paths, in nats: (B, P, T), (B, P) -> (B,). No gradient."""
         emissions, scores = self._scores(emissions)
-        return path_entropy(emissions, mask, scores.pairs, self._expect(emissions, mask, scores))
+        return path_entropy(emissions, mask, self._legal(scores).pairs, self._expect(emissions, mask, scores))
 
     @torch.no_grad()
     def span_probability(self, emissions: Tensor, mask: Tensor, spans: Sequence[SpanPattern]) -> Tensor:
@@ -145,7 +147,7 @@ class LinearChainCRF(nn.Module):
         """
         emissions, scores = self._scores(emissions)
         found = self._expect(emissions, mask, scores)
-        return pattern_probability(emissions, mask, scores.pairs, found, spans)
+        return pattern_probability(emissions, mask, self._legal(scores).pairs, found, spans)
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, mask: Tensor, n: int = 1) -> list[list[Hypothesis]]:
@@ -160,37 +162,42 @@ class LinearChainCRF(nn.Module):
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         emissions, scores = self._scores(emissions)
-        emissions, scores = emissions.cpu(), Scores(*(score.cpu() for score in scores))
+        emissions, mask, scores = emissions.cpu(), mask.cpu(), Scores(*(score.cpu() for score in scores))
         lengths = self._lengths(emissions, mask)
-        native = self._native_for(emissions)
-        found = self._expect(emissions, mask.cpu(), scores, partition_only=True)
-        log_z = found.log_partition.numpy()
+        legal = self.rules.legal_scores(*(score.numpy() for score in scores))
+        if native := self._native_for(emissions):
+            log_z = native.log_partition(emissions, lengths, legal, self.rules)
+        else:
+            log_z = crf_batched.expect(emissions, mask, self._legal(scores, "cpu")).log_partition.numpy()
         if not np.isfinite(log_z).all():
             row = int(np.argmin(np.isfinite(log_z)))
             raise ValueError(f"sentence {row} has no best path: log Z is {log_z[row]}; check its emissions")
-        tables = [score.numpy() for score in scores]
         n = self.rules.most_paths(emissions.shape[1], n)
-        return best_paths(emissions.numpy(), lengths, tables, log_z, n=n, native=native)
+        return best_paths(emissions.numpy(), lengths, legal, log_z, n=n, native=native)
 
-    def _expect(self, emissions: Tensor, mask: Tensor, scores: Scores, *, partition_only: bool = False) -> Expectations:
+    def _expect(self, emissions: Tensor, mask: Tensor, scores: Scores) -> Expectations:
         lengths = self._lengths(emissions, mask)
         if native := self._native_for(emissions):
-            return native.expectations_of(emissions, lengths, scores, self.rules, partition_only=partition_only)
+            found: Expectations = native.expectations_of(emissions, lengths, scores, self.rules)
+            return found
         with torch.autocast(emissions.device.type, enabled=False):
-            return crf_batched.expect(emissions, mask, scores)
+            return crf_batched.expect(emissions, mask, self._legal(scores))
 
     def _native_for(self, emissions: Tensor) -> ModuleType | None:
         """The kernels, if these emissions are for them."""
         return _native() if emissions.device.type == "cpu" and self.n_tags <= MOST_TAGS else None
 
     def _scores(self, emissions: Tensor) -> tuple[Tensor, Scores]:
-        """Emissions and scores in the precision of the sums; forbidden ones -inf."""
+        """Emissions and scores in the precision of the sums."""
         dtype = torch.float64 if emissions.dtype == torch.float64 else torch.float32
-        return emissions.to(dtype), Scores(
-            torch.where(self.forbidden_pairs, -torch.inf, self.transitions.to(dtype)),
-            torch.where(self.forbidden_first, -torch.inf, self.start.to(dtype)),
-            torch.where(self.forbidden_last, -torch.inf, self.end.to(dtype)),
-        )
+        scores = Scores(self.transitions.to(dtype), self.start.to(dtype), self.end.to(dtype))
+        return emissions.to(dtype), scores
+
+    def _legal(self, scores: Scores, device: str | None = None) -> Scores:
+        """The same, -inf where forbidden."""
+        rules = (self.forbidden_pairs, self.forbidden_first, self.forbidden_last)
+        masked = (torch.where(rule.to(device), -torch.inf, score) for rule, score in zip(rules, scores, strict=True))
+        return Scores(*masked)
 
     def _lengths(self, emissions: Tensor, mask: Tensor) -> NDArray[np.int64]:
         """The number of pieces of each sentence, (B,). Only here, and for gold tags, is a device waited for."""

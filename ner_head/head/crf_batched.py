@@ -22,22 +22,24 @@ def _wide(device: torch.device) -> torch.dtype:
 
 
 def _finite(top: Tensor) -> Tensor:
-    """A shift; 0 where there is nothing to shift."""
-    return torch.where(torch.isneginf(top), 0.0, top)
+    """A shift; the least number where there is nothing to shift."""
+    return top.clamp(min=torch.finfo(top.dtype).min)
 
 
 def _forward(emissions: Tensor, mask: Tensor, scores: Scores) -> tuple[Tensor, Tensor]:
     """Log messages of all prefixes, (B, P, T), and the sum of what they were shifted by, (B,)."""
-    message, total = scores.start + emissions[:, 0], emissions.new_zeros(len(emissions), dtype=_wide(emissions.device))
+    message = scores.start + emissions[:, 0]
     kept: list[Tensor] = []
+    tops: list[Tensor] = []
     for position in range(emissions.shape[1]):
         if position:
             message = torch.logsumexp(message.unsqueeze(2) + scores.pairs, dim=1) + emissions[:, position]
-        top = _finite(message.amax(dim=1))
-        inside = mask[:, position]
-        message = torch.where(inside.unsqueeze(1), message - top.unsqueeze(1), kept[-1] if kept else message)
-        total = total + torch.where(inside, top, 0.0)
+        tops.append(_finite(message.amax(dim=1, keepdim=True)))
+        message = message - tops[-1]
+        if position:
+            message = torch.where(mask[:, position, None], message, kept[-1])
         kept.append(message)
+    total = torch.where(mask, torch.cat(tops, dim=1), 0.0).to(_wide(emissions.device)).sum(dim=1)
     return torch.stack(kept, dim=1), total
 
 

@@ -75,15 +75,20 @@ def add_gold(emissions: Any, tags: Any, lengths: Any, scores: Any, unary: Any, p
 def weigh(grad: Any, lengths: Any, unary: Any, pair_counts: Any, out: Any, pairs: Any, first: Any, last: Any) -> None:
     """The gradient of sum(grad * log-likelihood): emissions (B, P, T), pairs (T, T), first and last (T,)."""
     n_sentences, _, n_tags = unary.shape
-    pairs[:], first[:], last[:] = 0, 0, 0
+    for i in range(n_tags):
+        first[i], last[i] = 0, 0
+        for j in range(n_tags):
+            pairs[i, j] = 0
     for b in range(n_sentences):
         weight, length = grad[b], lengths[b]
         values, result = unary[b].reshape(-1), out[b].reshape(-1)
         for i in range(length * n_tags):
             result[i] = weight * values[i]
-        result[length * n_tags :] = 0
+        for i in range(length * n_tags, result.size):
+            result[i] = 0
         counts, total = pair_counts[b].reshape(-1), pairs.reshape(-1)
         for i in range(n_tags * n_tags):
             total[i] += weight * counts[i]
-        first += result[:n_tags]
-        last += result[(length - 1) * n_tags : length * n_tags]
+        for i in range(n_tags):
+            first[i] += result[i]
+            last[i] += result[(length - 1) * n_tags + i]

@@ -13,6 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 
 FAST = ("contract", "nsz", "reassoc")  # free order of sums; NaN and infinity keep their meaning
+NUMBERS = ("nnan", "nsz")  # where NaN cannot come
 
 
 class Lanes:
@@ -77,10 +78,11 @@ class Lanes:
         """The greater of two, lane by lane."""
         return self.builder.select(self.builder.fcmp_ordered(">", left, right), left, right)
 
-    def first_greatest(self, vector: Any) -> Any:
-        """The index of the first greatest lane of numbers."""
+    def first_greatest(self, vector: Any, top: Any = None) -> Any:
+        """The index of the first greatest lane of numbers; `top` is what is in it, if known."""
         lanes = vector.type.count
-        equal = self.builder.fcmp_ordered("==", vector, self.splat(self.reduce("fmax", vector, ("nnan", "nsz")), lanes))
+        top = self.reduce("fmax", vector, NUMBERS) if top is None else top
+        equal = self.builder.fcmp_ordered("==", vector, self.splat(top, lanes))
         lane = self.builder.cttz(self.builder.bitcast(equal, ir.IntType(lanes)), ir.IntType(1)(0))
         return self.builder.zext(lane, ir.IntType(64)) if lanes < 64 else self.builder.trunc(lane, ir.IntType(64))
 
@@ -229,6 +231,8 @@ def swap_best(typing: Any, x: Any, at: Any, lane: Any, value: Any, V: Any) -> An
         chosen = builder.icmp_unsigned("==", lanes, do.splat(args[2], v))
         swapped = builder.select(chosen, do.splat(args[3], v), do.load(0, args[0], args[1], v))
         do.store(0, args[0], args[1], swapped)
-        return do.first_greatest(swapped)
+        top = do.reduce("fmax", swapped, NUMBERS)  # not read back through the lane: callers wait for it
+        return context.make_tuple(builder, signature.return_type, (do.first_greatest(swapped, top), top))
 
-    return types.int64(x, types.int64, types.int64, x.dtype, V), emit
+    both: Any = types.Tuple
+    return both((types.int64, x.dtype))(x, types.int64, types.int64, x.dtype, V), emit

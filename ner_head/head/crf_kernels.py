@@ -42,7 +42,10 @@ def compiled(function: Any, *, fast: bool = True) -> Any:
 
 @register_jitable
 def exp32(x: Any) -> Any:
-    """The exponential of x <= 0 in float32, within 1.2e-7; 1e-38 under -87 (Cephes' expf, Moshier). Loops over it vectorise."""
+    """The exponential of x <= 0 in float32, within 1.2e-7; 1e-38 under -87. Loops over it vectorise.
+
+    After expf of the Cephes library (Moshier, 1984-2000): x = n ln 2 + r, and a polynomial in r.
+    """
     x = max(x, np.float32(-87.0))
     power = np.float32(np.rint(x * LOG2_E))
     r = x - power * LN2_HIGH - power * LN2_LOW
@@ -70,7 +73,10 @@ def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: An
     top, top_first, top_last = transitions.max(), start.max(), end.max()
     if top == -np.inf:
         top = transitions.dtype.type(0)
-    pairs[:], back[:], first[:], last[:] = 0, 0, 0, 0
+    for i in range(T * V):
+        pairs[i], back[i] = 0, 0
+    for i in range(V):
+        first[i], last[i] = 0, 0
     for i in range(T):
         first[i], last[i] = math.exp(start[i] - top_first), math.exp(end[i] - top_last)
         for j in range(T):
@@ -78,15 +84,7 @@ def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: An
     tops[0], tops[1] = np.float64(top_first) + np.float64(top_last), top
 
 
-@cache
-def expectations(T: int, V: int, double: bool) -> Any:
-    """The kernel for T tags in V lanes; numba compiles it at the first call, or reads its cache."""
-    real: Any
-    exp: Any
-    tiny: Any
-    real, exp, tiny = (np.float64, exp64, 1e-250) if double else (np.float32, exp32, np.float32(1e-30))
-    revision = REVISION
-
+def _weigh(T: int, V: int, exp: Any) -> Any:
     @register_jitable
     def weigh(emissions: Any, b: int, length: int, out: Any) -> float:
         """Write out = exp(emission - its maximum), (length, V); returns the sum of the maxima."""
@@ -98,6 +96,10 @@ def expectations(T: int, V: int, double: bool) -> Any:
             out[i] = exp(out[i])
         return total
 
+    return weigh
+
+
+def _begin(V: int, real: Any) -> Any:
     @register_jitable
     def begin(prior: Any, weight: Any, at: int, before: Any, after: Any) -> Any:
         """The first message of a direction: after = prior * weight; returns its sum."""
@@ -109,6 +111,10 @@ def expectations(T: int, V: int, double: bool) -> Any:
             total += value
         return total
 
+    return begin
+
+
+def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
     @register_jitable
     def recur(length: int, tables: Any, weight: Any, both: bool, ahead: Any, behind: Any, after: Any, sums: Any) -> Any:
         """Forward messages into `ahead`; if `both`, backward ones into `behind`, and times the weight into `after`.
@@ -129,7 +135,7 @@ def expectations(T: int, V: int, double: bool) -> Any:
         for k in range(1, length):
             scale *= total
             if not 1e-200 < scale < 1e200:
-                log_scale, scale = log_scale + math.log(scale), 1.0
+                log_scale, scale = log_scale + np.log(scale), 1.0
             inverse, t = real(1) / total, length - 1 - k
             total = multiply(ahead, (k - 1) * V, pairs, weight, k * V, inverse, unused, ahead, T, V)
             low |= below(ahead, k * V, tiny * inverse, reach, min(k, rows) * V, coreach, min(t, columns) * V, V)
@@ -141,8 +147,12 @@ def expectations(T: int, V: int, double: bool) -> Any:
         final = real(0)
         for j in range(V):
             final += ahead[end + j] * last[j]
-        return log_scale + math.log(scale * final), low
+        return log_scale + np.log(scale * final), low
 
+    return recur
+
+
+def _expect(T: int, V: int, tiny: Any) -> Any:
     @register_jitable
     def expect(
         length: int, sign: Any, ahead: Any, behind: Any, after: Any, sums: Any, flat: Any, row: int, counts: Any
@@ -156,16 +166,26 @@ def expectations(T: int, V: int, double: bool) -> Any:
                 add_outer(counts, ahead, t * V, sign / (total * sums[t + 1]), after, (t + 1) * V, T, V)
         return low
 
+    return expect
+
+
+@cache
+def expectations(T: int, V: int, double: bool) -> Any:
+    """The kernel for T tags in V lanes; numba compiles it at the first call, or reads its cache."""
+    real: Any = np.float64 if double else np.float32
+    tiny = real(1e-250 if double else 1e-30)
+    weigh, recur = _weigh(T, V, exp64 if double else exp32), _recur(T, V, real, tiny, _begin(V, real))
+    expect, revision = _expect(T, V, tiny), REVISION
+
     def kernel(
         emissions: Any, lengths: Any, tables: Any, low: int, high: int, sign: int,
         log_z: Any, unary: Any, pair_counts: Any, later: Any, good: Any,
     ) -> int:  # fmt: skip
         """Sentences low..high of a batch.
 
-        Args:
-            sign: 0 for log Z alone; else expectations too, times the sign.
-            log_z, unary, pair_counts, later, good: outputs, (B,), (B, P, T), (B, T, T), (B, P, T) or empty for the
-                logs of the backward messages, and (B,) bool. Pads of `unary` and `later` are not touched.
+        Sign 0 asks for log Z alone, else for expectations times the sign. What is written: log_z (B,), unary
+        (B, P, T), pair_counts (B, T, T), the logs of the backward messages to `later`, (B, P, T) unless it is empty,
+        and good (B,). Pads are not touched.
         """
         pairs, n_pieces, longest = tables[0], emissions.shape[1], 0
         for b in range(low, high):
@@ -184,7 +204,8 @@ def expectations(T: int, V: int, double: bool) -> Any:
             log_scale, bad = recur(length, tables, weight, sign != 0, ahead, behind, after, sums)
             log_z[b] = tops + log_scale
             if sign != 0:
-                counts[:] = real(0)
+                for i in range(T * V):
+                    counts[i] = 0
                 bad |= expect(length, real(sign), ahead, behind, after, sums, unary.reshape(-1), b * n_pieces, counts)
                 for i in range(T):
                     for j in range(T):

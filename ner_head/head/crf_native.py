@@ -60,11 +60,11 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 def spread(work: Callable[[int, int], Any], lengths: Lengths) -> None:
     """Run work(low, high) over the rows of a batch, in shares of about equal pieces."""
-    ends = np.cumsum(lengths)
-    n_threads = max(1, min(torch.get_num_threads(), int(ends[-1]) // PIECES_PER_THREAD, len(lengths)))
+    n_threads = max(1, min(torch.get_num_threads(), int(lengths.sum()) // PIECES_PER_THREAD, len(lengths)))
     if n_threads == 1:
         work(0, len(lengths))
         return
+    ends = np.cumsum(lengths)
     shares = np.searchsorted(ends, ends[-1] * np.arange(1, n_threads) / n_threads) + 1
     bounds = [0, *np.minimum(shares, len(lengths)).tolist(), len(lengths)]
     pairs = [(low, high) for low, high in pairwise(bounds) if low < high]
@@ -140,7 +140,7 @@ class LogSum(torch.autograd.Function):
         ctx: Any, emissions: Tensor, pairs: Tensor, start: Tensor, end: Tensor,
         lengths: Lengths, rules: Rules, gold: Lengths | None, differentiable: bool,
     ) -> Tensor:  # fmt: skip
-        """Emissions (B, P, T), and scores in the same precision, -inf where forbidden."""
+        """Emissions (B, P, T), and scores in the same precision."""
         inputs = _inputs(emissions, lengths, Scores(pairs, start, end), rules)
         sign = 1 if gold is None else -1
         found = expect(inputs, sign=sign if differentiable else 0)
@@ -164,8 +164,7 @@ class LogSum(torch.autograd.Function):
 
 def _inputs(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules) -> Inputs:
     values = emissions.detach().contiguous().numpy()
-    pairs, start, end = (score.detach().contiguous().numpy() for score in scores)
-    return Inputs(values, lengths, (pairs, start, end), rules)
+    return Inputs(values, lengths, rules.legal_scores(*(score.detach().numpy() for score in scores)), rules)
 
 
 def log_sum(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules, gold: Lengths | None) -> Tensor:
@@ -175,10 +174,14 @@ def log_sum(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules, g
     return result
 
 
-def expectations_of(
-    emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules, *, partition_only: bool
-) -> Expectations:
-    """Only log Z, or all of `Expectations`."""
-    only = partition_only
-    found = expect(_inputs(emissions, lengths, scores, rules), sign=0 if only else 1, later=not only)
+def log_partition(
+    emissions: Tensor, lengths: Lengths, legal: tuple[Floats, Floats, Floats], rules: Rules
+) -> NDArray[np.float64]:
+    """Log Z in float64, (B,), from scores that are -inf where forbidden."""
+    return expect(Inputs(emissions.contiguous().numpy(), lengths, legal, rules)).log_z
+
+
+def expectations_of(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules) -> Expectations:
+    """All of `Expectations`."""
+    found = expect(_inputs(emissions, lengths, scores, rules), sign=1, later=True)
     return Expectations(torch.from_numpy(found.log_z), torch.from_numpy(found.unary), torch.from_numpy(found.later))

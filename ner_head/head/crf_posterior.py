@@ -15,7 +15,7 @@ BLOCK = 1 << 20  # numbers in one block of (B, K, T, T): time is spent in torch,
 
 
 class Scores(NamedTuple):
-    """A CRF's own scores, -inf where forbidden."""
+    """A CRF's own scores."""
 
     pairs: Tensor  # (T, T) [from, to]
     start: Tensor  # (T,)
@@ -46,7 +46,7 @@ class SpanPattern(NamedTuple):
 
 
 def transition_logs(emissions: Tensor, pairs: Tensor, later: Tensor) -> Tensor:
-    """The log of p(tag | tag before): emissions and backward messages of a piece, (..., T) -> (..., T, T), -inf if none."""
+    """The log of p(tag | tag before), -inf if none: emissions and backward messages, (..., T) -> (..., T, T)."""
     shifted = emissions - emissions.amax(dim=-1, keepdim=True)  # exact, and small numbers round less
     ahead = pairs + (shifted + later).unsqueeze(-2)
     total = torch.logsumexp(ahead, dim=-1, keepdim=True)
@@ -68,7 +68,7 @@ def transition_blocks(
 
 def path_entropy(emissions: Tensor, mask: Tensor, pairs: Tensor, found: Expectations) -> Tensor:
     """H(first tag) + the mean of H(next tag | this tag) over paths, (B,): no difference of large numbers."""
-    result = torch.special.entr(found.unary[:, 0]).sum(dim=1)
+    result: Tensor = torch.special.entr(found.unary[:, 0]).sum(dim=1)
     for logs, before in transition_blocks(emissions, mask, pairs, found):
         chances = torch.exp(logs)
         each = -(chances * torch.where(chances > 0, logs, 0.0)).sum(dim=3)

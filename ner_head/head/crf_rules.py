@@ -30,6 +30,7 @@ class Rules:
 
     def __init__(self, pairs: Bools, first: Bools, last: Bools) -> None:
         self.pairs, self.first, self.last = (np.ascontiguousarray(rule, dtype=bool) for rule in (pairs, first, last))
+        self._penalties = tuple(np.where(rule, -np.inf, 0).astype(np.float32) for rule in (pairs, first, last))
         self._n_pieces = 0
         self._bounds: dict[tuple[int, str], tuple[NDArray[Any], NDArray[Any]]] = {}
         self.cover(len(self.first) + 1)  # a shortest path has at most T pieces
@@ -54,8 +55,17 @@ class Rules:
             self._bounds[key] = reach, coreach
         return self._bounds[key]
 
+    def legal_scores(
+        self, transitions: NDArray[Any], start: NDArray[Any], end: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Copies of a CRF's scores, -inf where forbidden."""
+        pairs, first, last = self._penalties
+        return transitions + pairs, start + first, end + last
+
     def most_paths(self, n_pieces: int, enough: int) -> int:
-        """The greatest number of legal paths that a sentence of up to n_pieces has, at most `enough`."""
+        """The greatest number of legal paths that a sentence of up to n_pieces has, from 1 to `enough`."""
+        if enough == 1:
+            return 1
         ends = (~self.first).astype(np.float64)
         most = float(ends @ ~self.last)
         for _ in range(n_pieces - 1):

@@ -20,11 +20,7 @@ from ner_head.head.crf_kernels import compiled
 from ner_head.head.crf_vector import REVISION, best_sum, first_best, sum_best, swap_best
 
 
-@cache
-def search(T: int, V: int, *, jit: bool) -> Any:
-    """The kernel for T tags in V lanes, which numba compiles at the first call or reads from its cache; or as it is."""
-    revision = REVISION
-
+def _viterbi(T: int, V: int) -> Any:
     @register_jitable
     def viterbi(length: int, emissions: Any, start: Any, pairs: Any, best: Any) -> None:
         """best[t, tag]: the score of the best prefix that ends there."""
@@ -33,6 +29,10 @@ def search(T: int, V: int, *, jit: bool) -> Any:
         for t in range(1, length):
             best_sum(best, (t - 1) * V, pairs, emissions, best, t * V, T, V)
 
+    return viterbi
+
+
+def _trace(V: int) -> Any:
     @register_jitable
     def trace(length: int, best: Any, steps: Any, end: Any, entry: int, entries: Any, known: Any, out: Any) -> None:
         """The tags of a path: of an entry at the end, or of the best, -1. Where it joins the best, that is `known`."""
@@ -46,9 +46,14 @@ def search(T: int, V: int, *, jit: bool) -> Any:
                 tag = first_best(best, (level - 1) * V, steps, tag * V, V)
             out[level - 1] = tag
             if entry < 0 and known.size and known[level - 1] == tag:
-                out[: level - 1] = known[: level - 1]
+                for t in range(level - 1):
+                    out[t] = known[t]
                 return
 
+    return trace
+
+
+def _opened(V: int) -> Any:
     @register_jitable
     def opened(
         node: int, last: bool, best: Any, emissions: Any, links: Any, link: int,
@@ -71,6 +76,10 @@ def search(T: int, V: int, *, jit: bool) -> Any:
             nodes[slot, 0], nodes[slot, 1], nodes[slot, 2], nodes[slot, 3] = taken, -1, -1, 0
         return slot  # type: ignore[no-any-return]
 
+    return opened
+
+
+def _descend(V: int, opened: Any) -> Any:
     @register_jitable
     def descend(best: Any, chain: Any, pool: Any) -> Any:
         """Down the last path found, to the first node whose next candidate is known: its level, and the entry."""
@@ -95,35 +104,43 @@ def search(T: int, V: int, *, jit: bool) -> Any:
                     return level, entry
             level -= 1
 
+    return descend
+
+
+def _ascend(V: int) -> Any:
     @register_jitable
     def ascend(level: int, entry: int, chain: Any, pool: Any) -> int:
         """Back up: replace each node's used candidate, and enter its next best path. -1 at the end: there is none."""
         length, emissions, steps, end = chain
         _, nodes, values, origins, entries, scores, trail = pool
+        score = scores[entry] if entry >= 0 else -np.inf
+        fresh = nodes[-1, 1]
         for here in range(level, length + 1):
             slot, tag = trail[here, 0], trail[here, 1]
-            used, value = nodes[slot, 0], -np.inf
-            if entry >= 0 and here == length:
-                value = scores[entry] + end[used]
-            elif entry >= 0:
-                value = (scores[entry] + steps[tag * V + used]) + emissions[here * V + tag]
+            used = nodes[slot, 0]
+            last = here == length
+            value = score + end[used] if last else (score + steps[tag * V + used]) + emissions[here * V + tag]
             origins[slot * V + used] = entry
-            taken = swap_best(values, slot * V, used, value, V)
-            value = values[slot * V + taken]
-            if value == -np.inf:
+            taken, score = swap_best(values, slot * V, used, value, V)
+            if score == -np.inf:
                 nodes[slot, 3], entry = 1, -1
                 continue
-            entry = nodes[-1, 1]
-            nodes[-1, 1] += 1
+            entry = fresh
+            fresh += 1
             entries[entry, 0], entries[entry, 1], entries[entry, 2] = taken, origins[slot * V + taken], -1
-            scores[entry] = value
+            scores[entry] = score
             if nodes[slot, 2] < 0:
                 nodes[slot, 1] = entry
             else:
                 entries[nodes[slot, 2], 2] = entry
             nodes[slot, 0], nodes[slot, 2] = taken, entry
+        nodes[-1, 1] = fresh
         return entry
 
+    return ascend
+
+
+def _allocate(T: int, V: int) -> Any:
     @register_jitable
     def allocate(n: int, n_pieces: int) -> Any:
         """Room for the search in one sentence.
@@ -140,13 +157,18 @@ def search(T: int, V: int, *, jit: bool) -> Any:
         entries, scores = np.empty((n_entries, 3), np.int32), np.empty(n_entries)
         return slots, nodes, values, origins, entries, scores, np.empty((n_pieces + 1, 2), np.int32)
 
+    return allocate
+
+
+def _enumerate_paths(V: int, descend: Any, ascend: Any, trace: Any) -> Any:
     @register_jitable
     def enumerate_paths(n: int, best: Any, chain: Any, pool: Any, paths: Any, path_scores: Any) -> int:
         """Write paths 1..n, path 0 being the best; returns how many there are in all."""
         length, _, steps, end = chain
         slots, nodes, _, _, entries, scores, _ = pool
-        slots[: (length + 1) * V] = -1
-        nodes[-1, :] = 0
+        for i in range((length + 1) * V):
+            slots[i] = -1
+        nodes[-1, 0], nodes[-1, 1] = 0, 0
         for k in range(1, n):
             level, entry = descend(best, chain, pool)
             entry = ascend(level, entry, chain, pool)
@@ -155,6 +177,16 @@ def search(T: int, V: int, *, jit: bool) -> Any:
             path_scores[k] = scores[entry]
             trace(length, best, steps, end, entry, entries, paths[0], paths[k])
         return n
+
+    return enumerate_paths
+
+
+@cache
+def search(T: int, V: int, *, jit: bool) -> Any:
+    """The kernel for T tags in V lanes, which numba compiles at the first call or reads from its cache; or as it is."""
+    viterbi, trace, allocate = _viterbi(T, V), _trace(V), _allocate(T, V)
+    enumerate_paths = _enumerate_paths(V, _descend(V, _opened(V)), _ascend(V), trace)
+    revision = REVISION
 
     def kernel(
         emissions: Any, lengths: Any, tables: Any, n: int, low: int, high: int, paths: Any, scores: Any, found: Any

@@ -1,6 +1,6 @@
 """One step of a linear chain, for numba kernels: each function is defined with numpy, and compiles to vectors.
 
-numba unrolls a loop over 14 tags before LLVM looks for vectors, and leaves scalar code, five times slower. A compiled
+numba unrolls a loop over 14 tags before LLVM looks for vectors, and leaves scalar code, four times slower. A compiled
 kernel that calls a function of this module therefore gets its namesake in `crf_instructions`. Called from plain
 Python, the function runs as written: that is its definition, and what the tests compare the machine code with.
 
@@ -76,10 +76,11 @@ def sum_best(x: Reals, at: int, y: Reals, yt: int, plus: float, out: Reals, to: 
     return int(np.argmax(out[to : to + V]))
 
 
-def swap_best(x: Reals, at: int, lane: int, value: float, V: int) -> int:
-    """Write x[at + lane] = value; returns the first greatest lane of x[at:]."""
+def swap_best(x: Reals, at: int, lane: int, value: float, V: int) -> tuple[int, float]:
+    """Write x[at + lane] = value; returns the first greatest lane of x[at:], and what is in it."""
     x[at + lane] = value
-    return int(np.argmax(x[at : at + V]))
+    best = int(np.argmax(x[at : at + V]))
+    return best, float(x[at + best])
 
 
 vector: Any = crf_instructions

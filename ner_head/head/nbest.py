@@ -33,15 +33,12 @@ def best_paths(
         n: at most as many as one of the sentences has.
         native: the module of kernels, or None to search in plain Python.
     """
-    from ner_head.head.crf_kernels import LANES  # these take numba, half a second: only those who decode wait for it
-    from ner_head.head.crf_search import search as compile_search
-
     n_sentences, n_pieces, n_tags = emissions.shape
+    emissions = np.ascontiguousarray(emissions)
     paths = np.zeros((n_sentences, n, n_pieces), np.uint8 if n_tags <= 256 else np.int64)
     best, found = np.zeros((n_sentences, n)), np.zeros(n_sentences, np.int64)
-    width = -(-n_tags // LANES) * LANES
+    search, width = _search(n_tags, native is not None)
     tables = _score_tables(*scores, width=width)
-    search = compile_search(n_tags, width, jit=native is not None)
 
     def work(low: int, high: int) -> None:
         search(emissions, lengths, tables, n, low, high, paths, best, found)
@@ -53,16 +50,23 @@ def best_paths(
     return _hypotheses(paths, best, found, lengths, log_z)
 
 
+def _search(n_tags: int, jit: bool) -> tuple[Any, int]:
+    """The kernel and its lanes. Numba takes half a second to import: only those who decode wait for it."""
+    from ner_head.head import crf_kernels, crf_search
+
+    width = -(-n_tags // crf_kernels.LANES) * crf_kernels.LANES
+    return crf_search.search(n_tags, width, jit=jit), width
+
+
 def _score_tables(
     transitions: NDArray[Any], start: NDArray[Any], end: NDArray[Any], *, width: int
 ) -> tuple[Floats, ...]:
     """Pairs [from, to], pairs [to, from], start, end: float64, rows of `width` lanes, flat, -inf behind T."""
     n_tags = len(start)
-    pairs, steps = np.full((n_tags, width), -np.inf), np.full((n_tags, width), -np.inf)
-    first, last = np.full(width, -np.inf), np.full(width, -np.inf)
-    pairs[:, :n_tags], steps[:, :n_tags] = transitions, transitions.T
-    first[:n_tags], last[:n_tags] = start, end
-    return pairs.reshape(-1), steps.reshape(-1), first, last
+    tables = np.full((2 * n_tags + 2, width), -np.inf)
+    tables[:n_tags, :n_tags], tables[n_tags:-2, :n_tags] = transitions, transitions.T
+    tables[-2, :n_tags], tables[-1, :n_tags] = start, end
+    return tables[:n_tags].reshape(-1), tables[n_tags:-2].reshape(-1), tables[-2], tables[-1]
 
 
 def _hypotheses(
@@ -75,10 +79,13 @@ def _hypotheses(
     # rounding can put the probability of a certain path a little over 1
     probabilities = np.minimum(np.exp(scores - log_z[:, None]), 1.0).tolist()
     make, result = tuple.__new__, []  # what Hypothesis(...) comes to, without the detour
-    for b, (length, count, row, chances) in enumerate(
-        zip(lengths.tolist(), found.tolist(), scores.tolist(), probabilities, strict=True)
-    ):
-        starts = range(b * n * n_pieces, (b * n + count) * n_pieces, n_pieces)
-        tags = [list(raw[start : start + length]) for start in starts]
-        result.append([make(Hypothesis, found_path) for found_path in zip(tags, row, chances, strict=False)])
+    columns = zip(lengths.tolist(), found.tolist(), scores.tolist(), probabilities, strict=True)
+    for first, (length, count, row, chances) in enumerate(columns):
+        starts = range(first * n * n_pieces, (first * n + count) * n_pieces, n_pieces)
+        result.append(
+            [
+                make(Hypothesis, (list(raw[start : start + length]), row[k], chances[k]))
+                for k, start in enumerate(starts)
+            ]
+        )
     return result

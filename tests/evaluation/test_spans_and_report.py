@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import segment
-from ner_head.evaluation.report import LanguageHits, language_hits, metrics, table
+from ner_head.evaluation.report import (
+    LanguageHits,
+    from_json,
+    has_scores,
+    language_hits,
+    metrics,
+    table,
+    to_json,
+)
 from ner_head.evaluation.spans import confusion, strict_scores, word_labels, word_macro_f1
 
 TEXT = "Jana Malá řídí firmu Orel v Praze."
@@ -64,9 +73,36 @@ def test_language_is_counted_where_it_is_known() -> None:
     assert (hits.right, hits.total, hits.accuracy) == (1, 2, 0.5)
 
 
-def test_the_table_names_every_type_and_language() -> None:
-    text = table("dev", metrics([GOLD], [FOUND], LanguageHits(9, 10)))
-    assert "| **all (micro)** | 0.250 | 0.333 | 0.286 | 3 |" in text
-    for name in ("LOC", "ORG", "PER", "PRO", "cs"):
-        assert f"| {name} |" in text
-    assert "language accuracy 0.900 over 10 sentences" in text
+def test_the_table_names_every_type_and_language_and_tagger() -> None:
+    head, baseline = metrics([GOLD], [FOUND], LanguageHits(9, 10)), metrics([GOLD], [GOLD])
+    lines = table("dev", {"head": head, "baseline": baseline}).splitlines()
+    assert lines[0] == "| dev | gold spans | head precision | recall | F1 | baseline precision | recall | F1 |"
+    assert lines[1].count("---|") == lines[0].count("|") - 1
+    assert lines[2] == "| **all (micro)** | 3 | 0.250 | 0.333 | 0.286 | 1.000 | 1.000 | 1.000 |"
+    assert [line.split()[1] for line in lines[3:8]] == ["LOC", "ORG", "PER", "PRO", "cs"]
+    assert lines[6] == "| PRO | 0 | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |"  # the baseline has no such row
+    assert lines[9].startswith("- head: macro F1 over types 0.222; ")
+    assert lines[9].endswith("; language accuracy 0.900 over 10 sentences")
+    assert "; strict F1 of the BSNLP task (forms, not positions) 0.286; " in lines[9]
+    assert lines[10].startswith("- baseline: macro F1 over types 1.000; ")
+    assert lines[10].endswith("; word-level macro F1 (with O) 1.000")
+
+
+def test_a_tagger_that_guesses_no_languages_has_no_score_of_them() -> None:
+    assert "language" not in metrics([GOLD], [FOUND])
+    assert metrics([GOLD], [FOUND], LanguageHits(9, 10))["language"] == {"accuracy": 0.9, "sentences": 10}
+
+
+def test_metrics_read_back_as_written_with_dev_on_top() -> None:
+    dev, test = metrics([GOLD], [FOUND], LanguageHits(9, 10)), metrics([GOLD], [GOLD])
+    assert json.loads(to_json({"dev": dev}))["strict"]["micro"]["gold"] == 3
+    assert from_json(to_json({"dev": dev})) == {"dev": dev}
+    assert from_json(to_json({"dev": dev, "test": test})) == {"dev": dev, "test": test}
+
+
+def test_a_split_without_gold_has_no_scores_unless_it_is_dev() -> None:
+    blind = replace(GOLD, spans=())
+    assert has_scores("dev", [blind])
+    assert has_scores("test", [blind, GOLD])
+    assert not has_scores("test", [blind])
+    assert not has_scores("test", [])

@@ -39,13 +39,13 @@ def engine(name: str) -> Iterator[None]:
         with (
             patch.multiple(crf_native, **kernels),
             patch.object(crf_kernels, "compiled", identity),
-            patch.object(crf_search, "search", lambda T, V, jit: crf_search_plain(T, V, jit=False)),
+            patch.object(crf_search, "search", lambda T, V, jit: SEARCH(T, V, jit=False)),
             np.errstate(all="ignore"),
         ):
             yield
 
 
-crf_search_plain = crf_search.search
+SEARCH = crf_search.search  # while an engine stands in for it
 
 
 class Paths(NamedTuple):

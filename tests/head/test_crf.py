@@ -14,8 +14,8 @@ from torch import Tensor
 from ner_head.head.crf import LinearChainCRF
 from tests.head.oracle import ENGINES, Batch, Paths, batches, engine
 
-# each number of tags is compiled once; the interpreted kernels and torch take them all
-COMPILED = {"n_tags": (1, 2, 6)}
+# a number of tags takes seconds to compile; the interpreted kernels and torch take them all
+COMPILED = {"n_tags": (6,)}
 CASES = [
     pytest.param("compiled", COMPILED, 60, id="compiled"),
     pytest.param("interpreted", {}, 15, id="interpreted"),
@@ -127,9 +127,9 @@ def test_all_paths_have_a_probability_of_one_together(name: str) -> None:
 def test_gradcheck_in_float64(name: str) -> None:
     torch.manual_seed(0)
     model = LinearChainCRF(6).double()
-    emissions = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
-    mask = torch.arange(5) < torch.tensor([[5], [3], [1]])
-    tags = torch.randint(6, (3, 5))
+    emissions = torch.randn(3, 3, 6, dtype=torch.float64, requires_grad=True)
+    mask = torch.arange(3) < torch.tensor([[3], [2], [1]])
+    tags = torch.randint(6, (3, 3))
     scores = (model.transitions, model.start, model.end)
 
     def likelihood(emissions: Tensor, *_: Tensor) -> Tensor:

@@ -1,0 +1,180 @@
+"""The paper's baseline: a linear-chain CRF over hand-made features of words, trained with CRFsuite (Okazaki, 2007).
+
+It sees no encoder and no features from one: what the head scores above it, the frozen BERT has brought.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+import pycrfsuite
+from pydantic import Field
+
+from ner_head.corpus.documents import Document, Span, character_span, word_spans
+from ner_head.corpus.tagging import OUTSIDE, TagSet
+from ner_head.errors import DataError
+from ner_head.params import Params
+
+FIRST, LAST = "<s>", "</s>"  # neighbours beyond the sentence
+
+
+class BaselineParams(Params):
+    """Section `baseline`."""
+
+    c1: float = Field(default=0.0, ge=0)
+    """Weight of the L1 norm: the larger, the fewer features stay in the model; 0 = all."""
+    c2: float = Field(default=1.0, ge=0)
+    """Weight of the squared L2 norm; a larger corpus wants a larger one."""
+    iterations: int = Field(default=100, ge=1)
+    """Steps of L-BFGS, at most."""
+    affix: int = Field(default=5, ge=0)
+    """Longest prefix and suffix of a word, in characters."""
+    window: int = Field(default=2, ge=0)
+    """Neighbours on each side."""
+
+
+def shape(word: str) -> str:
+    """Classes of characters, runs written once: `Xx`, `X`, `0`, `X-0`; marks that combine are left out."""
+    base = (c for c in word if not unicodedata.combining(c))
+    kinds = ("X" if c.isupper() else "x" if c.isalpha() else "0" if c.isnumeric() else c for c in base)
+    return "".join(kind for kind, _ in groupby(kinds))
+
+
+def spellings(document: Document) -> dict[str, str]:
+    """How the document writes each lower-cased word inside of sentences: `x`, `Xx`, `X` (all capitals) or several.
+
+    The first word of a sentence is left out, because its capital says nothing.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for word in (word.text for sentence in document.sentences for word in sentence.words[1:]):
+        if word[0].isalpha():
+            case = "x" if not word[0].isupper() else "X" if len(word) > 1 and word.isupper() else "Xx"
+            found[word.lower()].add(case)
+    return {word: "|".join(sorted(cases)) for word, cases in found.items()}
+
+
+@lru_cache(maxsize=1 << 16)
+def own_features(word: str, affix: int) -> tuple[str, ...]:
+    """What a word shows by itself: form, lower-cased form, shape, length, prefixes and suffixes."""
+    lower = word.lower()
+    sizes = range(1, min(affix, len(lower) - 1) + 1)
+    return (
+        f"form={word}",
+        f"lower={lower}",
+        f"shape={shape(word)}",
+        f"length={min(len(word), 5)}",
+        *(f"prefix={lower[:n]}" for n in sizes),
+        *(f"suffix={lower[-n:]}" for n in sizes),
+    )
+
+
+def sentence_features(
+    words: Sequence[str], language: str, params: BaselineParams, *, spelled: Mapping[str, str]
+) -> list[list[str]]:
+    """The features of each word: its own, its neighbours', pairs with them, its place, language and document.
+
+    Args:
+        words: W of them.
+        language: of the document; one that train did not have adds nothing.
+        params: how far to look.
+        spelled: the `spellings` of the document.
+    """
+    lower = [FIRST, *(word.lower() for word in words), LAST]
+    shapes = [FIRST, *(shape(word) for word in words), LAST]
+    steps = [step for n in range(1, params.window + 1) for step in (-n, n)]
+    rows = []
+    for i, word in enumerate(words, 1):
+        (before, this, after), (shape_before, shape_here, shape_after) = lower[i - 1 : i + 2], shapes[i - 1 : i + 2]
+        kind = f"{shape_here}+{'first' if i == 1 else 'inner'}"
+        row = [
+            "bias",
+            f"language={language}",
+            f"language+suffix={language}+{this[-3:]}",
+            f"kind={kind}",
+            f"kind+spelled={kind}+{spelled.get(this)}",
+            *own_features(word, params.affix),
+        ]
+        for step in steps:
+            at = min(max(i + step, 0), len(words) + 1)
+            row += [f"{step}:lower={lower[at]}", f"{step}:shape={shapes[at]}"]
+        if steps:
+            row += [
+                f"-1:suffix={before[-3:]}",
+                f"+1:suffix={after[-3:]}",
+                f"-1:lower+shape={before}+{shape_here}",
+                f"+1:lower+shape={after}+{shape_here}",
+                f"-1:words={before}+{this}",
+                f"+1:words={this}+{after}",
+                f"-1:shapes={shape_before}+{shape_here}",
+                f"+1:shapes={shape_here}+{shape_after}",
+                f"shapes={shape_before}+{shape_here}+{shape_after}",
+            ]
+        rows.append(row)
+    return rows
+
+
+def document_features(document: Document, params: BaselineParams) -> list[list[list[str]]]:
+    """The features of each word of each sentence."""
+    spelled = spellings(document)
+    return [
+        sentence_features([word.text for word in sentence.words], document.language, params, spelled=spelled)
+        for sentence in document.sentences
+    ]
+
+
+class Baseline:
+    """A trained CRF, read from its file.
+
+    CRFsuite knows no forbidden transitions, it only learns to avoid them: an I-x that continues nothing opens an
+    entity, as everywhere (`TagSet.spans`).
+    """
+
+    def __init__(self, path: Path, params: BaselineParams) -> None:
+        self.params = params
+        self._tagger = pycrfsuite.Tagger()
+        self._tagger.open(str(path))
+        self._tag_set = TagSet.iob(sorted({tag[2:] for tag in self._tagger.labels() if tag != OUTSIDE}))
+        self._index = {tag: i for i, tag in enumerate(self._tag_set.tags)}
+
+    def predict(self, document: Document) -> Document:
+        """The document with what was found instead of its gold."""
+        spans: list[Span] = []
+        for sentence, rows in zip(document.sentences, document_features(document, self.params), strict=True):
+            tags = [self._index[tag] for tag in self._tagger.tag(rows)]
+            spans += (character_span(sentence, span) for span in self._tag_set.spans(tags))
+        return replace(document, spans=tuple(sorted(spans)))
+
+
+def train_baseline(documents: Sequence[Document], path: Path, params: BaselineParams) -> Baseline:
+    """Train on annotated documents and write the model. The same documents give the same model.
+
+    Raises:
+        DataError: there is no entity to learn from.
+    """
+    labels = sorted({span.label for document in documents for span in document.spans})
+    if not labels:
+        raise DataError("the baseline has no entities to learn from: no train document has a span")
+    tag_set = TagSet.iob(labels)
+    names = tag_set.tags
+    trainer = pycrfsuite.Trainer("lbfgs", verbose=False)
+    trainer.set_params(
+        {
+            "c1": params.c1,
+            "c2": params.c2,
+            "max_iterations": params.iterations,
+            "feature.possible_transitions": True,  # so that transitions never seen get a weight, below zero
+        }
+    )
+    for document in documents:
+        for sentence, rows in zip(document.sentences, document_features(document, params), strict=True):
+            tags = tag_set.encode(len(sentence.words), word_spans(sentence, document.spans))
+            trainer.append(rows, [names[tag] for tag in tags])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trainer.train(str(path))
+    return Baseline(path, params)

@@ -1,0 +1,101 @@
+"""The scores of the BSNLP shared task, for folders TOPIC/LANGUAGE of annotation files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ner_head.corpus.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
+from ner_head.corpus.formats.reading import topic_folders
+from ner_head.errors import DataError
+from ner_head.evaluation.bsnlp_counts import ALL, METRICS, Mention, Pair, Scores, score
+from ner_head.evaluation.bsnlp_documents import write_predictions
+
+__all__ = ["Pairing", "pair_directories", "score_directories", "table", "write_predictions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Documents that both sides have, and the keys of golden ones that the system lacks, which the task skips."""
+
+    pairs: tuple[Pair, ...]
+    skipped: tuple[str, ...]
+
+    def scores(self) -> dict[str, dict[str, Scores]]:
+        """Metric -> slice (see `bsnlp_counts`) -> precision, recall and F1."""
+        return score(self.pairs)
+
+
+def score_directories(gold: Path, system: Path) -> dict[str, dict[str, Scores]]:
+    """Score a system's files as the task's evaluator does.
+
+    Args:
+        gold: golden files, TOPIC/LANGUAGE/*.
+        system: the system's, likewise; documents pair by topic, language and the id in the first line.
+
+    Returns:
+        Metric -> slice -> precision, recall and F1; see `bsnlp_counts`.
+
+    Raises:
+        DataError: a file that is none, or no document that both have.
+    """
+    return pair_directories(gold, system).scores()
+
+
+def pair_directories(gold: Path, system: Path) -> Pairing:
+    """Read both sides. A golden document that the system lacks is skipped, and so is what only the system has.
+
+    Raises:
+        DataError: a file that is none, no document that both have, or a topic or language named like another slice.
+    """
+    pairs, skipped = [], []
+    for topic, language, folder in topic_folders(gold, []):
+        found = _annotations(system / topic / language)
+        for name, wanted in _annotations(folder).items():
+            if name in found:
+                pairs.append(Pair(topic, language, _mentions(wanted), _mentions(found[name])))
+            else:
+                skipped.append(f"{topic}/{language}/{name}")
+    if not pairs:
+        raise DataError(
+            f"{system}: no document of {gold} in it; files are expected as TOPIC/LANGUAGE/FILE, "
+            "with the names of topic and language of the golden ones, and the document's id as the first line"
+        )
+    topics, languages = {pair.topic for pair in pairs}, {pair.language for pair in pairs}
+    for name in sorted(topics & languages | (topics | languages) & {ALL, *CATEGORIES}):
+        raise DataError(f"{gold}: a topic or language is named like another slice, {name!r}; rename the folder")
+    return Pairing(tuple(pairs), tuple(skipped))
+
+
+def _annotations(folder: Path) -> dict[str, Annotations]:
+    """Of all files but hidden ones; none where there is no such folder."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    files = sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
+    return read_annotations(files, trimmed=WHITE)
+
+
+def _mentions(annotations: Annotations) -> tuple[Mention, ...]:
+    return tuple(
+        Mention(row.form.lower().strip(WHITE), row.lemma.lower().strip(WHITE), row.category, row.entity)
+        for row in annotations.rows
+    )
+
+
+def table(pairing: Pairing) -> str:
+    """Lines of text: all, each category, each language; precision, recall and F1 of each metric."""
+    scores = pairing.scores()
+    names = (ALL, *CATEGORIES, *sorted({pair.language for pair in pairing.pairs}))
+    width = max(map(len, names))
+    lines = [" " * width + "".join(f"{metric.replace('_', ' '):>23}" for metric in METRICS)]
+    lines.append(" " * width + f"{'P':>11}{'R':>6}{'F1':>6}" * len(METRICS))
+    for name in names:
+        cells = [scores[metric].get(name) for metric in METRICS]
+        if any(cells):
+            lines.append(f"{name:{width}}" + "".join(_cell(found) for found in cells))
+    return "\n".join(lines)
+
+
+def _cell(scores: Scores | None) -> str:
+    if scores is None:
+        return f"{'-':>11}{'-':>6}{'-':>6}"
+    return f"{scores['precision']:11.3f}{scores['recall']:6.3f}{scores['f1']:6.3f}"

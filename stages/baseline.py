@@ -1,0 +1,35 @@
+"""data/prepared -> models/baseline, reports/baseline: a CRF over word features, to compare the head with."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ner_head.baseline import BaselineParams, train_baseline
+from ner_head.corpus.documents import read_documents, write_documents
+from ner_head.evaluation.report import Metrics, has_scores, metrics, to_json
+from ner_head.params import read_params
+from stages import PARAMS, PREPARED, REPORTS, run
+
+MODEL = Path("models/baseline/model.crfsuite")
+OUTPUT = REPORTS / "baseline"
+
+
+def main() -> None:
+    """Train on train; predict dev and test, score them as the head is scored."""
+    params = read_params(PARAMS, "baseline", BaselineParams)
+    train = list(read_documents(PREPARED / "train.jsonl"))
+    print(f"{len(train)} train documents, at most {params.iterations} iterations", file=sys.stderr)
+    baseline = train_baseline(train, MODEL, params)
+    scores: dict[str, Metrics] = {}
+    for split in ("dev", "test"):
+        gold = list(read_documents(PREPARED / f"{split}.jsonl"))
+        predicted = [baseline.predict(document) for document in gold]
+        write_documents(OUTPUT / "predictions" / f"{split}.jsonl", predicted)
+        if has_scores(split, gold):
+            scores[split] = metrics(gold, predicted)
+    (OUTPUT / "metrics.json").write_text(to_json(scores), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
