@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -20,14 +21,35 @@ PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encodi
 STAGES = sorted(PIPELINE["stages"])
 
 
+def files_of(module: str) -> set[Path]:
+    """A module's file and the `__init__.py` of every package around it."""
+    parts, found = module.split("."), set()
+    for depth in range(1, len(parts) + 1):
+        base = ROOT.joinpath(*parts[:depth])
+        found |= {path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()}
+    return found
+
+
+def named_in(path: Path) -> set[str]:
+    """Every module of the project that a file imports, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name.split(".")[0] in ("ner_head", "stages")}
+
+
 def imported(stage: str) -> set[str]:
-    """The project's files that are loaded by importing a stage."""
-    code = (
-        f"import sys, json, stages.{stage}; "
-        "print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('ner_head', 'stages')]))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    return {str(Path(file).relative_to(ROOT)) for file in json.loads(found.stdout)}
+    """The import closure of a stage. `ner_head/__init__.py` only imports when asked for the recogniser."""
+    todo, seen = files_of(f"stages.{stage}"), set()
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        if path != ROOT / "ner_head/__init__.py":
+            todo |= {file for name in named_in(path) for file in files_of(name)} - seen
+    return {str(path.relative_to(ROOT)) for path in seen}
 
 
 @pytest.mark.parametrize("stage", STAGES)
