@@ -66,7 +66,7 @@ def strict_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> St
         for label, counts in strict_counts(wanted.spans, found.spans).items():
             per_type[label] += counts
             per_language[wanted.language] += counts
-    in_gold = [counts.scores()["f1"] for counts in per_type.values() if counts.gold]
+    in_gold = [per_type[label].scores()["f1"] for label in sorted(per_type) if per_type[label].gold]
     return {
         "micro": sum(per_type.values(), Counts()).scores(),
         "macro": {"f1": sum(in_gold) / len(in_gold) if in_gold else 0.0},
