@@ -16,17 +16,17 @@ from tests.head.oracle import ENGINES, Batch, Paths, all_paths, batches, engine,
 N_BEST = st.one_of(st.integers(1, 12), st.sampled_from([50, 3000]))
 
 
-def check(name: str, batch: Batch, n: int) -> None:
+def assert_as_enumerated(name: str, batch: Batch, n: int) -> None:
     paths = batch.paths()
     with engine(name):
         decoded = batch.model.decode(batch.emissions, batch.mask, n=n)
         again = batch.model.decode(batch.emissions, batch.mask, n=n)
     assert decoded == again
     for found, wanted in zip(decoded, paths, strict=True):
-        compare(found, wanted, n)
+        assert_same_paths(found, wanted, n)
 
 
-def compare(found: list[Hypothesis], wanted: Paths, n: int) -> None:
+def assert_same_paths(found: list[Hypothesis], wanted: Paths, n: int) -> None:
     """Set, order, scores, probabilities: all as enumerated; ties by reversed tags."""
     assert len(found) == min(n, len(wanted.tags))
     assert [hypothesis.tags for hypothesis in found] == wanted.tags[:n].tolist()
@@ -39,19 +39,19 @@ def compare(found: list[Hypothesis], wanted: Paths, n: int) -> None:
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(batches(n_tags=(6,)), N_BEST)
 def test_the_n_best_paths_are_those_of_the_enumeration(batch: Batch, n: int) -> None:
-    check("compiled", batch, n)
+    assert_as_enumerated("compiled", batch, n)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(batches(), st.integers(1, 12))
 def test_the_same_with_kernels_that_are_not_compiled(batch: Batch, n: int) -> None:
-    check("interpreted", batch, n)
+    assert_as_enumerated("interpreted", batch, n)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(batches(), st.integers(1, 12))
 def test_the_same_without_a_place_to_keep_compiled_kernels(batch: Batch, n: int) -> None:
-    check("torch", batch, n)
+    assert_as_enumerated("torch", batch, n)
 
 
 @pytest.mark.parametrize("name", ENGINES)
