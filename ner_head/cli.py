@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ner_head import cli_features
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, write_documents
 from ner_head.errors import DataError, NerHeadError, UsageError
 
@@ -80,13 +81,16 @@ def embed(
     encoder: Annotated[str, typer.Option(help="folder or hub name of the encoder")] = "encoders/slavic-mini",
     language: Language = None,
     device: Device = "auto",
+    quiet: Annotated[bool, typer.Option(help="show no progress")] = False,
 ) -> None:
     """Write the encoder's hidden layers of some texts as a feature store."""
     from dataclasses import replace
 
     from ner_head.corpus.segment import segment
     from ner_head.features.encoder import Encoder, EncoderParams, find_model
-    from ner_head.features.extract import Pool, extract
+    from ner_head.features.extract import extract
+    from ner_head.features.pool import Pool
+    from ner_head.features.workers import Workers
     from ner_head.params import validate
     from ner_head.runtime import RuntimeParams
 
@@ -100,6 +104,7 @@ def embed(
         batch_pieces=runtime.batch_pieces,
         pool=Pool(output / "pool"),
         output=output,
+        workers=Workers(show="none" if quiet else "auto"),
     )
     write_documents(output / "documents.jsonl", whole)
 
@@ -121,6 +126,9 @@ def score(
         counts = f"golden documents: {len(found.pairs)} scored, {len(found.skipped)} skipped"
         typer.echo(f"{counts}, as the system has no file of them (the first is {found.skipped[0]})", err=True)
     typer.echo(json.dumps(found.scores(), ensure_ascii=False, indent=2) if as_json else bsnlp.table(found))
+
+
+cli_features.register(app)
 
 
 def main() -> None:

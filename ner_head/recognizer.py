@@ -11,8 +11,8 @@ import torch
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.errors import DataError
+from ner_head.features.encode import encode_documents
 from ner_head.features.encoder import Encoder, find_model
-from ner_head.features.extract import encode_sentences
 from ner_head.params import validate
 from ner_head.predictions import to_prediction
 from ner_head.runtime import RuntimeParams
@@ -54,7 +54,10 @@ class Recognizer:
         runtime = validate({"device": device}, "runtime", RuntimeParams)
         place = runtime.start()
         model = SavedModel.load(Path(model_directory), device=place)
-        return cls(model, Encoder(find_model(encoder or model.manifest.encoder.model), device=place), runtime)
+        record = model.manifest.encoder
+        folder = find_model(encoder or record.model)
+        same = Encoder(folder, device=place, dtype=record.dtype, context=record.context, views=record.views)
+        return cls(model, same, runtime)
 
     def recognize(self, texts: Sequence[str], *, language: str | None = None) -> list[Document]:
         """Find the entities of each text.
@@ -76,8 +79,7 @@ class Recognizer:
             document if document.sentences else replace(document, sentences=segment(document.text, document.language))
             for document in documents
         ]
-        words = [[word.text for word in sentence.words] for document in whole for sentence in document.sentences]
         with torch.inference_mode():
-            features = encode_sentences(words, self.encoder, batch_pieces=self.runtime.batch_pieces)
+            features = encode_documents(whole, self.encoder, batch_pieces=self.runtime.batch_pieces)
         tagged = iter(self.tagger.tag(features))
         return [to_prediction(d, [next(tagged) for _ in d.sentences], self.languages).document for d in whole]

@@ -17,9 +17,15 @@ class RuntimeParams(Params):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto` is CUDA, then Apple's MPS, then the CPU."""
     threads: int = Field(default=0, ge=0)
-    """CPU threads of torch; 0 leaves torch's own choice."""
+    """CPU threads of torch; 0 leaves torch's own choice, or shares the cores among the workers."""
     batch_pieces: int = Field(default=4096, ge=16)
     """Pieces in one pass of the encoder, padding included."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that extract; 1 is the stage's own, without Dask."""
+    scheduler: str = ""
+    """Address of a Dask scheduler (tcp://host:port) whose workers extract instead; they have to reach the pool."""
+    progress: Literal["auto", "lines", "none"] = "auto"
+    """A bar on a terminal and lines elsewhere, lines always, or nothing."""
     pool: str = "data/pool"
     """Finished shards, by content; kept between runs, outside of what DVC tracks."""
 

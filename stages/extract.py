@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ner_head.corpus.documents import read_documents
 from ner_head.features.encoder import Encoder, EncoderParams, find_model
-from ner_head.features.extract import Pool, extract
+from ner_head.features.extract import extract
+from ner_head.features.pool import Pool
+from ner_head.features.workers import Workers
 from ner_head.params import read_params
 from ner_head.runtime import RuntimeParams
 from stages import PARAMS, PREPARED, SPLITS, run
@@ -19,7 +21,15 @@ def main() -> None:
     params = read_params(PARAMS, "encoder", EncoderParams)
     runtime = read_params(PARAMS, "runtime", RuntimeParams)
     device = runtime.start()
-    encoder = Encoder(find_model(params.model), device=device)
+    workers = Workers(runtime.workers, runtime.threads, runtime.scheduler, runtime.progress)
+    encoder = Encoder(
+        find_model(params.model),
+        device=device,
+        dtype=params.dtype,
+        context=params.context,
+        views=params.views,
+        load=workers.in_this_process,
+    )
     extract(
         (document for split in SPLITS for document in read_documents(PREPARED / f"{split}.jsonl")),
         encoder,
@@ -28,6 +38,7 @@ def main() -> None:
         batch_pieces=runtime.batch_pieces,
         pool=Pool(Path(runtime.pool)),
         output=OUTPUT,
+        workers=workers,
     )
 
 

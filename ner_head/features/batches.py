@@ -18,7 +18,7 @@ class FeatureBatch:
     """B sentences, padded to the longest.
 
     Attributes:
-        hidden: (B, P, L, D) float16; zeros where there is no piece.
+        hidden: (B, P, L, D) float16 or float32, as the store gives; zeros where there is no piece.
         mask: (B, P) bool, a left-aligned run of True for each sentence's pieces.
     """
 
@@ -34,7 +34,7 @@ def pad_features(sentences: Sequence[Features]) -> FeatureBatch:
     """Copy sentences out of the memory map into one padded array."""
     lengths = np.array([len(s.piece_ids) for s in sentences])
     layers, width = sentences[0].hidden.shape[1:]
-    hidden = np.zeros((len(sentences), int(lengths.max()), layers, width), dtype=np.float16)
+    hidden = np.zeros((len(sentences), int(lengths.max()), layers, width), dtype=sentences[0].hidden.dtype)
     for row, sentence in enumerate(sentences):
         hidden[row, : lengths[row]] = sentence.hidden
     mask = np.arange(hidden.shape[1]) < lengths[:, None]

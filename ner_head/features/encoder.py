@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,10 @@ from safetensors import SafetensorError
 
 from ner_head.errors import DataError, UsageError
 from ner_head.features.batches import length_batches
-from ner_head.features.wordpieces import WordPieces, windows
+from ner_head.features.codes import Code, Coded, bytes_per_piece, encode
+from ner_head.features.files import digest_of_all
+from ner_head.features.passes import Context, Pass, plan_passes
+from ner_head.features.wordpieces import WordPieces
 from ner_head.params import Params
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is first imported
@@ -34,6 +39,12 @@ class EncoderParams(Params):
     """A folder in the Hugging Face layout, or the name of a model on the hub."""
     shard_words: int = Field(default=4096, ge=1)
     """Words in a shard, on average; a shard holds whole documents."""
+    dtype: Code = "float16"
+    """How the features are stored."""
+    context: Context = "sentence"
+    """What the encoder sees beside a sentence: nothing, or as much of its document as fits."""
+    views: int = Field(default=0, ge=0, le=64)
+    """Extra passes with the encoder's dropout on; training draws one an epoch."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,14 @@ class Fingerprint:
     n_layers: int
     width: int
     limit: int
-    dtype: str = "float16"
-    context: str = "sentence"
+    dtype: Code = "float16"
+    context: Context = "sentence"
+    views: int = 0
+
+    @property
+    def bytes_per_piece(self) -> int:
+        """Bytes of a piece's hidden states, all views."""
+        return (1 + self.views) * bytes_per_piece(self.dtype, self.n_layers, self.width)
 
     def digest(self) -> str:
         """SHA-256 over all fields."""
@@ -76,82 +93,102 @@ def find_model(model: str) -> Path:
         ) from None
 
 
-def file_digest(paths: Sequence[Path]) -> str:
-    """SHA-256 of the files' bytes, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as handle:
-            while block := handle.read(1 << 22):
-                digest.update(block)
-    return digest.hexdigest()
-
-
 class Encoder:
-    """A checkpoint in memory, frozen, in evaluation mode."""
+    """A checkpoint, frozen, in evaluation mode."""
 
-    def __init__(self, folder: Path, *, device: torch.device) -> None:
-        """Load it.
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: torch.device,
+        dtype: Code = "float16",
+        context: Context = "sentence",
+        views: int = 0,
+        load: bool = True,
+    ) -> None:
+        """Read the tokenizer and the config, and load the weights (`load`) or leave them until they are needed.
 
         Raises:
             DataError: the folder lacks config, safetensors weights or a tokenizer, or transformers refuses it.
         """
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoConfig, AutoTokenizer
 
         weights = sorted(folder.glob("*.safetensors"))
         if not weights or not (folder / "config.json").is_file():
             raise DataError(f"{folder}: needs config.json and *.safetensors (pickled weights are not loaded)")
-        try:
+        self.folder, self.device = folder, device
+        with _readable(folder):
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
-            model = AutoModel.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-            )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise DataError(f"{folder}: not a usable encoder: {' '.join(str(error).split())[:300]}") from None
-        self.device = device
-        self.model = model.eval().requires_grad_(False).to(device)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         self.word_pieces = WordPieces(
             tokenizer.backend_tokenizer,
             cls=tokenizer.cls_token_id,
             sep=tokenizer.sep_token_id,
             unk=tokenizer.unk_token_id,
         )
-        config = model.config
         self.fingerprint = Fingerprint(
-            weights=file_digest([folder / "config.json", *weights]),
+            weights=digest_of_all([folder / "config.json", *weights]),
             tokenizer=hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
             n_layers=config.num_hidden_layers,
             width=config.hidden_size,
             limit=config.max_position_embeddings,
+            dtype=dtype,
+            context=context,
+            views=views,
         )
+        if load:
+            _ = self.model
 
-    def hidden_layers(self, piece_ids: Sequence[NDArray[np.int32]], *, batch_pieces: int) -> list[NDArray[np.float16]]:
+    @cached_property
+    def model(self) -> torch.nn.Module:
+        """The network, on its device.
+
+        Raises:
+            DataError: transformers refuses the weights.
+        """
+        from transformers import AutoModel
+
+        with _readable(self.folder):
+            model: torch.nn.Module = AutoModel.from_pretrained(
+                self.folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            )
+        return model.eval().requires_grad_(False).to(self.device)
+
+    def encode(
+        self, documents: Sequence[Sequence[NDArray[np.int32]]], *, batch_pieces: int, view: int = 0
+    ) -> list[Coded]:
         """The hidden states of every layer but the embeddings', for sentences that begin with [CLS].
 
         Sentences over the encoder's limit go through overlapping windows. Similar lengths share a batch of at
-        most `batch_pieces` pieces, padding included.
+        most `batch_pieces` pieces, padding included. In a view above 0 the encoder's dropout is on, and each
+        pass runs alone, with a seed from its pieces: it depends on nothing but them.
 
+        Args:
+            documents: piece ids (P,) of their sentences.
+            batch_pieces: pieces in a batch, at most.
+            view: 0 = without dropout.
         Returns:
-            one (P, L, D) float16 array per sentence, in the order given.
+            (P, L, D) per sentence, as stored, in the order given.
         """
-        capacity = self.fingerprint.limit - 2  # [CLS] and [SEP] go around every window
-        layers, width = self.fingerprint.n_layers, self.fingerprint.width
-        results = [np.empty((len(ids), layers, width), dtype=np.float16) for ids in piece_ids]
-        jobs = [(i, w) for i, ids in enumerate(piece_ids) for w in windows(len(ids) - 1, capacity)]
-        jobs.sort(key=lambda job: (job[1].end - job[1].start, job[0], job[1].start))
-        for batch in length_batches([w.end - w.start + 2 for _, w in jobs], batch_pieces):
-            members = jobs[batch.start : batch.stop]
-            states = self._forward([piece_ids[i][1 + w.start : 1 + w.end] for i, w in members])
-            for (i, w), state in zip(members, states, strict=True):
-                if w.start == 0:
-                    results[i][0] = state[0]
-                results[i][1 + w.keep_start : 1 + w.keep_end] = state[
-                    1 + w.keep_start - w.start : 1 + w.keep_end - w.start
-                ]
+        mark = self.fingerprint
+        sentences = [ids for document in documents for ids in document]
+        results = [Coded.empty(mark.dtype, (len(ids), mark.n_layers, mark.width)) for ids in sentences]
+        passes = plan_passes(documents, context=mark.context, capacity=mark.limit - 2)
+        budget = 1 if view else batch_pieces
+        for batch in length_batches([len(p) for p in passes], budget):
+            members = passes[batch.start : batch.stop]
+            states = self.forward([p.body for p in members]) if not view else self._dropped_out(members[0], view)
+            for row, member in enumerate(members):
+                for kept in member.kept:
+                    place = results[kept.sentence]
+                    place[kept.target : kept.target + kept.end - kept.start] = states[row][kept.start : kept.end]
+                    if kept.target == 1:
+                        place[0] = states[row][0]
         return results
 
     @torch.inference_mode()
-    def _forward(self, bodies: Sequence[NDArray[np.int32]]) -> NDArray[np.float16]:
-        """(B, P, L, D) float16 for pieces between [CLS] and [SEP], padded to the longest."""
+    def forward(self, bodies: Sequence[NDArray[np.int32]]) -> Coded:
+        """(B, P, L, D) as stored, for pieces between [CLS] and [SEP], padded to the longest."""
         longest = max(len(body) for body in bodies) + 2
         ids = np.zeros((len(bodies), longest), dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -163,6 +200,26 @@ class Encoder:
             attention_mask=torch.from_numpy(mask).to(self.device),
             output_hidden_states=True,
         )
-        stacked = torch.stack([layer.to(torch.float16) for layer in output.hidden_states[1:]], dim=2)
-        states: NDArray[np.float16] = stacked.cpu().numpy()
-        return states
+        layers = [layer if self.fingerprint.dtype != "float16" else layer.half() for layer in output.hidden_states[1:]]
+        return encode(torch.stack(layers, dim=2), self.fingerprint.dtype)
+
+    def _dropped_out(self, one: Pass, view: int) -> Coded:
+        """(1, P, L, D) with dropout, seeded by the pieces and the view."""
+        seed = hashlib.sha256(one.body.astype("<i4").tobytes() + view.to_bytes(4, "little")).digest()
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int.from_bytes(seed[:8], "little", signed=True))
+            self.model.train()
+            try:
+                return self.forward([one.body])
+            finally:
+                self.model.eval()
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """What transformers raises, as one line."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise DataError(f"{folder}: not a usable encoder: {' '.join(str(error).split())[:300]}") from None

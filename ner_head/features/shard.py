@@ -1,160 +1,232 @@
-"""One shard: an HDF5 file with the features of some documents. The only module that knows h5py.
+"""One shard: an HDF5 file with the features of some documents, as docs/format.md specifies it.
 
-Layout (docs/format.md): contiguous, uncompressed datasets `hidden` (N, L, D) float16, `piece_ids` (N,) int32,
-`word_of_piece` (N,) int32 and `offsets` (S + 1,) int64 over N pieces of S sentences; attributes `format`,
-`version`, `key` and `fingerprint`.
+With `hewitt.py` the only module that knows h5py.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn, get_args
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_head.errors import DataError, ResourceError
+from ner_head.errors import DataError
+from ner_head.features.codes import STORED, Code, Coded, decode, is_finite
+from ner_head.features.files import digest_of as digest_of
+from ner_head.features.files import write_whole as write_whole
 from ner_head.features.wordpieces import Pieces
 
 FORMAT, VERSION = "ner-head features", 1
-DTYPES = {"hidden": "<f2", "piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
+INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
 
 
 @dataclass(frozen=True)
 class Features:
-    """One sentence's cached features: `hidden` (P, L, D) float16, `piece_ids` and `word_of_piece` (P,) int32."""
+    """One sentence's features.
 
-    hidden: NDArray[np.float16]
+    Attributes:
+        hidden: (P, L, D), float16 (a view of the file, where it is stored so) or float32.
+        piece_ids: (P,) int32, [CLS] first.
+        word_of_piece: (P,) int32, -1 for [CLS].
+    """
+
+    hidden: NDArray[np.floating]
     piece_ids: NDArray[np.int32]
     word_of_piece: NDArray[np.int32]
 
 
+def view_name(name: str, view: int) -> str:
+    """The dataset of a view: `hidden`, `hidden_1`, `hidden_2` ...; the same for `scale`."""
+    return f"{name}_{view}" if view else name
+
+
 def shard_bytes(
-    hidden: Sequence[NDArray[np.float16]], pieces: Sequence[Pieces], *, key: str, fingerprint: str
+    views: Sequence[Sequence[Coded]], pieces: Sequence[Pieces], *, code: Code, key: str, fingerprint: str
 ) -> bytes:
     """The whole file, built in memory: the same input gives the same bytes.
 
+    Args:
+        views: per view, per sentence, its hidden states as stored.
+        pieces: the sentences.
+        code: how they are stored.
+        key: the shard's, in hex.
+        fingerprint: the encoder's, in hex.
     Raises:
-        DataError: a hidden state is not finite in float16.
+        DataError: a hidden state is not finite as it is stored.
     """
     offsets = np.cumsum([0, *(len(p) for p in pieces)], dtype=np.int64)
-    layers, width = hidden[0].shape[1:]
     with h5py.File.in_memory(libver=("v110", "v110")) as file:
-        file.attrs.update({"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint})
-        states = file.create_dataset(
-            "hidden", (int(offsets[-1]), layers, width), dtype=DTYPES["hidden"], track_times=False
-        )
-        for start, end, layer_states in zip(offsets[:-1], offsets[1:], hidden, strict=True):
-            if not np.isfinite(layer_states).all():
-                raise DataError(f"shard {key[:12]}: a hidden state does not fit float16; the encoder overflows")
-            states[start:end] = layer_states
-        for name, data in (
-            ("piece_ids", np.concatenate([p.ids for p in pieces])),
-            ("word_of_piece", np.concatenate([p.word_of_piece for p in pieces])),
-            ("offsets", offsets),
-        ):
-            file.create_dataset(name, data=data.astype(DTYPES[name]), track_times=False)
+        file.attrs.update({"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint, "dtype": code})
+        for view, sentences in enumerate(views):
+            if not all(is_finite(sentence, code) for sentence in sentences):
+                raise DataError(f"shard {key[:12]}: a hidden state does not fit {code}; the encoder overflows")
+            _write_rows(file, view_name("hidden", view), [s.values for s in sentences], offsets)
+            if code == "int8":
+                _write_rows(
+                    file, view_name("scale", view), [s.scale for s in sentences if s.scale is not None], offsets
+                )
+        index = {
+            "piece_ids": np.concatenate([p.ids for p in pieces]),
+            "word_of_piece": np.concatenate([p.word_of_piece for p in pieces]),
+            "offsets": offsets,
+        }
+        for name, data in index.items():
+            file.create_dataset(name, data=data.astype(INDEX[name]), track_times=False)
         file.flush()
         image: bytes = file.id.get_file_image()
     return image
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write through a temporary file, fsync and rename: `path` is either absent or complete.
-
-    Raises:
-        ResourceError: the disk is full or not writable; names the path and the bytes needed.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise ResourceError(f"{path}: cannot write {len(content):,} bytes: {error.strerror}") from None
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def _write_rows(
+    file: h5py.File, name: str, sentences: Sequence[NDArray[np.generic]], offsets: NDArray[np.int64]
+) -> None:
+    shape = (int(offsets[-1]), *sentences[0].shape[1:])
+    rows = file.create_dataset(name, shape, dtype=sentences[0].dtype, track_times=False)
+    for start, end, sentence in zip(offsets[:-1], offsets[1:], sentences, strict=True):
+        rows[start:end] = sentence
 
 
 class Shard:
-    """A shard opened for reading: the index in memory, `hidden` through a memory map."""
+    """A shard opened for reading: the index in memory, the hidden states through memory maps."""
 
-    def __init__(self, path: Path, *, sha256: str, key: str, fingerprint: str) -> None:
+    def __init__(self, path: Path, *, sha256: str, key: str, fingerprint: str, found: str | None = None) -> None:
         """Check the file's digest before libhdf5 sees it, then its structure.
 
+        Args:
+            path: the file.
+            sha256: what the manifest says of it, in hex.
+            key: the same.
+            fingerprint: the same, of its encoder.
+            found: the file's digest, where it was computed just before.
         Raises:
             DataError: the file is absent, damaged, or not a shard of this store.
         """
+        self.path = path
         try:
-            found = digest_of(path)
+            found = found or digest_of(path)
+            if found != sha256:
+                self._refuse(f"damaged (SHA-256 {found[:12]}, expected {sha256[:12]})")
+            with h5py.File(path, "r") as file:
+                self._read_attributes(file, key, fingerprint)
+                self._read_index(file)
+                self._map_states(file)
+        except DataError:
+            raise
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
-        if found != sha256:
-            raise DataError(f"{path}: damaged (SHA-256 {found[:12]}, expected {sha256[:12]}); run `dvc repro extract`")
-        with h5py.File(path, "r") as file:
-            attributes = dict(file.attrs)
-            if attributes.get("format") != FORMAT or attributes.get("version") != VERSION:
-                raise DataError(f"{path}: not a shard of format {FORMAT!r} version {VERSION}")
-            if attributes.get("key") != key or attributes.get("fingerprint") != fingerprint:
-                raise DataError(
-                    f"{path}: made by encoder {str(attributes.get('fingerprint'))[:12]}, but the manifest names "
-                    f"{fingerprint[:12]}; run `dvc repro extract`"
-                )
-            datasets = {name: _dataset(file, name, path) for name in DTYPES}
-            self.offsets: NDArray[np.int64] = datasets["offsets"][:]
-            self._piece_ids: NDArray[np.int32] = datasets["piece_ids"][:]
-            self._word_of_piece: NDArray[np.int32] = datasets["word_of_piece"][:]
-            shape, place = datasets["hidden"].shape, datasets["hidden"].id.get_offset()
+            self._refuse(error.strerror or "not an HDF5 file")
+        except (KeyError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
+            # what h5py raises at damaged structures; the digest was right, so somebody made the file so
+            self._refuse(f"not a shard: {' '.join(str(error).split())[:200]}")
+        self._sound = np.zeros((len(self._states), len(self)), dtype=bool)
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise DataError(f"{self.path}: {why}; run `dvc repro extract`") from None
+
+    def _read_attributes(self, file: h5py.File, key: str, fingerprint: str) -> None:
+        wanted = ("format", "version", "key", "fingerprint", "dtype")
+        attributes = {name: file.attrs.get(name) for name in wanted}
+        if attributes["format"] != FORMAT or attributes["version"] != VERSION:
+            self._refuse(f"not a shard of format {FORMAT!r} version {VERSION}")
+        if attributes["fingerprint"] != fingerprint:
+            found = str(attributes["fingerprint"])[:12]
+            self._refuse(f"made by encoder {found}, but the manifest names {fingerprint[:12]}")
+        if attributes["key"] != key:
+            self._refuse(f"holds the shard {str(attributes['key'])[:12]}, but the manifest names {key[:12]}")
+        if attributes["dtype"] not in get_args(Code):
+            self._refuse(f"stored as {str(attributes['dtype'])[:20]!r}, which is none of {', '.join(get_args(Code))}")
+        self.code: Code = attributes["dtype"]
+
+    def _read_index(self, file: h5py.File) -> None:
+        index = {name: self._dataset(file, name, stored, 1) for name, stored in INDEX.items()}
+        self.offsets: NDArray[np.int64] = index["offsets"][:]
+        self._piece_ids: NDArray[np.int32] = index["piece_ids"][:]
+        self._word_of_piece: NDArray[np.int32] = index["word_of_piece"][:]
         n_pieces = len(self._piece_ids)
         if (
-            len(shape) != 3
-            or {shape[0], len(self._word_of_piece), int(self.offsets[-1])} != {n_pieces}
+            len(self._word_of_piece) != n_pieces
             or self.offsets[0] != 0
-            or (np.diff(self.offsets) <= 0).any()
+            or self.offsets[-1] != n_pieces
+            or (self.offsets[1:] <= self.offsets[:-1]).any()
         ):
-            raise DataError(f"{path}: its datasets disagree about the number of pieces")
-        self._hidden = np.memmap(path, mode="r", dtype=DTYPES["hidden"], offset=place, shape=shape)
+            self._refuse("its datasets disagree about the number of pieces")
+        # -1 where a sentence starts and only there; inside, the next word or the same one
+        starts = np.zeros(n_pieces, dtype=bool)
+        starts[self.offsets[:-1]] = True
+        steps = np.diff(self._word_of_piece.astype(np.int64), prepend=-1)
+        inside = ~starts
+        if (
+            ((self._word_of_piece == -1) != starts).any()
+            or (self._word_of_piece < -1).any()
+            or (self._piece_ids < 0).any()
+            or ((steps[inside] != 0) & (steps[inside] != 1)).any()
+        ):
+            self._refuse("word_of_piece does not number the words of each sentence")
+
+    def _map_states(self, file: h5py.File) -> None:
+        self._states: list[Coded] = []
+        while not self._states or view_name("hidden", len(self._states)) in file:
+            view = len(self._states)
+            states = self._map(self._dataset(file, view_name("hidden", view), STORED[self.code], 3))
+            scale: NDArray[Any] | None = None
+            if self.code == "int8":
+                scale = self._map(self._dataset(file, view_name("scale", view), "<f4", 2))
+            expected = self._states[0].values.shape if view else (len(self._piece_ids), *states.shape[1:])
+            if states.shape != expected or (scale is not None and scale.shape != expected[:2]):
+                self._refuse("its datasets disagree about the number of pieces")
+            self._states.append(Coded(states, scale))
+
+    def _map(self, dataset: h5py.Dataset) -> NDArray[Any]:
+        return np.memmap(self.path, mode="r", dtype=dataset.dtype, offset=dataset.id.get_offset(), shape=dataset.shape)
+
+    def _dataset(self, file: h5py.File, name: str, stored: str, n_axes: int) -> h5py.Dataset:
+        """A dataset that is really in this file, contiguous, of the expected type, and not larger than the file."""
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            self._refuse(f"{name}: not a plain dataset of this file")
+        dataset = file[name]
+        if (
+            not isinstance(dataset, h5py.Dataset)
+            or dataset.is_virtual
+            or dataset.external
+            or dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS
+            or dataset.id.get_create_plist().get_nfilters()
+            or dataset.dtype != np.dtype(stored)
+            or dataset.ndim != n_axes
+            or dataset.size == 0
+        ):
+            self._refuse(f"{name}: not a contiguous {stored} dataset of {n_axes} axes")
+        place, size = dataset.id.get_offset(), self.path.stat().st_size
+        if place is None or place + dataset.nbytes > size:
+            self._refuse(f"{name}: says {dataset.nbytes:,} bytes, more than the file has")
+        return dataset
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, row: int) -> Features:
+    @property
+    def n_views(self) -> int:
+        """Views with dropout, beside the one without."""
+        return len(self._states) - 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(N, L, D) of all sentences."""
+        n_pieces, n_layers, width = self._states[0].values.shape
+        return n_pieces, n_layers, width
+
+    def sentence(self, row: int, *, view: int = 0) -> Features:
+        """A sentence's features.
+
+        Raises:
+            DataError: they hold NaN or infinity; found when a sentence is read first.
+        """
         start, end = self.offsets[row], self.offsets[row + 1]
-        return Features(self._hidden[start:end], self._piece_ids[start:end], self._word_of_piece[start:end])
-
-
-def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """A dataset that is really in this file, contiguous and of the expected type."""
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise DataError(f"{path}: {name}: not a plain dataset of this file")
-    dataset = file[name]
-    if (
-        not isinstance(dataset, h5py.Dataset)
-        or dataset.is_virtual
-        or dataset.external
-        or dataset.chunks
-        or dataset.compression
-        or dataset.dtype != np.dtype(DTYPES[name])
-        or dataset.size == 0
-    ):
-        raise DataError(f"{path}: {name}: not a contiguous {DTYPES[name]} dataset")
-    return dataset
+        stored = self._states[view][start:end]
+        if not self._sound[view, row]:
+            if not is_finite(stored, self.code):
+                self._refuse(f"sentence {row} holds NaN or infinity")
+            self._sound[view, row] = True
+        return Features(decode(stored, self.code), self._piece_ids[start:end], self._word_of_piece[start:end])

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from ner_head.corpus.documents import sentence_id
 from ner_head.errors import DataError
-from ner_head.features.shard import Features, Shard, write_whole
+from ner_head.features.codes import Code
+from ner_head.features.files import digest_of, write_whole
+from ner_head.features.passes import Context
+from ner_head.features.shard import Features, Shard
 from ner_head.params import Params
 
 HEX64 = r"^[0-9a-f]{64}$"
@@ -30,89 +37,215 @@ class ShardRecord(Params):
     sha256: str = Field(pattern=HEX64)
     documents: list[DocumentRows]
 
+    @property
+    def n_sentences(self) -> int:
+        """Rows of the shard."""
+        return sum(document.n_sentences for document in self.documents)
+
 
 class EncoderRecord(Params):
-    """Which encoder made the features."""
+    """Which encoder made the features, and how."""
 
     model: str
     fingerprint: str = Field(pattern=HEX64)
     n_layers: int = Field(ge=1)
     width: int = Field(ge=1)
+    dtype: Code = "float16"
+    context: Context = "sentence"
+    views: int = Field(default=0, ge=0)
 
 
 class StoreManifest(Params):
     """`manifest.json` of a store."""
 
-    version: int = 1
+    version: Literal[1] = 1
     encoder: EncoderRecord
     shards: list[ShardRecord]
 
 
 class FeatureStore:
-    """Random access to cached features. Each shard's digest is checked once, when it is first touched."""
+    """Random access to cached features.
+
+    Each shard's digest is checked once, before the shard is first read; a background thread runs ahead, so that
+    the checks overlap with the first epoch.
+    """
 
     def __init__(self, directory: Path, manifest: StoreManifest) -> None:
+        """Index the manifest's documents.
+
+        Raises:
+            DataError: a shard is absent, too small for its sentences, or a document is listed twice.
+        """
         self.directory, self.manifest = directory, manifest
-        self._rows: dict[str, tuple[int, int]] = {}
+        self._view = 0
+        self._places: dict[str, tuple[int, int, int]] = {}  # document -> shard, first row, rows
         self._shards: dict[int, Shard] = {}
-        for number, shard in enumerate(manifest.shards):
+        for number, record in enumerate(manifest.shards):
             row = 0
-            for document in shard.documents:
-                for index in range(document.n_sentences):
-                    self._rows[sentence_id(document.key, index)] = (number, row)
-                    row += 1
+            for document in record.documents:
+                if document.key in self._places:
+                    raise DataError(f"{directory / 'manifest.json'}: lists document {document.key} twice")
+                self._places[document.key] = (number, row, document.n_sentences)
+                row += document.n_sentences
+            self._check_size(record, row)
+        self._digests = DigestsAhead([self.path(record) for record in manifest.shards])
 
     @classmethod
     def open(cls, directory: Path) -> FeatureStore:
-        """Read the manifest.
+        """Read the manifest; shards are opened when they are first touched.
 
         Raises:
-            DataError: it is absent or not a manifest.
+            DataError: the manifest is absent or not one, or a shard is absent.
         """
-        path = directory / "manifest.json"
+        return cls(directory, read_manifest(directory))
+
+    def path(self, record: ShardRecord) -> Path:
+        """A shard's file."""
+        return self.directory / f"{record.key}.h5"
+
+    def _check_size(self, record: ShardRecord, n_sentences: int) -> None:
+        """A row takes 8 bytes at least: a manifest cannot promise more sentences than its files can hold."""
+        path = self.path(record)
         try:
-            return cls(directory, StoreManifest.model_validate_json(path.read_bytes()))
+            size = path.stat().st_size
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
-        except ValidationError as error:
-            raise DataError(f"{path}: not a feature manifest: {error.errors()[0]['msg']}") from None
+        if 8 * n_sentences > size:
+            raise DataError(f"{path}: {size:,} bytes cannot hold the {n_sentences:,} sentences of the manifest")
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return sum(n_sentences for _, _, n_sentences in self._places.values())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        for key, (_, _, n_sentences) in self._places.items():
+            for index in range(n_sentences):
+                yield sentence_id(key, index)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._place(name) is not None
 
     def __getitem__(self, name: str) -> Features:
-        """The features of a sentence (`sentence_id`).
+        """The features of a sentence (`sentence_id`), in this store's view.
 
         Raises:
             KeyError: the store does not have it.
             DataError: its shard is damaged.
         """
-        number, row = self._rows[name]
-        return self._shard(number)[row]
+        number, row = self._row(name)
+        return self.shard(number).sentence(row, view=self._view)
 
     def n_pieces(self, name: str) -> int:
         """P of a sentence, without touching its hidden states."""
-        number, row = self._rows[name]
-        offsets = self._shard(number).offsets
+        number, row = self._row(name)
+        offsets = self.shard(number).offsets
         return int(offsets[row + 1] - offsets[row])
 
-    def _shard(self, number: int) -> Shard:
+    def view(self, number: int) -> FeatureStore:
+        """The same store, reading view `number`: 0 is without dropout, 1 to `encoder.views` with it.
+
+        Raises:
+            IndexError: the store has no such view.
+        """
+        if not 0 <= number <= self.manifest.encoder.views:
+            raise IndexError(f"view {number} of a store with views 0 to {self.manifest.encoder.views}")
+        other = copy.copy(self)  # shards and digests are shared
+        other._view = number
+        return other
+
+    def for_epoch(self, epoch: int) -> FeatureStore:
+        """The view that an epoch (counted from 1) of training draws: each in its turn; 0 where there are none."""
+        views = self.manifest.encoder.views
+        return self.view((epoch - 1) % views + 1) if views else self
+
+    def _place(self, name: str) -> tuple[int, int] | None:
+        key, _, index = name.rpartition("#")
+        place = self._places.get(key)
+        if place is None or not index.isdecimal() or not (row := int(index)) < place[2]:
+            return None
+        return (place[0], place[1] + row) if name == sentence_id(key, row) else None
+
+    def _row(self, name: str) -> tuple[int, int]:
+        place = self._place(name)
+        if place is None:
+            raise KeyError(name)
+        return place
+
+    def shard(self, number: int) -> Shard:
+        """An opened shard, its digest checked.
+
+        Raises:
+            DataError: it is damaged, or not what the manifest says.
+        """
         if number not in self._shards:
             record, encoder = self.manifest.shards[number], self.manifest.encoder
             shard = Shard(
-                self.directory / f"{record.key}.h5",
+                self.path(record),
                 sha256=record.sha256,
                 key=record.key,
                 fingerprint=encoder.fingerprint,
+                found=self._digests.of(number),
             )
-            shape, expected = shard[0].hidden.shape[1:], (encoder.n_layers, encoder.width)
-            if shape != expected or len(shard) != sum(d.n_sentences for d in record.documents):
-                raise DataError(f"{self.directory}: shard {record.key[:12]} is not what the manifest says")
+            found = (*shard.shape[1:], shard.code, shard.n_views, len(shard))
+            if found != (encoder.n_layers, encoder.width, encoder.dtype, encoder.views, record.n_sentences):
+                raise DataError(f"{self.path(record)}: is not what the manifest says; run `dvc repro extract`")
             self._shards[number] = shard
         return self._shards[number]
+
+
+class DigestsAhead:
+    """SHA-256 of some files, each once: at once for whoever asks, ahead of time in a background thread."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._claimed: dict[int, Future[str]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def of(self, number: int) -> str:
+        """The digest of a file; the first call starts the thread.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        with self._lock:
+            if self._thread is None and len(self._paths) > 1:
+                # a daemon: nobody waits for digests that nobody asked for
+                self._thread = threading.Thread(target=self._run_ahead, name="digests", daemon=True)
+                self._thread.start()
+        self._compute(number)
+        try:
+            return self._claimed[number].result()
+        except OSError as error:
+            raise DataError(f"{self._paths[number]}: {error.strerror}; run `dvc repro extract`") from None
+
+    def _run_ahead(self) -> None:
+        for number in range(len(self._paths)):
+            self._compute(number)
+
+    def _compute(self, number: int) -> None:
+        with self._lock:
+            if number in self._claimed:
+                return
+            future = self._claimed[number] = Future()
+        try:
+            future.set_result(digest_of(self._paths[number]))
+        except OSError as error:
+            future.set_exception(error)
+
+
+def read_manifest(directory: Path) -> StoreManifest:
+    """A store's `manifest.json`.
+
+    Raises:
+        DataError: it is absent or not one.
+    """
+    path = directory / "manifest.json"
+    try:
+        return StoreManifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
+    except ValidationError as error:
+        raise DataError(f"{path}: not a feature manifest: {error.errors()[0]['msg']}") from None
 
 
 def write_manifest(directory: Path, manifest: StoreManifest) -> None:

@@ -1,10 +1,9 @@
-"""Words -> WordPieces, with every word keeping its place; and windows over sentences that are too long."""
+"""Words -> WordPieces, with every word keeping its place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,27 +55,3 @@ class WordPieces:
         all_ids = np.insert(np.asarray(ids, dtype=np.int32), places, self.unk)
         cls, outside = np.array([self.cls], np.int32), np.array([-1], np.int32)
         return Pieces(np.concatenate([cls, all_ids]), np.concatenate([outside, all_words]))
-
-
-@dataclass(frozen=True)
-class Window:
-    """Pieces [start, end) go through the encoder together; [keep_start, keep_end) of them are kept."""
-
-    start: int
-    end: int
-    keep_start: int
-    keep_end: int
-
-
-def windows(n_pieces: int, capacity: int) -> list[Window]:
-    """Cover [0, n_pieces) with windows of at most `capacity`, half overlapping.
-
-    Each piece is kept from the window where it is farthest from a cut edge, so every kept piece has at least
-    about capacity / 4 pieces of context on both sides, where the sentence has them.
-    """
-    if n_pieces <= capacity:
-        return [Window(0, n_pieces, 0, n_pieces)]
-    stride = max(1, capacity // 2)
-    starts = [*range(0, n_pieces - capacity, stride), n_pieces - capacity]
-    cuts = [0, *((after + before + capacity) // 2 for before, after in pairwise(starts)), n_pieces]
-    return [Window(start, start + capacity, *kept) for start, kept in zip(starts, pairwise(cuts), strict=True)]

@@ -11,6 +11,11 @@ from ner_head.errors import DataError, UsageError
 from ner_head.features.encoder import Encoder, find_model
 
 
+def states(encoder: Encoder, ids: list[np.ndarray], *, batch_pieces: int = 256) -> list[np.ndarray]:
+    """Hidden states of sentences, one document each."""
+    return [found.values for found in encoder.encode([[i] for i in ids], batch_pieces=batch_pieces)]
+
+
 def reference(encoder: Encoder, ids: list[int]) -> np.ndarray:
     """The checkpoint's own hidden states for one sentence with [SEP], without batching."""
     with torch.inference_mode():
@@ -21,7 +26,7 @@ def reference(encoder: Encoder, ids: list[int]) -> np.ndarray:
 def test_hidden_layers_equal_transformers_own_in_any_batch(encoder: Encoder) -> None:
     sentences = encoder.word_pieces.split([["Praha"], ["Jan", "a", "Eva"], ["x"], ["Москва", "!"]])
     for budget in (16, 1024):
-        found = encoder.hidden_layers([s.ids for s in sentences], batch_pieces=budget)
+        found = states(encoder, [s.ids for s in sentences], batch_pieces=budget)
         for sentence, layers in zip(sentences, found, strict=True):
             assert layers.dtype == np.float16
             np.testing.assert_allclose(layers, reference(encoder, sentence.ids.tolist()), atol=2e-3)
@@ -30,7 +35,7 @@ def test_hidden_layers_equal_transformers_own_in_any_batch(encoder: Encoder) -> 
 def test_a_sentence_over_the_limit_loses_no_piece(encoder: Encoder) -> None:
     words = [f"w{i}" for i in range(200)]
     (pieces,) = encoder.word_pieces.split([words])
-    (layers,) = encoder.hidden_layers([pieces.ids], batch_pieces=256)
+    (layers,) = states(encoder, [pieces.ids], batch_pieces=256)
     assert layers.shape == (len(pieces), 3, 16)
     assert np.isfinite(layers).all()
     first = [encoder.word_pieces.cls, *pieces.ids[1:23].tolist()]  # the first window: limit 24 less [SEP]

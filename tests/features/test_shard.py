@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.errors import DataError, ResourceError
-from ner_head.features.shard import Shard, shard_bytes, write_whole
+from ner_head.features.codes import Coded
+from ner_head.features.files import write_whole
+from ner_head.features.shard import Shard, shard_bytes
 from ner_head.features.wordpieces import Pieces
 
 KEY, FINGERPRINT = "a" * 64, "b" * 64
@@ -26,7 +28,9 @@ def sentence(n_pieces: int, seed: int) -> tuple[np.ndarray, Pieces]:
 def content(lengths: list[int]) -> tuple[bytes, list[tuple[np.ndarray, Pieces]]]:
     sentences = [sentence(n, i) for i, n in enumerate(lengths)]
     hidden, pieces = ([s[i] for s in sentences] for i in (0, 1))
-    return shard_bytes(hidden, pieces, key=KEY, fingerprint=FINGERPRINT), sentences
+    return shard_bytes(
+        [[Coded(h) for h in hidden]], pieces, code="float16", key=KEY, fingerprint=FINGERPRINT
+    ), sentences
 
 
 def open_shard(path: Path, image: bytes) -> Shard:
@@ -40,9 +44,9 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path_factory: pytest.TempPathFa
     shard = open_shard(tmp_path_factory.mktemp("shard") / "x.h5", image)
     assert len(shard) == len(lengths)
     for row, (hidden, pieces) in enumerate(sentences):
-        assert shard[row].hidden.tobytes() == hidden.tobytes()
-        assert shard[row].piece_ids.tolist() == pieces.ids.tolist()
-        assert shard[row].word_of_piece.tolist() == pieces.word_of_piece.tolist()
+        assert shard.sentence(row).hidden.tobytes() == hidden.tobytes()
+        assert shard.sentence(row).piece_ids.tolist() == pieces.ids.tolist()
+        assert shard.sentence(row).word_of_piece.tolist() == pieces.word_of_piece.tolist()
 
 
 def test_the_same_content_gives_the_same_bytes() -> None:
@@ -74,13 +78,15 @@ def test_infinity_is_refused_when_writing() -> None:
     hidden, pieces = sentence(3, 0)
     hidden[0, 0, 0] = np.inf
     with pytest.raises(DataError, match="does not fit float16"):
-        shard_bytes([hidden], [pieces], key=KEY, fingerprint=FINGERPRINT)
+        shard_bytes([[Coded(hidden)]], [pieces], code="float16", key=KEY, fingerprint=FINGERPRINT)
 
 
 def hostile(path: Path, change: str) -> None:
     """A shard with one thing wrong."""
     with h5py.File(path, "w") as file:
-        file.attrs.update({"format": "ner-head features", "version": 1, "key": KEY, "fingerprint": FINGERPRINT})
+        file.attrs.update(
+            {"format": "ner-head features", "version": 1, "key": KEY, "fingerprint": FINGERPRINT, "dtype": "float16"}
+        )
         data = {
             "hidden": np.zeros((3, 1, 2), "<f2"),
             "piece_ids": np.zeros(3, "<i4"),

@@ -13,8 +13,11 @@ from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
 from ner_head.errors import DataError, ResourceError
 from ner_head.features import extract as extraction
+from ner_head.features.encode import encode_documents
 from ner_head.features.encoder import Encoder
-from ner_head.features.extract import Pool, encode_sentences, extract, plan_shards
+from ner_head.features.extract import extract
+from ner_head.features.plans import plan_shards
+from ner_head.features.pool import Pool
 from ner_head.features.store import FeatureStore
 
 
@@ -31,8 +34,7 @@ def test_every_sentence_is_found_and_equals_a_fresh_encoding(
     assert list(store) == names
     assert len(store) == 12
     for document in documents:
-        words = [[word.text for word in s.words] for s in document.sentences]
-        for i, fresh in enumerate(encode_sentences(words, encoder, batch_pieces=64)):
+        for i, fresh in enumerate(encode_documents([document], encoder, batch_pieces=64)):
             cached = store[sentence_id(document.key, i)]
             assert cached.piece_ids.tolist() == fresh.piece_ids.tolist()
             np.testing.assert_allclose(cached.hidden, fresh.hidden, atol=4e-3)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.features.encoder import Encoder
-from ner_head.features.wordpieces import windows
+from ner_head.features.passes import windows
 
 
 def test_pieces_begin_with_cls_and_follow_their_words(encoder: Encoder) -> None:

@@ -1,0 +1,166 @@
+"""Commands about feature stores: verify, inspect, plan, cache."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ner_head.errors import DataError, ResourceError
+
+if TYPE_CHECKING:
+    from ner_head.features.pool import Pool
+
+PREPARED = [Path(f"data/prepared/{split}.jsonl") for split in ("train", "dev", "test")]
+Store = Annotated[Path, typer.Argument(help="folder of a feature store")]
+ParamsFile = Annotated[Path, typer.Option(help="the pipeline's params")]
+PoolFolder = Annotated[Path | None, typer.Option(help="the pool; as in params.yaml unless given")]
+Stores = Annotated[list[Path] | None, typer.Option(help="a store whose shards are in use; data/features unless given")]
+
+cache = typer.Typer(help="The pool of finished shards.", no_args_is_help=True, rich_markup_mode=None)
+
+
+class Layout(StrEnum):
+    """What a store can be exported as."""
+
+    hewitt = "hewitt"
+
+
+def emit(record: object) -> None:
+    """One JSON line on standard output."""
+    typer.echo(json.dumps(record, ensure_ascii=False))
+
+
+def verify(directory: Store = Path("data/features")) -> None:
+    """Read a feature store from end to end: digests, structure, finite numbers. Exit code 3 names what is damaged."""
+    from ner_head.features.store import FeatureStore
+    from ner_head.features.verify import Contents, check_shards
+
+    total, damaged = Contents(), list[DataError]()
+    for found in check_shards(FeatureStore.open(directory)):
+        if isinstance(found, DataError):
+            damaged.append(found)
+        else:
+            total += found
+    if damaged:
+        for error in damaged[:-1]:
+            typer.echo(f"ner-head: {error}", err=True)
+        raise damaged[-1]
+    emit({"sound": True, "shards": total.shards, "sentences": total.sentences, "bytes": total.n_bytes})
+
+
+def inspect(
+    directory: Store = Path("data/features"),
+    export: Annotated[
+        tuple[Layout, Path] | None, typer.Option(help="also write all sentences in another layout: hewitt FILE")
+    ] = None,
+) -> None:
+    """What a feature store holds, as one JSON line."""
+    from dataclasses import asdict
+
+    from ner_head.features.store import FeatureStore
+    from ner_head.features.verify import contents
+
+    store = FeatureStore.open(directory)
+    emit({"encoder": store.manifest.encoder.model_dump(), **asdict(contents(store))})
+    if export:
+        from ner_head.features.hewitt import export_hewitt
+
+        count = export_hewitt(store, export[1])
+        typer.echo(f"{export[1]}: {count} sentences", err=True)
+
+
+def plan(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="prepared documents (JSONL); all splits by default")
+    ] = None,
+    params: ParamsFile = Path("params.yaml"),
+    seconds: Annotated[float, typer.Option(min=0, help="how long to try the encoder")] = 5.0,
+) -> None:
+    """What `dvc repro extract` would take: shards missing, bytes, free disk, time. Exit code 4: no room."""
+    from ner_head.corpus.documents import read_documents
+    from ner_head.features.encoder import Encoder, EncoderParams, find_model
+    from ner_head.features.estimate import estimate
+    from ner_head.params import read_params
+    from ner_head.runtime import RuntimeParams
+
+    wanted = read_params(params, "encoder", EncoderParams)
+    runtime = read_params(params, "runtime", RuntimeParams)
+    encoder = Encoder(
+        find_model(wanted.model),
+        device=runtime.start(),
+        dtype=wanted.dtype,
+        context=wanted.context,
+        views=wanted.views,
+        load=False,
+    )
+    found = estimate(
+        [document for file in files or PREPARED for document in read_documents(file)],
+        encoder,
+        shard_words=wanted.shard_words,
+        batch_pieces=runtime.batch_pieces,
+        pool=Path(runtime.pool),
+        workers=runtime.workers,
+        probe_seconds=seconds,
+    )
+    emit({"encoder": wanted.model, **found.as_dict()})
+    if not found.fits:
+        raise ResourceError(f"{runtime.pool}: {found.bytes_to_write:,} bytes needed, {found.bytes_free:,} are free")
+
+
+@cache.command("list")
+def cache_list(pool: PoolFolder = None, store: Stores = None, params: ParamsFile = Path("params.yaml")) -> None:
+    """One JSON line per shard of the pool (bytes, whether a store uses it), and a summary on standard error."""
+    used, total = in_use(store), Counter[bool]()
+    for shard in open_pool(pool, params).shards():
+        emit({"key": shard.key, "bytes": shard.n_bytes, "links": shard.n_links, "in_use": shard.key in used})
+        total[shard.key in used] += shard.n_bytes
+    typer.echo(f"{sum(total.values()):,} bytes, {total[False]:,} of them in no store", err=True)
+
+
+@cache.command("prune")
+def cache_prune(
+    pool: PoolFolder = None,
+    store: Stores = None,
+    params: ParamsFile = Path("params.yaml"),
+    dry_run: Annotated[bool, typer.Option(help="only say what would be removed")] = False,
+) -> None:
+    """Remove the shards that no store uses. What DVC's cache links too stays there: `dvc gc` removes that."""
+    freed = 0
+    for shard, n_bytes in open_pool(pool, params).prune(in_use(store), dry=dry_run):
+        emit({"key": shard.key, "bytes_freed": n_bytes})
+        freed += n_bytes
+    typer.echo(f"{freed:,} bytes {'would be ' if dry_run else ''}freed", err=True)
+
+
+def open_pool(pool: Path | None, params: Path) -> Pool:
+    """The pool as given, or as params say."""
+    from ner_head.features.pool import Pool
+    from ner_head.params import read_params
+    from ner_head.runtime import RuntimeParams
+
+    return Pool(pool or Path(read_params(params, "runtime", RuntimeParams).pool))
+
+
+def in_use(stores: list[Path] | None) -> set[str]:
+    """Keys of the shards that stores list.
+
+    Raises:
+        DataError: a store that was named is not there.
+    """
+    from ner_head.features.store import read_manifest
+
+    default = Path("data/features")
+    chosen = stores if stores is not None else [default] if default.exists() else []
+    return {shard.key for directory in chosen for shard in read_manifest(directory).shards}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    for command in (verify, inspect, plan):
+        app.command()(command)
+    app.add_typer(cache, name="cache")

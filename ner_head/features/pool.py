@@ -1,0 +1,103 @@
+"""Finished shards, kept between runs under names that tell what they have to contain."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ner_head.features.files import digest_of, remove_leftovers, write_whole
+
+NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<sha256>[0-9a-f]{64})\.h5")
+
+
+@dataclass(frozen=True)
+class PooledShard:
+    """A file of the pool; `key` and `sha256` are what its name promises."""
+
+    path: Path
+    key: str
+    sha256: str
+
+    @property
+    def n_bytes(self) -> int:
+        """Its size."""
+        return self.path.stat().st_size
+
+    @property
+    def n_links(self) -> int:
+        """Names of the same bytes: this one, in data/features, in DVC's cache."""
+        return self.path.stat().st_nlink
+
+
+class Pool:
+    """A folder of shards `KEY.SHA256.h5`, from any number of encoders."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, key: str, sha256: str) -> Path:
+        """Where a shard is, or will be."""
+        return self.directory / f"{key}.{sha256}.h5"
+
+    def shards(self) -> Iterator[PooledShard]:
+        """Every file that is named as a shard, by name; nothing is read."""
+        paths = sorted(self.directory.iterdir()) if self.directory.is_dir() else []
+        for path in paths:
+            if match := NAME.fullmatch(path.name):
+                yield PooledShard(path, match["key"], match["sha256"])
+
+    @cached_property
+    def _names(self) -> dict[str, list[PooledShard]]:
+        """One look at the folder, however many shards are asked for."""
+        names: dict[str, list[PooledShard]] = {}
+        for shard in self.shards():
+            names.setdefault(shard.key, []).append(shard)
+        return names
+
+    def clean(self) -> None:
+        """Remove what killed writers left, and look at the folder anew."""
+        remove_leftovers(self.directory)
+        self.__dict__.pop("_names", None)
+
+    def has(self, key: str) -> bool:
+        """Whether a shard is here, by its name alone."""
+        return key in self._names
+
+    def find(self, key: str) -> PooledShard | None:
+        """A shard, if it is here undamaged; a damaged one is removed."""
+        for shard in self._names.get(key, []):
+            if shard.path.exists():
+                if digest_of(shard.path) == shard.sha256:
+                    return shard
+                shard.path.unlink()
+        return None
+
+    def add(self, key: str, content: bytes) -> PooledShard:
+        """Write a shard whole.
+
+        Raises:
+            ResourceError: the disk is full or not writable.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        shard = PooledShard(self.path(key, digest), key, digest)
+        write_whole(shard.path, content)
+        return shard
+
+    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[tuple[PooledShard, int]]:
+        """Remove the shards whose keys are not in `keep`; each with the bytes that this frees.
+
+        A shard that other names (DVC's cache) still hold frees nothing.
+        """
+        removed = []
+        for shard in list(self.shards()):
+            if shard.key not in keep:
+                removed.append((shard, shard.n_bytes if shard.n_links == 1 else 0))
+                if not dry:
+                    shard.path.unlink()
+        if not dry:
+            self.clean()
+        return removed
