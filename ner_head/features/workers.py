@@ -192,10 +192,10 @@ def run_tasks(
     """Map a task over shards; each shard with its result, or with a line about what stopped it."""
     from distributed import as_completed
 
-    shared = client.scatter(job, broadcast=True, hash=False)
-    futures = client.map(task, plans, job=shared, pure=False, retries=RETRIES, resources=resources)
+    # the job is small; scattered, it would be lost with the last worker that holds it
+    futures = client.map(task, plans, job=job, pure=False, retries=RETRIES, resources=resources)
     plan_of = dict(zip((future.key for future in futures), plans, strict=True))
-    finished = as_completed(futures)
+    finished = as_completed(futures, loop=client.loop)
     del futures  # so that each is forgotten when it is done
     try:
         for future in finished:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,53 +78,6 @@ def test_infinity_is_refused_when_writing() -> None:
     hidden[0, 0, 0] = np.inf
     with pytest.raises(DataError, match="does not fit float16"):
         shard_bytes([[Coded(hidden)]], [pieces], code="float16", key=KEY, fingerprint=FINGERPRINT)
-
-
-def hostile(path: Path, change: str) -> None:
-    """A shard with one thing wrong."""
-    with h5py.File(path, "w") as file:
-        file.attrs.update(
-            {"format": "ner-head features", "version": 1, "key": KEY, "fingerprint": FINGERPRINT, "dtype": "float16"}
-        )
-        data = {
-            "hidden": np.zeros((3, 1, 2), "<f2"),
-            "piece_ids": np.zeros(3, "<i4"),
-            "word_of_piece": np.arange(-1, 2, dtype="<i4"),
-            "offsets": np.array([0, 3], "<i8"),
-        }
-        if change == "offsets fall":
-            data["offsets"] = np.array([0, 5, 3], "<i8")
-        if change == "type":
-            data["hidden"] = data["hidden"].astype("<f4")
-        if change == "shape":
-            data["hidden"] = data["hidden"][:2]
-        if change == "version":
-            file.attrs["version"] = 99
-        for name, array in data.items():
-            if name == "hidden" and change == "external link":
-                file[name] = h5py.ExternalLink("/etc/hostname", "/x")
-            elif name == "hidden" and change == "external storage":
-                file.create_dataset(name, array.shape, "<f2", external=[("/etc/hostname", 0, 12)])
-            elif name == "hidden" and change == "virtual":
-                layout = h5py.VirtualLayout(array.shape, "<f2")
-                layout[:] = h5py.VirtualSource("other.h5", "x", array.shape)
-                file.create_virtual_dataset(name, layout)
-            elif name == "hidden" and change == "filter":
-                file.create_dataset(name, data=array, compression="gzip")
-            elif name == "hidden" and change == "group":
-                file.create_group(name)
-            else:
-                file.create_dataset(name, data=array)
-
-
-@pytest.mark.parametrize(
-    "change",
-    ["offsets fall", "type", "shape", "version", "external link", "external storage", "virtual", "filter", "group"],
-)
-def test_a_hostile_shard_is_refused(tmp_path: Path, change: str) -> None:
-    hostile(tmp_path / "x.h5", change)
-    with pytest.raises(DataError):
-        open_shard(tmp_path / "x.h5", (tmp_path / "x.h5").read_bytes())
 
 
 def test_a_write_that_fails_leaves_nothing_and_says_how_much_it_needed(tmp_path: Path) -> None:
