@@ -78,7 +78,6 @@ def _assemble(
     plans: Sequence[ShardPlan], digests: dict[str, str], encoder: Encoder, *, model: str, pool: Pool, output: Path
 ) -> StoreManifest:
     """Link the shards into the store, and write its manifest last."""
-    output.mkdir(parents=True, exist_ok=True)
     records = []
     for plan in plans:
         link(pool.path(plan.key, digests[plan.key]), output / f"{plan.key}.h5")

@@ -66,6 +66,7 @@ def link(source: Path, target: Path) -> None:
         ResourceError: neither works; names the path and the bytes needed.
     """
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         try:
             os.link(source, target)

@@ -27,7 +27,8 @@ from ner_head.features.progress import Show
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-RETRIES = 2  # after an exception; a task that kills its worker is tried `distributed.scheduler.allowed-failures` times
+RETRIES = 2  # after an exception
+ALLOWED_FAILURES = 1  # workers that may die of a task; a foreign scheduler has its own setting
 NAMED = 5  # documents in an error
 ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
 
@@ -228,7 +229,7 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
     import dask
 
     # workers come and go on purpose; before distributed is imported, for it sets up logging then
-    dask.config.set({"logging.distributed": "critical", "distributed.admin.event-loop-monitor-interval": "1h"})
+    dask.config.set({"logging.distributed": "critical", "distributed.scheduler.allowed-failures": ALLOWED_FAILURES})
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
@@ -245,7 +246,7 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
                 n_workers=workers.count,
                 threads_per_worker=1,
                 memory_limit=0,  # a worker paused for "unmanaged" memory would never go on (distributed#7535)
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # no fixed port, and nothing for others to see
                 resources={"GPU": 1} if gpu else None,
                 silence_logs=50,
             )

@@ -1,0 +1,151 @@
+"""The commands about feature stores: verify, inspect, plan, cache."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ner_head import cli
+from ner_head.corpus.documents import Document, write_documents
+from ner_head.features.encoder import Encoder
+from ner_head.features.extract import extract
+from ner_head.features.pool import Pool
+from ner_head.features.store import FeatureStore
+from ner_head.features.workers import Workers
+
+Result = tuple[int, list[dict[str, object]], str]
+
+
+@pytest.fixture
+def project(
+    documents: list[Document], encoder: Encoder, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder with params, prepared documents and extracted features."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        f"encoder: {{model: {tiny_encoder}, shard_words: 10}}\nruntime: {{pool: pool, batch_pieces: 256}}\n"
+    )
+    write_documents(tmp_path / "data/prepared/train.jsonl", documents[:4])
+    write_documents(tmp_path / "data/prepared/dev.jsonl", documents[4:])
+    write_documents(tmp_path / "data/prepared/test.jsonl", [])
+    store(documents, encoder)
+    return tmp_path
+
+
+def store(documents: list[Document], encoder: Encoder) -> FeatureStore:
+    output = Path("data/features")
+    shutil.rmtree(output, ignore_errors=True)
+    extract(
+        documents,
+        encoder,
+        model="tiny",
+        shard_words=10,
+        batch_pieces=256,
+        pool=Pool(Path("pool")),
+        output=output,
+        workers=Workers(show="none"),
+    )
+    return FeatureStore.open(output)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def call(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["ner-head", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        output = capsys.readouterr()
+        return int(stop.value.code or 0), [json.loads(line) for line in output.out.splitlines()], output.err
+
+    return call
+
+
+def test_verify_passes_a_sound_store_and_names_damaged_files(project: Path, run) -> None:
+    code, (found,), _ = run("verify")
+    assert (code, found["sound"], found["sentences"]) == (0, True, 12)
+    victims = sorted(Path("data/features").glob("*.h5"))[:2]
+    for victim in victims:
+        content = bytearray(victim.read_bytes())
+        content[len(content) // 2] ^= 4
+        victim.write_bytes(content)
+    code, out, err = run("verify", "data/features")
+    assert (code, out) == (3, [])
+    assert all(victim.name in err for victim in victims)
+    assert len(err.splitlines()) == 2
+    shutil.rmtree("data/features")
+    assert run("verify")[0] == 3
+
+
+def test_inspect_says_what_a_store_holds(project: Path, run) -> None:
+    code, (found,), _ = run("inspect", "data/features")
+    opened = FeatureStore.open(Path("data/features"))
+    assert code == 0
+    assert found["encoder"] == opened.manifest.encoder.model_dump()
+    assert (found["documents"], found["sentences"]) == (6, 12)
+    assert found["pieces"] == sum(opened.n_pieces(name) for name in opened)
+
+
+def test_export_writes_one_dataset_a_sentence_in_the_structural_probes_layout(project: Path, run) -> None:
+    code, _, err = run("inspect", "--export", "hewitt", "probes.h5")
+    assert code == 0
+    assert err == "probes.h5: 12 sentences\n"
+    opened = FeatureStore.open(Path("data/features"))
+    with h5py.File("probes.h5") as file:
+        assert sorted(map(int, file)) == list(range(12))
+        for number, name in enumerate(opened):
+            rows = file[str(number)]
+            assert rows.dtype == np.float32
+            assert rows.shape == (3, opened.n_pieces(name) + 1, 16)  # [CLS] pieces [SEP]
+            np.testing.assert_array_equal(rows[:, :-1], opened[name].hidden.transpose(1, 0, 2))
+
+
+def test_plan_counts_what_is_missing_and_times_the_encoder(
+    project: Path, documents: list[Document], encoder: Encoder, run
+) -> None:
+    code, (found,), _ = run("plan", "--seconds", "0.2")
+    assert (code, found["missing_shards"], found["bytes_to_write"], found["seconds"]) == (0, 0, 0, 0.0)
+    shutil.rmtree("pool")
+    code, (found,), _ = run("plan", "--seconds", "0.2")
+    opened = FeatureStore.open(Path("data/features"))
+    pieces = sum(opened.n_pieces(name) for name in opened)
+    assert (found["documents"], found["sentences"], found["pieces"]) == (6, 12, pieces)
+    assert found["missing_shards"] == len({shard.key for shard in opened.manifest.shards})
+    assert found["bytes_to_write"] == found["missing_pieces"] * 3 * 16 * 2
+    assert found["pieces_per_second"] > 0
+    assert found["seconds"] == pytest.approx(found["missing_pieces"] / found["pieces_per_second"], rel=0.05, abs=0.1)
+
+
+def test_plan_refuses_a_disk_that_is_too_small(project: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree("pool")
+    usage = shutil.disk_usage(project)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    code, (found,), err = run("plan", "--seconds", "0")
+    assert (code, found["fits"]) == (4, False)
+    assert "bytes needed, 1,000 are free" in err
+
+
+def test_the_pool_is_listed_and_pruned_of_what_no_store_uses(
+    project: Path, documents: list[Document], encoder: Encoder, run
+) -> None:
+    before = {shard.key for shard in Pool(Path("pool")).shards()}
+    used = {shard.key for shard in store(documents[:2], encoder).manifest.shards}
+    assert before > used
+    code, found, err = run("cache", "list")
+    assert code == 0
+    assert {row["key"]: row["in_use"] for row in found} == {key: key in used for key in before}
+    unused = sum(row["bytes"] for row in found if not row["in_use"])
+    assert f"{unused:,} of them in no store" in err
+    code, dry, err = run("cache", "prune", "--dry-run")
+    assert f"{unused:,} bytes would be freed" in err
+    assert {shard.key for shard in Pool(Path("pool")).shards()} == before
+    code, freed, _ = run("cache", "prune")
+    assert freed == dry
+    assert {shard.key for shard in Pool(Path("pool")).shards()} == used
+    assert run("verify")[0] == 0
+    assert run("cache", "prune", "--store", "nowhere")[0] == 3
