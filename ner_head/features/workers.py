@@ -251,4 +251,6 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
                 silence_logs=50,
             )
         )
+        # a nanny gives up a worker that dies while it starts; this brings another one
+        cluster.adapt(minimum=workers.count, maximum=workers.count, interval="1s")
         yield stack.enter_context(Client(cluster, set_as_default=False))
