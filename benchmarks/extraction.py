@@ -1,0 +1,164 @@
+"""Extraction against the bare encoder, the paper's way and plain padding; the four codes; see docs/results.md.
+
+    python -m benchmarks.extraction [--sentences 160] [--threads 1]
+
+A 12 x 768 BERT with random weights on sentences of the sample corpus; all ways take turns in one process, `--repeats`
+times, and the ratios are of the best times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.report import write_results
+from ner_head.corpus.documents import Document
+from ner_head.corpus.prepare import PrepareParams, Splits, prepare
+from ner_head.features.batches import length_batches
+from ner_head.features.codes import bytes_per_piece, decode, encode
+from ner_head.features.encode import split_words
+from ner_head.features.encoder import Encoder
+from ner_head.features.extract import extract
+from ner_head.features.passes import plan_passes
+from ner_head.features.plans import words_of
+from ner_head.features.pool import Pool
+from ner_head.features.workers import Workers
+
+
+def random_encoder(folder: Path) -> Encoder:
+    """BERT-base with random weights and a vocabulary of the letters and of pairs of them."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    letters = [chr(i) for i in (*range(33, 127), *range(0xC0, 0x180), *range(0x400, 0x460))]
+    cyrillic = [a + b for a in letters[-96:] for b in letters[-96:]]
+    latin = [a + b for a in letters[:94] for b in letters[:94]]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = special + letters + ["##" + piece for piece in letters + cyrillic + latin] + cyrillic + latin
+    tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(dict.fromkeys(pieces))}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=False, lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "cls", "sep", "pad", "mask")}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=tokenizer.get_vocab_size())).save_pretrained(folder)
+    return Encoder(folder, device=torch.device("cpu"))
+
+
+def sample(n_sentences: int) -> list[Document]:
+    """Documents of the sample corpus, until there are so many sentences."""
+    params = PrepareParams(source="data/sample", format="bsnlp2019", splits=Splits(train=["railway"]))
+    chosen: list[Document] = []
+    for document in prepare(params).splits["train"]:
+        if sum(len(d.sentences) for d in chosen) < n_sentences:
+            chosen.append(document)
+    return chosen
+
+
+def best(ways: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
+    """The best time of each, in turns."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            times[name].append(time.perf_counter() - start)
+    return {name: min(found) for name, found in times.items()}
+
+
+def code_errors(states: torch.Tensor) -> dict[str, Any]:
+    """Bytes a piece, and the largest and the mean error relative to a vector's largest magnitude."""
+    size = states.abs().amax(-1, keepdim=True).double().numpy()
+    found = {}
+    for code in ("float32", "float16", "bfloat16", "int8"):
+        back = decode(encode(states, code), code).astype(np.float64)
+        error = np.abs(back - states.double().numpy()) / size
+        n_bytes = bytes_per_piece(code, states.shape[-2], states.shape[-1])
+        found[code] = {
+            "bytes_per_piece": n_bytes,
+            "largest_error": float(error.max()),
+            "mean_error": float(error.mean()),
+        }
+    return found
+
+
+def main() -> None:
+    """Measure, print, and write benchmarks/results/extraction.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sentences", type=int, default=160)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch-pieces", type=int, default=4096)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        encoder, documents = random_encoder(folder / "encoder"), sample(options.sentences)
+        ids = [[p.ids for p in document] for document in split_words(words_of(documents), encoder)]
+        passes = plan_passes(ids, context="sentence", capacity=encoder.fingerprint.limit - 2)
+        lengths = [len(p) for p in passes]
+        order = np.random.default_rng(0).permutation(len(passes)).tolist()
+        model, runs = encoder.model, iter(range(10**9))
+
+        def forward(rows: list[int], longest: int) -> None:
+            tokens, mask = torch.zeros(2, len(rows), longest, dtype=torch.long)
+            for row, index in enumerate(rows):
+                tokens[row, 1 : lengths[index] - 1] = torch.from_numpy(passes[index].body)
+                mask[row, : lengths[index]] = 1
+            with torch.inference_mode():
+                model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+
+        def bare() -> None:
+            for run in length_batches(lengths, options.batch_pieces):
+                forward(list(run), lengths[run.stop - 1])
+
+        def random_16() -> None:
+            for start in range(0, len(order), 16):
+                rows = order[start : start + 16]
+                forward(rows, max(lengths[i] for i in rows))
+
+        def whole() -> None:
+            place = folder / str(next(runs))
+            extract(
+                documents,
+                encoder,
+                model="random",
+                shard_words=10**9,
+                batch_pieces=options.batch_pieces,
+                pool=Pool(place / "pool"),
+                output=place,
+                workers=Workers(show="none"),
+            )
+
+        paper_batch = order[:8]  # half a batch of 16, its time doubled: a whole one takes minutes here
+        times = best({"extraction": whole, "bare": bare, "random_16": random_16}, options.repeats)
+        times["paper_16"] = 2 * best({"paper": lambda: forward(paper_batch, 512)}, 1)["paper"]
+        paper = times["paper_16"] * len(passes) / 16
+        with torch.inference_mode():
+            hidden = model(
+                torch.from_numpy(np.stack([passes[-1].body])).long(), output_hidden_states=True
+            ).hidden_states
+        figures = {
+            "sentences": len(passes),
+            "pieces": sum(map(len, (i for d in ids for i in d))),
+            "threads": options.threads,
+            "batch_pieces": options.batch_pieces,
+            "seconds": {name: round(value, 3) for name, value in times.items()},
+            "throughput_of_the_bare_encoder": round(times["bare"] / times["extraction"], 3),
+            "faster_than_padding_to_512_in_batches_of_16": round(paper / times["extraction"], 2),
+            "faster_than_random_batches_of_16": round(times["random_16"] / times["extraction"], 2),
+            "codes": code_errors(torch.stack(hidden[1:], dim=2)[0]),
+        }
+    print(figures)
+    write_results("extraction", figures, ("torch", "transformers", "h5py"))
+
+
+if __name__ == "__main__":
+    main()
