@@ -100,7 +100,7 @@ class Trainer:
             for number in range(1, self.params.epochs + 1):
                 start = time.perf_counter()
                 plan = shuffled_batches(lengths, self.params.batch_size, seed=self.params.seed * 10_007 + number)
-                loss = self._epoch([[train[i] for i in batch] for batch in plan], store, schedule)
+                loss = self._epoch([[train[i] for i in batch] for batch in plan], store.for_epoch(number), schedule)
                 epoch = Epoch(number, loss, self.dev_f1(dev, store), time.perf_counter() - start)
                 curve.append(epoch)
                 on_epoch(epoch)
