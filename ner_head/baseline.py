@@ -5,12 +5,9 @@ It sees no encoder and no features from one: what the head scores above it, the 
 
 from __future__ import annotations
 
-import unicodedata
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 
 import pycrfsuite
@@ -18,6 +15,7 @@ from pydantic import Field
 
 from ner_head.corpus.documents import Document, Span, character_span, word_spans
 from ner_head.corpus.tagging import OUTSIDE, TagSet
+from ner_head.corpus.word_features import shape, spellings
 from ner_head.errors import DataError
 from ner_head.params import Params
 
@@ -37,26 +35,6 @@ class BaselineParams(Params):
     """Longest prefix and suffix of a word, in characters."""
     window: int = Field(default=2, ge=0)
     """Neighbours on each side."""
-
-
-def shape(word: str) -> str:
-    """Classes of characters, runs written once: `Xx`, `X`, `0`, `X-0`; marks that combine are left out."""
-    base = (c for c in word if not unicodedata.combining(c))
-    kinds = ("X" if c.isupper() else "x" if c.isalpha() else "0" if c.isnumeric() else c for c in base)
-    return "".join(kind for kind, _ in groupby(kinds))
-
-
-def spellings(document: Document) -> dict[str, str]:
-    """How the document writes each lower-cased word inside of sentences: `x`, `Xx`, `X` (all capitals) or several.
-
-    The first word of a sentence is left out, because its capital says nothing.
-    """
-    found: dict[str, set[str]] = defaultdict(set)
-    for word in (word.text for sentence in document.sentences for word in sentence.words[1:]):
-        if word[0].isalpha():
-            case = "x" if not word[0].isupper() else "X" if len(word) > 1 and word.isupper() else "Xx"
-            found[word.lower()].add(case)
-    return {word: "|".join(sorted(cases)) for word, cases in found.items()}
 
 
 @lru_cache(maxsize=1 << 16)

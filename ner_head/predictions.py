@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, character_span, sentence_id
+from ner_head.corpus.word_features import document_word_ids
 from ner_head.errors import DataError
 from ner_head.features.shard import Features
 from ner_head.features.store import FeatureStore
@@ -66,9 +67,14 @@ def predict_from_store(
     tagger: Tagger, documents: Sequence[Document], store: FeatureStore, languages: Sequence[str]
 ) -> list[Prediction]:
     """Tag documents whose features are cached."""
-    found = [features_of(store, document) for document in documents]
-    tagged = iter(tagger.tag([features for sentences in found for features in sentences]))
-    return [
-        to_prediction(document, [next(tagged) for _ in sentences], languages)
-        for document, sentences in zip(documents, found, strict=True)
-    ]
+    found = [features for document in documents for features in features_of(store, document)]
+    return predict(tagger, documents, found, languages)
+
+
+def predict(
+    tagger: Tagger, documents: Sequence[Document], features: Sequence[Features], languages: Sequence[str]
+) -> list[Prediction]:
+    """Tag documents; `features` are those of all their sentences in turn."""
+    word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.words else []
+    tagged = iter(tagger.tag(features, word_ids))
+    return [to_prediction(d, [next(tagged) for _ in d.sentences], languages) for d in documents]

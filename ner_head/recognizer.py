@@ -14,7 +14,7 @@ from ner_head.errors import DataError
 from ner_head.features.encode import encode_documents
 from ner_head.features.encoder import Encoder, find_model
 from ner_head.params import validate
-from ner_head.predictions import to_prediction
+from ner_head.predictions import predict
 from ner_head.runtime import RuntimeParams
 from ner_head.saved_model import SavedModel
 from ner_head.tagger import Tagger
@@ -81,5 +81,4 @@ class Recognizer:
         ]
         with torch.inference_mode():
             features = encode_documents(whole, self.encoder, batch_pieces=self.runtime.batch_pieces)
-        tagged = iter(self.tagger.tag(features))
-        return [to_prediction(d, [next(tagged) for _ in d.sentences], self.languages).document for d in whole]
+        return [prediction.document for prediction in predict(self.tagger, whole, features, self.languages)]

@@ -15,6 +15,7 @@ from ner_head.features.batches import length_batches, pad_features
 from ner_head.features.shard import Features
 from ner_head.head.crf import Hypothesis
 from ner_head.head.model import Head, Steps
+from ner_head.head.words import Words
 
 BATCH_PIECES = 8192  # one decoding batch, padding included
 
@@ -32,6 +33,14 @@ def pad_steps(sentences: Sequence[Features], scheme: Scheme) -> Steps:
     lengths = torch.tensor([len(row) for row in rows])
     pieces = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     return Steps(pieces, torch.arange(pieces.shape[1]) < lengths[:, None])
+
+
+def pad_words(sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]]) -> Words:
+    """The words of a batch, padded with features 0 and, for the pieces, with word -1."""
+    pad = torch.nn.utils.rnn.pad_sequence
+    rows = [torch.from_numpy(ids.astype(np.int64)) for ids in word_ids]
+    of_piece = [torch.from_numpy(s.word_of_piece.astype(np.int64)) for s in sentences]
+    return Words(pad(rows, batch_first=True), pad(of_piece, batch_first=True, padding_value=-1))
 
 
 @dataclass(frozen=True)
@@ -62,22 +71,32 @@ class Tagger:
         return self.tag_set.spans(tags)
 
     @torch.inference_mode()
-    def tag(self, sentences: Sequence[Features], *, n_best: int = 1) -> list[Tagged]:
-        """Tag sentences, similar lengths together; results in the order given."""
+    def tag(
+        self, sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]] = (), *, n_best: int = 1
+    ) -> list[Tagged]:
+        """Tag sentences, similar lengths together; results in the order given.
+
+        Args:
+            sentences: their features.
+            word_ids: features of their words, where the head has a part for them (`document_word_ids`).
+            n_best: so many hypotheses for each.
+        """
         self.head.eval()
         order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
         results: dict[int, Tagged] = {}
         for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
             members = order[run.start : run.stop]
-            for index, tagged in zip(members, self._tag_batch([sentences[i] for i in members], n_best), strict=True):
+            chosen, words = [sentences[i] for i in members], [word_ids[i] for i in members if word_ids]
+            for index, tagged in zip(members, self._tag_batch(chosen, words, n_best), strict=True):
                 results[index] = tagged
         return [results[i] for i in range(len(sentences))]
 
-    def _tag_batch(self, sentences: list[Features], n_best: int) -> list[Tagged]:
+    def _tag_batch(self, sentences: list[Features], word_ids: list[NDArray[np.uint32]], n_best: int) -> list[Tagged]:
         batch = pad_features(sentences).to(self.device)
         steps = pad_steps(sentences, self.tag_set.scheme)
         steps = Steps(steps.pieces.to(self.device), steps.mask.to(self.device))
-        output = self.head(batch.hidden, batch.mask, steps)
+        words = pad_words(sentences, word_ids).to(self.device) if self.head.words is not None else None
+        output = self.head(batch.hidden, batch.mask, steps, words)
         paths = self.head.crf.decode(output.emissions, steps.mask, n_best)
         if output.language_logits is None:
             languages = np.zeros((len(sentences), 0), dtype=np.float32)

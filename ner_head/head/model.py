@@ -15,6 +15,7 @@ from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix, MixKind
+from ner_head.head.words import WordEmbeddings, Words
 from ner_head.params import Params
 
 
@@ -34,10 +35,22 @@ class AttentionParams(Params):
     key_size: int = Field(default=32, ge=1)
 
 
+class WordParams(Params):
+    """`head.words`: hashed features of words, joined after the mix."""
+
+    size: int = Field(default=0, ge=0)
+    """Dimensions; 0 = none, the encoder's features only."""
+    buckets: int = Field(default=2**16, ge=1)
+    """Rows that the hashes share."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Share of the features left out while training."""
+
+
 class HeadParams(Params):
     """Section `head`: the shape of the network. Zero layers or units switch a part off."""
 
     mix: MixKind = "softmax"
+    words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
     attention: AttentionParams = AttentionParams()
     projection: int = Field(default=128, ge=1)
@@ -77,6 +90,10 @@ class Steps:
     pieces: Tensor
     mask: Tensor
 
+    def to(self, device: torch.device) -> Steps:
+        """The same steps on a device."""
+        return Steps(self.pieces.to(device), self.mask.to(device))
+
 
 @dataclass(frozen=True)
 class HeadOutput:
@@ -95,6 +112,10 @@ class Head(nn.Module):
         super().__init__()
         self.mix = LayerMix(n_layers, width, kind=params.mix)
         self.dropout = nn.Dropout(params.dropout)
+        self.words: WordEmbeddings | None = None
+        if params.words.size:
+            self.words = WordEmbeddings(params.words.buckets, params.words.size, dropout=params.words.dropout)
+            width += params.words.size
         self.lstms = nn.ModuleList()
         for _ in range(params.lstm.layers):
             self.lstms.append(BiLSTM(width, params.lstm.hidden))
@@ -114,15 +135,20 @@ class Head(nn.Module):
                 width, hidden=params.classifier, n_languages=n_languages, dropout=params.dropout
             )
 
-    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps) -> HeadOutput:
+    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: Words | None = None) -> HeadOutput:
         """Score the tags of each step.
 
         Args:
             hidden: cached states, (B, P, L, D).
             mask: (B, P) bool, left-aligned: real pieces.
             steps: the pieces that get a tag.
+            words: their features, where the head has a part for them.
         """
-        sequence = self.dropout(self.mix(hidden))
+        sequence = self.mix(hidden)
+        if self.words is not None:
+            assert words is not None  # whoever builds the batch asks the head
+            sequence = torch.cat([sequence, self.words(words)], dim=-1)
+        sequence = self.dropout(sequence)
         for lstm in self.lstms:
             sequence = self.dropout(lstm(sequence, mask))
         for attention in self.attentions:

@@ -5,40 +5,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_head.corpus.documents import Document, sentence_id, word_spans
 from ner_head.corpus.tagging import TagSet
+from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.batches import FeatureBatch, pad_features
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import Steps
-from ner_head.tagger import pad_steps
+from ner_head.head.words import Words
+from ner_head.tagger import pad_steps, pad_words
 from ner_head.training.objective import NO_LANGUAGE
 
 
 @dataclass(frozen=True)
 class Example:
-    """One sentence: where its features are, its gold tags per word, its language's index."""
+    """One sentence: where its features are, its gold tags per word, its language's index, its words' features."""
 
     name: str
     word_tags: list[int]
     language: int
+    word_ids: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Features, steps, gold tags (B, S) and languages (B,)."""
+    """Features, steps, gold tags (B, S), languages (B,) and words."""
 
     features: FeatureBatch
     steps: Steps
     tags: Tensor
     languages: Tensor
+    words: Words
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
         steps = Steps(self.steps.pieces.to(device), self.steps.mask.to(device))
-        return Batch(self.features.to(device), steps, self.tags.to(device), self.languages.to(device))
+        return Batch(
+            self.features.to(device), steps, self.tags.to(device), self.languages.to(device), self.words.to(device)
+        )
 
 
 def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence[str]) -> list[Example]:
@@ -49,9 +57,10 @@ def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence
             sentence_id(document.key, number),
             tag_set.encode(len(sentence.words), word_spans(sentence, document.spans)),
             index.get(document.language, NO_LANGUAGE),
+            word_ids,
         )
         for document in documents
-        for number, sentence in enumerate(document.sentences)
+        for number, (sentence, word_ids) in enumerate(zip(document.sentences, document_word_ids(document), strict=True))
     ]
 
 
@@ -69,4 +78,5 @@ def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet) -> 
         pad_steps(features, tag_set.scheme),
         torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
         torch.tensor([example.language for example in chosen]),
+        pad_words(features, [example.word_ids for example in chosen]),
     )

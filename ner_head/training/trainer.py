@@ -123,7 +123,7 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for chosen in batches:
             batch = collate(chosen, store, self.tag_set).to(self.device)
-            output = self.head(batch.features.hidden, batch.features.mask, batch.steps)
+            output = self.head(batch.features.hidden, batch.features.mask, batch.steps, batch.words)
             loss = joint_loss(self.head, output, batch.steps, batch.tags, batch.languages)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,67 @@
+"""What words show by themselves, as numbers: form, shape, affixes, and how their document spells them.
+
+A frozen encoder of few parameters knows few names; these features tell names from other words by what they look like.
+They need no cache and no vocabulary: each feature is a hash, which the head looks up in a table (`head.words`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from functools import lru_cache
+from itertools import groupby
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_head.corpus.documents import Document
+
+AFFIX = 4  # longest prefix and suffix, in characters
+COLUMNS = 5 + 2 * AFFIX
+
+
+def shape(word: str) -> str:
+    """Classes of characters, runs written once: `Xx`, `X`, `0`, `X-0`; marks that combine are left out."""
+    base = (c for c in word if not unicodedata.combining(c))
+    kinds = ("X" if c.isupper() else "x" if c.isalpha() else "0" if c.isnumeric() else c for c in base)
+    return "".join(kind for kind, _ in groupby(kinds))
+
+
+def spellings(document: Document) -> dict[str, str]:
+    """How the document writes each lower-cased word inside of sentences: `x`, `Xx`, `X` (all capitals) or several.
+
+    The first word of a sentence is left out, because its capital says nothing.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for word in (word.text for sentence in document.sentences for word in sentence.words[1:]):
+        if word[0].isalpha():
+            case = "x" if not word[0].isupper() else "X" if len(word) > 1 and word.isupper() else "Xx"
+            found[word.lower()].add(case)
+    return {word: "|".join(sorted(cases)) for word, cases in found.items()}
+
+
+def document_word_ids(document: Document) -> list[NDArray[np.uint32]]:
+    """The hashed features of each sentence's words.
+
+    Returns:
+        (W, `COLUMNS`) for each sentence: lower-cased form, shape, length, shape with the place in the sentence, shape
+        with the document's spelling, prefixes and suffixes of 1 to `AFFIX` characters. 0 where a word is too short.
+    """
+    spelled = spellings(document)
+    return [
+        np.array([_row(word.text, i == 0, spelled.get(word.text.lower(), "")) for i, word in enumerate(s.words)])
+        for s in document.sentences
+    ]
+
+
+@lru_cache(maxsize=1 << 16)
+def _row(word: str, first: bool, spelled: str) -> NDArray[np.uint32]:
+    lower, form = word.lower(), shape(word)
+    values = [lower, form, str(min(len(word), 5)), f"{form} {first}", f"{form} {first} {spelled}"]
+    for n in range(1, AFFIX + 1):
+        values += [lower[:n], lower[-n:]] if n < len(lower) else ["", ""]
+    hashes = (crc32(f"{column}={value}".encode("utf-8", "surrogatepass")) for column, value in enumerate(values))
+    return np.array(
+        [max(hashed, 1) if value else 0 for hashed, value in zip(hashes, values, strict=True)], dtype=np.uint32
+    )
