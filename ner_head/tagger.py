@@ -93,8 +93,7 @@ class Tagger:
 
     def _tag_batch(self, sentences: list[Features], word_ids: list[NDArray[np.uint32]], n_best: int) -> list[Tagged]:
         batch = pad_features(sentences).to(self.device)
-        steps = pad_steps(sentences, self.tag_set.scheme)
-        steps = Steps(steps.pieces.to(self.device), steps.mask.to(self.device))
+        steps = pad_steps(sentences, self.tag_set.scheme).to(self.device)
         words = pad_words(sentences, word_ids).to(self.device) if self.head.words is not None else None
         output = self.head(batch.hidden, batch.mask, steps, words)
         paths = self.head.crf.decode(output.emissions, steps.mask, n_best)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -43,10 +43,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        steps = Steps(self.steps.pieces.to(device), self.steps.mask.to(device))
-        return Batch(
-            self.features.to(device), steps, self.tags.to(device), self.languages.to(device), self.words.to(device)
-        )
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence[str]) -> list[Example]:
