@@ -11,8 +11,6 @@ from ner_head.baseline import (
     BaselineParams,
     document_features,
     sentence_features,
-    shape,
-    spellings,
     train_baseline,
 )
 from ner_head.corpus.documents import Document, Span, read_documents, write_documents
@@ -101,24 +99,6 @@ def test_no_entities_to_learn_from_is_an_error(tmp_path: Path) -> None:
             train_baseline(documents, tmp_path / "model", PARAMS)
 
 
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("Praha", "Xx"),
-        ("NATO", "X"),
-        ("ЕС27", "X0"),
-        ("Sky-News", "Xx-Xx"),
-        ("McDonald", "XxXx"),
-        ("3.141,59", "0.0,0"),
-        ("Cafe\u0301", "Xx"),
-        ("...", "."),
-        ("\u0301", ""),
-    ],
-)
-def test_a_shape_has_runs_written_once(word: str, expected: str) -> None:
-    assert shape(word) == expected
-
-
 def features(words: list[str], params: BaselineParams, **spelled: str) -> list[list[str]]:
     return sentence_features(words, "cs", params, spelled=spelled)
 
@@ -156,19 +136,6 @@ def test_how_a_word_is_spelled_in_the_document_is_a_feature_of_it() -> None:
     params = BaselineParams(window=0)
     assert features(["Vláda"], params) != features(["Vláda"], params, vláda="x")
     assert features(["Vláda"], params) == features(["Vláda"], params, praha="Xx")
-
-
-def test_spellings_leave_out_the_first_words_of_sentences_and_what_has_no_letters() -> None:
-    text = "Vláda mlčela. Dnes Vláda řekla 12 A NATO, že vláda NaTo a Nato. Praha je 1A."
-    assert spellings(Document("1", text, "cs", "", segment(text, "cs"))) == {
-        "mlčela": "x",
-        "vláda": "Xx|x",
-        "řekla": "x",
-        "a": "Xx|x",
-        "nato": "X|Xx",
-        "že": "x",
-        "je": "x",
-    }
 
 
 def test_documents_do_not_share_their_spellings() -> None:
