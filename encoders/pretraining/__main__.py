@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,9 @@ import typer
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from encoders.pretraining import cooccurrence, mlm, text, vocabulary
+from encoders.pretraining import cooccurrence, distil, mlm, text, vocabulary, word_vectors
+
+NEWS_TIMES = 4  # news is scarce: its words count so often
 
 
 def prepare(
@@ -39,12 +42,27 @@ def prepare(
     return tokenizer, streams
 
 
+def teacher(texts: Path, news: Path, work: Path, *, words: int, seed: int) -> word_vectors.Vectors:
+    """Vectors of words, made once."""
+    if not (work / "words.txt").exists():
+
+        def lines() -> Iterator[str]:
+            for source, line in text.lines(texts, news):
+                for _ in range(NEWS_TIMES if source.kind == "news" else 1):
+                    yield line
+
+        word_vectors.train(lines(), size=160, most=words, contexts=20_000, least=6, seed=seed).save(work)
+    return word_vectors.Vectors.load(work)
+
+
 def main(
     texts: Annotated[Path, typer.Argument(help="folder with {bg,cs,pl,ru}.txt.xz")],
     news: Annotated[Path, typer.Argument(help="folder with {bg,cs,pl,ru}/*.txt, raw news of the training topic")],
     out: Annotated[Path, typer.Argument(help="folder of the finished encoder")],
     work: Annotated[Path, typer.Option(help="checkpoints and caches, kept between runs")],
-    minutes: Annotated[float, typer.Option(help="training time in all, over every run")] = 60,
+    minutes: Annotated[float, typer.Option(help="masked language modelling, in all, over every run")] = 60,
+    distil_minutes: Annotated[float, typer.Option(help="then learning words' vectors, in all, over every run")] = 60,
+    words: Annotated[int, typer.Option(help="words with vectors, at most")] = 400_000,
     pieces: Annotated[int, typer.Option(help="size of the vocabulary")] = 20_000,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
@@ -61,11 +79,19 @@ def main(
     trainer.resume()
     trainer.run(minutes)
     losses = mlm.held_out_loss(trainer, streams, start["unigram"], cls=cls)
-    trainer.model.to("cpu").half().save_pretrained(out)
+    vectors = teacher(texts, news, work, words=words, seed=recipe.seed)
+    targets = distil.Targets(vectors.words, torch.from_numpy(vectors.vectors), tokenizer)
+    second = replace(recipe, rows_per_step=recipe.rows_per_step // 2, masked=0.12, warmup_steps=100, cooldown=0.4)
+    rows = mlm.Rows(streams, second, cls=cls, sep=sep)
+    distiller = distil.Distiller(model, rows, second, names, work / "distil", device, targets=targets)
+    distiller.resume()
+    distiller.run(distil_minutes)
+    model.to("cpu").half().bert.save_pretrained(out)
     vocabulary.save_tokenizer(tokenizer, out, max_length=recipe.row)
     report = {
         "recipe": asdict(recipe),
         "progress": asdict(trainer.progress),
+        "distillation": {"recipe": asdict(second), "progress": asdict(distiller.progress), "words": len(vectors.words)},
         "train_pieces_available": {f"{s.language}.{s.kind}": len(ids) for s, ids in streams.train.items()},
         "held_out_loss": losses,
     }

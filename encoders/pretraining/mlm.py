@@ -134,14 +134,19 @@ class Pretrainer:
         warm = min(1.0, (self.progress.step + 1) / self.recipe.warmup_steps)
         return self.recipe.learning_rate * warm * min(1.0, max(left, 0.0) / self.recipe.cooldown)
 
-    def step(self, minutes: float) -> float:
-        seed = self.recipe.seed * 1_000_003 + self.progress.step
-        ids = self.rows.draw(np.random.default_rng(seed))
-        generator = torch.Generator().manual_seed(seed)
+    def draw_loss(self, ids: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of fresh rows (B, P): some words hidden, those asked for."""
         inputs, chosen = mask_words(
             ids, self.continues, self.special, self.mask, self.recipe.masked, self.vocabulary, generator
         )
-        loss = self.loss(ids, inputs, chosen)
+        return self.loss(ids, inputs, chosen)
+
+    def step(self, minutes: float) -> float:
+        """One step of gradient descent; the loss in nats."""
+        seed = self.recipe.seed * 1_000_003 + self.progress.step
+        ids = self.rows.draw(np.random.default_rng(seed))
+        generator = torch.Generator().manual_seed(seed)
+        loss = self.draw_loss(ids, generator)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for group in self.optimizer.param_groups:

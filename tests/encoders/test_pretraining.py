@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from encoders.pretraining import __main__ as command
-from encoders.pretraining import cooccurrence, mlm, text
+from encoders.pretraining import cooccurrence, distil, mlm, text, word_vectors
 from ner_head.features.encoder import Encoder
 from tests.conftest import ROOT
 
@@ -86,10 +86,45 @@ def test_the_command_writes_an_encoder_that_the_product_loads(
     app.command()(command.main)
     out, work = tmp_path / "encoder", tmp_path / "work"
     options = [str(source), str(source / "news"), str(out), "--work", str(work), "--minutes", "0.02", "--pieces", "400"]
+    options += ["--distil-minutes", "0.02", "--words", "300"]
     result = CliRunner().invoke(app, options)
     assert result.exit_code == 0, result.output
     encoder = Encoder(out, device=torch.device("cpu"))
     assert (encoder.fingerprint.n_layers, encoder.fingerprint.width, encoder.fingerprint.limit) == (2, 16, 16)
     report = json.loads((out / "pretraining.json").read_text())
     assert report["progress"]["step"] >= 1
+    assert report["distillation"]["progress"]["step"] >= 1
+    assert report["distillation"]["words"] == 300
     assert set(report["held_out_loss"]) <= set(text.LANGUAGES)
+
+
+def test_words_of_like_use_have_like_vectors() -> None:
+    towns, verbs = ("praha", "brno", "plzeň"), ("řekl", "dodal", "psal")
+    lines = [f"včera v {town} ." for town in towns] * 20 + [f"on {verb} , že" for verb in verbs] * 20
+    vectors = word_vectors.train(lines, size=4, most=20, contexts=20, least=2, seed=0)
+    near = vectors.vectors.astype(np.float32) @ vectors.vectors.astype(np.float32).T
+    place = {word: i for i, word in enumerate(vectors.words)}
+    assert near[place["praha"], place["brno"]] > 0.95
+    assert near[place["praha"], place["řekl"]] < 0.5
+    assert set(vectors.words[:2]) == {"v", "."} | set() or len(vectors.words) == 12
+
+
+def test_pairs_are_counted_within_a_line_and_weighted_by_distance() -> None:
+    text_ = word_vectors.number(["a b C", "c"], most=9, contexts=9, least=1)
+    counts = word_vectors.count_pairs(text_).toarray()
+    word = {w: i for i, w in enumerate(text_.words)}
+    assert text_.words[0] in {"a", "b", "C", "c"}
+    assert counts.sum() == 2 * (1 + 1 + 0.5)
+    assert counts[word["c"]].sum() == 0
+    assert counts[word["a"]].sum() == 1.5
+    assert text_.n_contexts == 3  # C and c are one context
+
+
+def test_every_piece_is_asked_for_the_word_it_belongs_to(source: Path, tmp_path: Path) -> None:
+    tokenizer, _ = command.prepare(source, source / "news", tmp_path, RECIPE, 400)
+    words = ["министър", "на", "президентът"]
+    targets = distil.Targets(words, torch.eye(3), tokenizer)
+    pieces = [tokenizer.encode(w, add_special_tokens=False).ids for w in ("на", "президентът", "zzz", "на", "на")]
+    row = np.array([[2, *(i for ids in pieces for i in ids)]])
+    expected = [-1, *[1] * len(pieces[0]), *[2] * len(pieces[1]), *[-1] * len(pieces[2]), *[1] * len(pieces[3])]
+    assert targets.find(row)[0].tolist() == [*expected, *[-1] * len(pieces[4])]  # the last may be cut
