@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RETRIES = 2  # after an exception
 IDLE_SECONDS = 60.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
 POLL_SECONDS = 0.02
-ALLOWED_FAILURES = 1  # workers that may die of a task; a foreign scheduler has its own setting
+ALLOWED_FAILURES = 2  # workers that may die of a task; a foreign scheduler has its own setting
 NAMED = 5  # documents in an error
 ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
 
@@ -293,7 +293,7 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
             return
         cluster = stack.enter_context(
             LocalCluster(
-                n_workers=workers.count,
+                n_workers=0,
                 threads_per_worker=1,
                 memory_limit=0,  # a worker paused for "unmanaged" memory would never go on (distributed#7535)
                 dashboard_address="127.0.0.1:0",  # no fixed port, and nothing for others to see
@@ -301,6 +301,7 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
                 silence_logs=50,
             )
         )
-        # a nanny gives up a worker that dies while it starts; this brings another one
+        # started here, a worker that dies while it starts would end the run, and its nanny gives it up; so it is
+        # the cluster's business to have as many as are wanted
         cluster.adapt(minimum=workers.count, maximum=workers.count, interval="1s")
         yield stack.enter_context(Client(cluster, set_as_default=False))
