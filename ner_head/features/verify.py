@@ -33,8 +33,8 @@ class Contents:
 def remove_everywhere(file: Path, root: Path) -> list[Path]:
     """Delete a damaged file with all its names below a folder.
 
-    The pool, a store and DVC's cache link the same blocks: a bad byte in one is in all, and DVC, which trusts its cache,
-    would link it back.
+    The pool, a store and DVC's cache link the same blocks: a bad byte in one is in all, and DVC, which trusts its
+    cache, would link it back.
     """
     names = [path for path in root.rglob("*") if path.is_file() and path.samefile(file)]
     for path in names:
