@@ -6,6 +6,7 @@ workers of a cluster reach through a shared file system.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 RETRIES = 2  # after an exception
 IDLE_SECONDS = 60.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
 POLL_SECONDS = 0.02
+REVIVE_SECONDS = 3.0  # without any worker, after which those of this machine are started anew
 ALLOWED_FAILURES = 2  # workers that may die of a task; a foreign scheduler has its own setting
 NAMED = 5  # documents in an error
 ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
@@ -232,7 +234,7 @@ def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any
 
     A bare loop over `finished` waits for ever when the last worker is gone, or when none has the resources asked for.
     """
-    busy = checked = time.monotonic()
+    busy = checked = manned = time.monotonic()
     while not finished.is_empty():
         if finished.has_ready():
             yield from finished.next_batch(block=False)
@@ -243,6 +245,12 @@ def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any
         if now - checked < min(1.0, IDLE_SECONDS / 4):
             continue
         checked = now
+        if client.status == "running" and client.nthreads():
+            manned = now
+        elif client.cluster is not None and now - manned > REVIVE_SECONDS:
+            # all died while they started: the cluster counts them still; emptied, it adapts to what is wanted
+            client.cluster.scale(0)
+            manned = now
         if client.status == "running" and any(client.processing().values()):
             busy = now
         elif now - busy > IDLE_SECONDS:
@@ -270,6 +278,16 @@ def _result(future: Future[T]) -> T | Failure:
 
 
 @contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
 def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
     """A client of the cluster asked for; processes of this machine end with it.
 
@@ -291,6 +309,8 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
                     f"runtime.scheduler: no Dask scheduler at {workers.scheduler} ({type(error).__name__})"
                 ) from None
             return
+        # a worker that dies while it starts leaves a task that nobody awaits, which asyncio would show as a traceback
+        stack.enter_context(_quiet(logging.getLogger("asyncio")))
         cluster = stack.enter_context(
             LocalCluster(
                 n_workers=0,
