@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from distributed import Client, Future, as_completed
 
 RETRIES = 2  # after an exception
-IDLE_SECONDS = 60.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
+IDLE_SECONDS = 120.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
 POLL_SECONDS = 0.02
-REVIVE_SECONDS = 3.0  # without any worker, after which those of this machine are started anew
+REVIVE_SECONDS = 20.0  # without any worker, after which those of this machine are started anew
 ALLOWED_FAILURES = 2  # workers that may die of a task; a foreign scheduler has its own setting
 NAMED = 5  # documents in an error
 ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
