@@ -32,6 +32,9 @@ $(VENV)/.test-encoder: $(VENV)/.done
 # Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
 bench: $(VENV)/.peers
 	python -m benchmarks.crf $(TEXTS)
+	python -m benchmarks.extraction
+	python -m benchmarks.reading
+	python -m benchmarks.scheduling
 
 $(VENV)/.peers: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps pytorch-crf==0.7.2

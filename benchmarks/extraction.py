@@ -1,14 +1,15 @@
 """Extraction against the bare encoder, the paper's way and plain padding; the four codes; see docs/results.md.
 
-    python -m benchmarks.extraction [--sentences 160] [--threads 1]
+    python -m benchmarks.extraction [--corpus SLAVICNER] [--sentences 160] [--threads 2]
 
-A 12 x 768 BERT with random weights on sentences of the sample corpus; all ways take turns in one process, `--repeats`
+A 12 x 768 BERT with random weights on sentences of a corpus; all ways take turns in one process, `--repeats`
 times, and the ratios are of the best times.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,30 +34,27 @@ from ner_head.features.workers import Workers
 
 
 def random_encoder(folder: Path) -> Encoder:
-    """BERT-base with random weights and a vocabulary of the letters and of pairs of them."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    """BERT-base with random weights and the bundled encoder's tokenizer."""
+    from transformers import BertConfig, BertModel
 
-    letters = [chr(i) for i in (*range(33, 127), *range(0xC0, 0x180), *range(0x400, 0x460))]
-    cyrillic = [a + b for a in letters[-96:] for b in letters[-96:]]
-    latin = [a + b for a in letters[:94] for b in letters[:94]]
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    pieces = special + letters + ["##" + piece for piece in letters + cyrillic + latin] + cyrillic + latin
-    tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(dict.fromkeys(pieces))}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=False, lowercase=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "cls", "sep", "pad", "mask")}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    bundled = Path("encoders/slavic-mini")
+    folder.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        shutil.copy(bundled / name, folder)
     torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=tokenizer.get_vocab_size())).save_pretrained(folder)
+    vocabulary = len((bundled / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    BertModel(BertConfig(vocab_size=vocabulary)).save_pretrained(folder)
     return Encoder(folder, device=torch.device("cpu"))
 
 
-def sample(n_sentences: int) -> list[Document]:
-    """Documents of the sample corpus, until there are so many sentences."""
+def sample(n_sentences: int, corpus: str) -> list[Document]:
+    """Documents of the sample corpus, or of a folder of SlavicNER, until there are so many sentences."""
     params = PrepareParams(source="data/sample", format="bsnlp2019", splits=Splits(train=["railway"]))
+    if corpus:
+        params = PrepareParams(source=corpus, format="slavicner", splits=Splits(train=["brexit"]))
+    documents = prepare(params).splits["train"]
     chosen: list[Document] = []
-    for document in prepare(params).splits["train"]:
+    for document in (documents[i] for i in np.random.default_rng(0).permutation(len(documents))):
         if sum(len(d.sentences) for d in chosen) < n_sentences:
             chosen.append(document)
     return chosen
@@ -92,15 +90,16 @@ def code_errors(states: torch.Tensor) -> dict[str, Any]:
 def main() -> None:
     """Measure, print, and write benchmarks/results/extraction.json."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", default="", help="a folder of SlavicNER; the sample unless given")
     parser.add_argument("--sentences", type=int, default=160)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch-pieces", type=int, default=4096)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch-pieces", type=int, default=1024)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        encoder, documents = random_encoder(folder / "encoder"), sample(options.sentences)
+        encoder, documents = random_encoder(folder / "encoder"), sample(options.sentences, options.corpus)
         ids = [[p.ids for p in document] for document in split_words(words_of(documents), encoder)]
         passes = plan_passes(ids, context="sentence", capacity=encoder.fingerprint.limit - 2)
         lengths = [len(p) for p in passes]
@@ -130,7 +129,7 @@ def main() -> None:
                 documents,
                 encoder,
                 model="random",
-                shard_words=10**9,
+                shard_words=4096,
                 batch_pieces=options.batch_pieces,
                 pool=Pool(place / "pool"),
                 output=place,

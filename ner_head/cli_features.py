@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ner_head.errors import DataError, ResourceError
+from ner_head.errors import DamagedShardError, ResourceError
 
 if TYPE_CHECKING:
     from ner_head.features.pool import Pool
@@ -35,17 +35,27 @@ def emit(record: object) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False))
 
 
-def verify(directory: Store = Path("data/features")) -> None:
+def verify(
+    directory: Store = Path("data/features"),
+    remove: Annotated[
+        bool, typer.Option(help="remove damaged shards, from the pool and DVC's cache below this folder too")
+    ] = False,
+) -> None:
     """Read a feature store from end to end: digests, structure, finite numbers. Exit code 3 names what is damaged."""
     from ner_head.features.store import FeatureStore
-    from ner_head.features.verify import Contents, check_shards
+    from ner_head.features.verify import Contents, check_shards, remove_everywhere
 
-    total, damaged = Contents(), list[DataError]()
+    total, damaged = Contents(), list[DamagedShardError]()
     for found in check_shards(FeatureStore.open(directory)):
-        if isinstance(found, DataError):
+        if isinstance(found, DamagedShardError):
             damaged.append(found)
         else:
             total += found
+    if remove and damaged:
+        gone = [path for error in damaged if error.path.exists() for path in remove_everywhere(error.path, Path.cwd())]
+        emit({"sound": False, "removed": [str(path.relative_to(Path.cwd())) for path in gone]})
+        typer.echo(f"{len(damaged)} damaged shards removed; `dvc repro extract` computes them again", err=True)
+        return
     if damaged:
         for error in damaged[:-1]:
             typer.echo(f"ner-head: {error}", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class NerHeadError(Exception):
     """Base of all errors raised on purpose; the message says what, where, and how to mend it."""
@@ -19,6 +21,14 @@ class DataError(NerHeadError):
     """A corpus, cache or model that cannot be used as it is."""
 
     exit_code = 3
+
+
+class DamagedShardError(DataError):
+    """A shard's file that is not what it should be."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class ResourceError(NerHeadError):

@@ -18,8 +18,8 @@ class RuntimeParams(Params):
     """`auto` is CUDA, then Apple's MPS, then the CPU."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of torch; 0 leaves torch's own choice, or shares the cores among the workers."""
-    batch_pieces: int = Field(default=4096, ge=16)
-    """Pieces in one pass of the encoder, padding included."""
+    batch_pieces: int = Field(default=1024, ge=16)
+    """Pieces in one pass of the encoder, padding included: caches of a CPU like few, a GPU likes 8192."""
     workers: int = Field(default=1, ge=1)
     """Processes that extract; 1 is the stage's own, without Dask."""
     scheduler: str = ""

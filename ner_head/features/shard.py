@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_head.errors import DataError
+from ner_head.errors import DamagedShardError, DataError
 from ner_head.features.codes import STORED, Code, Coded, decode, is_finite
 from ner_head.features.files import digest_of as digest_of
 from ner_head.features.files import write_whole as write_whole
@@ -124,7 +124,8 @@ class Shard:
         self._sound = np.zeros((len(self._states), len(self)), dtype=bool)
 
     def _refuse(self, why: str) -> NoReturn:
-        raise DataError(f"{self.path}: {why}; run `dvc repro extract`") from None
+        mend = f"run `ner-head verify {self.path.parent} --remove`, then `dvc repro extract`"
+        raise DamagedShardError(f"{self.path}: {why}; {mend}", self.path) from None
 
     def _read_attributes(self, file: h5py.File, key: str, fingerprint: str) -> None:
         wanted = ("format", "version", "key", "fingerprint", "dtype")

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from ner_head.corpus.documents import sentence_id
-from ner_head.errors import DataError
+from ner_head.errors import DamagedShardError, DataError
 from ner_head.features.codes import Code
 from ner_head.features.files import digest_of, write_whole
 from ner_head.features.passes import Context
@@ -187,7 +187,8 @@ class FeatureStore:
             )
             found = (*shard.shape[1:], shard.code, shard.n_views, len(shard))
             if found != (encoder.n_layers, encoder.width, encoder.dtype, encoder.views, record.n_sentences):
-                raise DataError(f"{self.path(record)}: is not what the manifest says; run `dvc repro extract`")
+                path = self.path(record)
+                raise DamagedShardError(f"{path}: is not what the manifest says; run `dvc repro -f extract`", path)
             self._shards[number] = shard
         return self._shards[number]
 

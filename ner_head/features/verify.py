@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from ner_head.errors import DataError
+from ner_head.errors import DamagedShardError, DataError
 from ner_head.features.store import FeatureStore
 
 
@@ -29,7 +30,19 @@ class Contents:
         )
 
 
-def check_shards(store: FeatureStore) -> Iterator[Contents | DataError]:
+def remove_everywhere(file: Path, root: Path) -> list[Path]:
+    """Delete a damaged file with all its names below a folder.
+
+    The pool, a store and DVC's cache link the same blocks: a bad byte in one is in all, and DVC, which trusts its
+    cache, would link it back.
+    """
+    names = [path for path in root.rglob("*") if path.is_file() and path.samefile(file)]
+    for path in names:
+        path.unlink()
+    return names
+
+
+def check_shards(store: FeatureStore) -> Iterator[Contents | DamagedShardError]:
     """Check each shard in turn: its digest, its structure, and that all numbers of all views are finite."""
     for number, record in enumerate(store.manifest.shards):
         try:
@@ -37,8 +50,10 @@ def check_shards(store: FeatureStore) -> Iterator[Contents | DataError]:
             for view in range(1 + shard.n_views):
                 for row in range(len(shard)):
                     shard.sentence(row, view=view)
-        except DataError as error:
+        except DamagedShardError as error:
             yield error
+        except DataError as error:  # it cannot even be read
+            yield DamagedShardError(str(error), store.path(record))
         else:
             yield Contents(1, len(record.documents), len(shard), shard.shape[0], store.path(record).stat().st_size)
 

@@ -6,14 +6,16 @@ workers of a cluster reach through a shared file system.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -25,10 +27,13 @@ from ner_head.features.pool import Pool
 from ner_head.features.progress import Show
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, as_completed
 
 RETRIES = 2  # after an exception
-ALLOWED_FAILURES = 1  # workers that may die of a task; a foreign scheduler has its own setting
+IDLE_SECONDS = 120.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
+POLL_SECONDS = 0.02
+REVIVE_SECONDS = 20.0  # without any worker, after which those of this machine are started anew
+ALLOWED_FAILURES = 2  # workers that may die of a task; a foreign scheduler has its own setting
 NAMED = 5  # documents in an error
 ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
 
@@ -132,7 +137,8 @@ def run_on_workers(
     that it was not a neighbour's fault.
 
     Raises:
-        ResourceError: the disk is full, or shards kill their workers; all others are computed and kept.
+        ResourceError: the disk is full, shards kill their workers (all others are computed), or no worker takes a
+            shard for `IDLE_SECONDS`. What is finished is kept.
         DataError: the encoder overflows, or workers see another one.
         UsageError: there is no scheduler at the address, or its workers do not reach the pool.
     """
@@ -146,14 +152,26 @@ def run_on_workers(
     )
     final: Failures = []
     with connect(workers, gpu=encoder.device.type == "cuda") as client:
-        failed = yield from _round(client, plans, job)
-        for plan, _ in failed:
-            final += yield from _round(client, [plan], job)
+        for plan, first in (yield from _round(client, plans, job)):
+            for _, last in (yield from _round(client, [plan], job)):
+                final.append((plan, Failure(last.why, first.kills + last.kills)))
     if final:
         raise ResourceError(_blame(final, len(plans), pool))
 
 
-Failures = list[tuple[ShardPlan, str]]
+@dataclass(frozen=True)
+class Failure:
+    """What stopped a shard, and how many workers died of it."""
+
+    why: str
+    kills: int = 0
+
+    def __str__(self) -> str:
+        """A line for an error."""
+        return f"killed its worker {self.kills} times" if self.kills else self.why
+
+
+Failures = list[tuple[ShardPlan, Failure]]
 
 
 def _round(client: Client, plans: Sequence[ShardPlan], job: Job) -> Generator[Receipt, None, Failures]:
@@ -163,7 +181,7 @@ def _round(client: Client, plans: Sequence[ShardPlan], job: Job) -> Generator[Re
     for plan, outcome in run_tasks(client, compute_shard, plans, job, resources=resources):
         if isinstance(outcome, NerHeadError):
             raise outcome
-        if isinstance(outcome, str):
+        if isinstance(outcome, Failure):
             failed.append((plan, outcome))
         elif not Pool(Path(job.pool)).path(outcome.key, outcome.sha256).exists():
             raise UsageError(f"{job.pool}: the workers wrote shards that are not here; runtime.pool must be shared")
@@ -189,8 +207,12 @@ def run_tasks(
     job: Job,
     *,
     resources: dict[str, float] | None = None,
-) -> Iterator[tuple[ShardPlan, T | str]]:
-    """Map a task over shards; each shard with its result, or with a line about what stopped it."""
+) -> Iterator[tuple[ShardPlan, T | Failure]]:
+    """Map a task over shards; each shard with its result, or with what stopped it.
+
+    Raises:
+        ResourceError: nobody works on what is left.
+    """
     from distributed import as_completed
 
     # the job is small; scattered, it would be lost with the last worker that holds it
@@ -199,7 +221,7 @@ def run_tasks(
     finished = as_completed(futures, loop=client.loop)
     del futures  # so that each is forgotten when it is done
     try:
-        for future in finished:
+        for future in _as_they_come(client, finished):
             plan = plan_of.pop(future.key)
             yield plan, _result(future)
             future.release()
@@ -207,16 +229,62 @@ def run_tasks(
         finished.clear()
 
 
-def _result(future: Future[T]) -> T | str:
+def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any]]:
+    """Futures that are done, until all are.
+
+    A bare loop over `finished` waits for ever when the last worker is gone, or when none has the resources asked for.
+    """
+    busy = checked = manned = time.monotonic()
+    while not finished.is_empty():
+        if finished.has_ready():
+            yield from finished.next_batch(block=False)
+            busy = time.monotonic()
+            continue
+        time.sleep(POLL_SECONDS)
+        now = time.monotonic()
+        if now - checked < min(1.0, IDLE_SECONDS / 4):
+            continue
+        checked = now
+        if client.status == "running" and client.nthreads():
+            manned = now
+        elif client.cluster is not None and now - manned > REVIVE_SECONDS:
+            # all died while they started: the cluster counts them still; emptied, it adapts to what is wanted
+            client.cluster.scale(0)
+            manned = now
+        if client.status == "running" and any(client.processing().values()):
+            busy = now
+        elif now - busy > IDLE_SECONDS:
+            raise ResourceError(_idle(client))
+
+
+def _idle(client: Client) -> str:
+    alive = len(client.scheduler_info(n_workers=-1)["workers"]) if client.status == "running" else 0
+    return (
+        f"shards are left, but no Dask worker has taken one for {IDLE_SECONDS:.0f} s ({alive} are connected); finished "
+        "shards are kept: start workers (on a GPU, with `--resources GPU=1`), or leave runtime.scheduler empty"
+    )
+
+
+def _result(future: Future[T]) -> T | Failure:
     from distributed import KilledWorker
 
     try:
         outcome: T = future.result()
         return outcome
     except KilledWorker as error:
-        return f"killed its worker {error.allowed_failures + 1} times"
+        return Failure("killed its worker", error.allowed_failures + 1)
     except Exception as error:  # of the task, whatever it is: it must not stop the others
-        return f"failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        return Failure(f"failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager
@@ -241,9 +309,11 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
                     f"runtime.scheduler: no Dask scheduler at {workers.scheduler} ({type(error).__name__})"
                 ) from None
             return
+        # a worker that dies while it starts leaves a task that nobody awaits, which asyncio would show as a traceback
+        stack.enter_context(_quiet(logging.getLogger("asyncio")))
         cluster = stack.enter_context(
             LocalCluster(
-                n_workers=workers.count,
+                n_workers=0,
                 threads_per_worker=1,
                 memory_limit=0,  # a worker paused for "unmanaged" memory would never go on (distributed#7535)
                 dashboard_address="127.0.0.1:0",  # no fixed port, and nothing for others to see
@@ -251,6 +321,7 @@ def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
                 silence_logs=50,
             )
         )
-        # a nanny gives up a worker that dies while it starts; this brings another one
+        # started here, a worker that dies while it starts would end the run, and its nanny gives it up; so it is
+        # the cluster's business to have as many as are wanted
         cluster.adapt(minimum=workers.count, maximum=workers.count, interval="1s")
         yield stack.enter_context(Client(cluster, set_as_default=False))

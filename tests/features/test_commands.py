@@ -82,6 +82,27 @@ def test_verify_passes_a_sound_store_and_names_damaged_files(project: Path, run)
     assert run("verify")[0] == 3
 
 
+def test_verify_removes_a_damaged_shard_under_all_its_names(project: Path, run) -> None:
+    victim = sorted(Path("data/features").glob("*.h5"))[0]
+    cache = Path(".dvc/cache/files/md5/ab/cdef")
+    cache.parent.mkdir(parents=True)
+    cache.hardlink_to(victim)
+    links = victim.stat().st_nlink
+    with victim.open("r+b") as handle:  # in place, so that all names see it
+        handle.seek(3000)
+        handle.write(bytes([handle.read(1)[0] ^ 1]))
+    assert run("verify")[0] == 3
+    assert cache.exists()
+    code, (found,), err = run("verify", "--remove")
+    assert code == 0
+    assert len(found["removed"]) == links
+    assert str(cache) in found["removed"]
+    assert not victim.exists()
+    assert not cache.exists()
+    assert "1 damaged shards removed" in err
+    assert run("verify")[0] == 3  # it is not there
+
+
 def test_inspect_says_what_a_store_holds(project: Path, run) -> None:
     code, (found,), _ = run("inspect", "data/features")
     opened = FeatureStore.open(Path("data/features"))

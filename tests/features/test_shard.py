@@ -57,12 +57,12 @@ def test_a_flipped_bit_is_found_before_the_file_is_parsed(tmp_path: Path) -> Non
     damaged = bytearray(image)
     damaged[len(image) // 2] ^= 1
     (tmp_path / "x.h5").write_bytes(damaged)
-    with pytest.raises(DataError, match=r"x\.h5: damaged .* run `dvc repro extract`"):
+    with pytest.raises(DataError, match=r"x\.h5: damaged .* run `ner-head verify \S+ --remove`, then `dvc"):
         Shard(tmp_path / "x.h5", sha256=hashlib.sha256(image).hexdigest(), key=KEY, fingerprint=FINGERPRINT)
 
 
 def test_an_absent_shard_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="No such file or directory; run `dvc repro extract`"):
+    with pytest.raises(DataError, match="No such file or directory; run `ner-head verify "):
         Shard(tmp_path / "x.h5", sha256="0" * 64, key=KEY, fingerprint=FINGERPRINT)
 
 

@@ -104,7 +104,7 @@ def test_an_input_that_kills_its_worker_is_named_and_the_other_shards_are_kept(
     documents = many(40)
     text = f"Toto je {POISON}."
     documents.insert(20, Document("culprit", text, "cs", "t", segment(text, "cs")))
-    with pytest.raises(ResourceError, match=r"shard \w{12} killed its worker 2 times; its documents: ") as stopped:
+    with pytest.raises(ResourceError, match=r"shard \w{12} killed its worker 4 times; its documents: ") as stopped:
         run(documents, encoder, tmp_path, Workers(scheduler=cluster, show="none"))
     plans = module_plans(documents, encoder)
     bad = next(plan for plan in plans if "t/cs/culprit" in plan.names)
@@ -135,6 +135,27 @@ def test_processes_of_this_machine_give_the_bytes_of_one_process(
 def test_no_scheduler_at_the_address_is_one_line(encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"runtime\.scheduler: no Dask scheduler at nonsense://x"):
         run(many(3), encoder, tmp_path, Workers(scheduler="nonsense://x", show="none"))
+
+
+def test_a_cluster_without_workers_ends_the_run_and_says_so(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.5)
+    with (
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as empty,
+        pytest.raises(ResourceError, match=r"no Dask worker has taken one for \d s \(0 are connected\)") as stopped,
+    ):
+        run(many(10), encoder, tmp_path, Workers(scheduler=empty.scheduler_address, show="none"))
+    assert "start workers" in str(stopped.value)
+
+
+def test_workers_without_the_resources_asked_for_end_the_run(
+    cluster: str, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.5)
+    job = module.Job(str(encoder.folder), "cuda", encoder.fingerprint, "nowhere", 64, 1)
+    with Client(cluster, set_as_default=False) as client, pytest.raises(ResourceError, match="GPU=1"):
+        list(module.run_tasks(client, module.compute_shard, module_plans(many(3), encoder), job, resources={"GPU": 1}))
 
 
 def test_workers_times_threads_are_the_cores() -> None:
