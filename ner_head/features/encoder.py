@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -175,7 +176,8 @@ class Encoder:
         results = [Coded.empty(mark.dtype, (len(ids), mark.n_layers, mark.width)) for ids in sentences]
         passes = plan_passes(documents, context=mark.context, capacity=mark.limit - 2)
         budget = 1 if view else batch_pieces
-        for batch in length_batches([len(p) for p in passes], budget):
+
+        def run(batch: range) -> None:
             members = passes[batch.start : batch.stop]
             states = self.forward([p.body for p in members]) if not view else self._dropped_out(members[0], view)
             for row, member in enumerate(members):
@@ -184,6 +186,17 @@ class Encoder:
                     place[kept.target : kept.target + kept.end - kept.start] = states[row][kept.start : kept.end]
                     if kept.target == 1:
                         place[0] = states[row][0]
+
+        batches = length_batches([len(p) for p in passes], budget)
+        with _threads_of_one() as threads:
+            if view or self.device.type != "cpu" or threads == 1:
+                for batch in batches:
+                    run(batch)
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    # the longest first, so that the threads end together
+                    for _ in pool.map(run, reversed(batches)):
+                        pass
         return results
 
     @torch.inference_mode()
@@ -214,6 +227,20 @@ class Encoder:
                 return self.forward([one.body])
             finally:
                 self.model.eval()
+
+
+@contextmanager
+def _threads_of_one() -> Iterator[int]:
+    """How many threads there are, while torch uses one in each: a product split among threads has other last bits.
+
+    Several batches at once, each on one thread, take no longer than one batch on several.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

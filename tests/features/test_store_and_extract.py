@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
 from ner_head.errors import DataError, ResourceError
 from ner_head.features import extract as extraction
-from ner_head.features.encode import encode_documents
+from ner_head.features.encode import encode_documents, encode_shard
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
 from ner_head.features.plans import plan_shards
@@ -167,3 +168,16 @@ def test_foreign_shards_are_refused(documents: list[Document], encoder: Encoder,
     path.write_text(json.dumps(manifest))
     with pytest.raises(DataError, match="but the manifest names 000000000000"):
         FeatureStore.open(tmp_path / "store")[sentence_id(documents[0].key, 0)]
+
+
+def test_the_number_of_threads_changes_no_byte(encoder: Encoder) -> None:
+    plans = plan_shards(many(200), shard_words=20, fingerprint=encoder.fingerprint.digest())
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append([encode_shard(plan.words, encoder, key=plan.key, batch_pieces=64) for plan in plans])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
