@@ -158,6 +158,7 @@ class Pretrainer:
         return float(loss.detach())
 
     def run(self, minutes: float, *, save_every: float = 240.0) -> None:
+        self.work.mkdir(parents=True, exist_ok=True)
         self.model.train()
         for module in self.model.modules():
             if isinstance(module, torch.nn.Dropout):
