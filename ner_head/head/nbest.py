@@ -61,12 +61,12 @@ def _search(n_tags: int, jit: bool) -> tuple[Any, int]:
 def _score_tables(
     transitions: NDArray[Any], start: NDArray[Any], end: NDArray[Any], *, width: int
 ) -> tuple[Floats, ...]:
-    """Pairs [from, to], pairs [to, from], start, end: float64, rows of `width` lanes, flat, -inf behind T."""
+    """Pairs [from, to]; pairs [to, from] and end; start: float64, rows of `width` lanes, flat, -inf behind T."""
     n_tags = len(start)
     tables = np.full((2 * n_tags + 2, width), -np.inf)
     tables[:n_tags, :n_tags], tables[n_tags:-2, :n_tags] = transitions, transitions.T
-    tables[-2, :n_tags], tables[-1, :n_tags] = start, end
-    return tables[:n_tags].reshape(-1), tables[n_tags:-2].reshape(-1), tables[-2], tables[-1]
+    tables[-2, :n_tags], tables[-1, :n_tags] = end, start
+    return tables[:n_tags].reshape(-1), tables[n_tags:-1].reshape(-1), tables[-1]
 
 
 def _hypotheses(
