@@ -93,7 +93,7 @@ class Lanes:
         return self.builder.select(chosen, self.splat(value, vector.type.count), vector)
 
     def with_place(self, vector: Any) -> Any:
-        """The first greatest lane of numbers, and what is in it: not read back through the lane, callers wait for it."""
+        """The first greatest lane of numbers, and what is in it: not read back through the lane, as callers wait."""
         top = self.reduce("fmax", vector, NUMBERS)
         return self.context.make_tuple(
             self.builder, self.signature.return_type, (self.first_greatest(vector, top), top)

@@ -10,8 +10,15 @@ Scores are sums in float64 from left to right, as a plain loop would add them: (
 Sets are compared by sums in another order; where these are too close to tell, the sums from left to right decide.
 Ties go to the path whose last tag is lower, then whose last but one is, and so on.
 
-`steps`, (T + 1, V) flat, are the scores [to, from]; its last row is the end, as a tag T behind the last piece. A path
-is a row of (n, P) tags. What is known of a sentence comes as `chain` (length, emissions, steps), sets as `pool`.
+Arrays, which come one by one, because numba counts references to what it takes out of a tuple: `emissions` (P, V) flat
+of one sentence; `steps` (T + 1, V) flat, the scores [to, from], its last row the end, as a tag T behind the last
+piece; `best` (P, V) flat, Viterbi's scores; `paths` (n, P) tags; and of the sets, a row each,
+
+    sums    VALUE, of the set's best path; REST, the part of it behind the piece that is changed; EXACT, the same as
+            VALUE from left to right, NaN before it is asked for. The last row: how far two sums in different orders can
+            be from each other, as a SHARE of themselves and of a SIZE.
+    links   BASE, the path that is changed; PIECE, where; TAG, to what; BEFORE, the set that this one was cut from, or
+            -1; PLACE, a column of its own: sets by falling value. The last row: how many are in PLACE, and in all.
 """
 
 from __future__ import annotations
@@ -25,6 +32,10 @@ from numba.extending import register_jitable
 from ner_head.head.crf_kernels import compiled
 from ner_head.head.crf_vector import REVISION, best_other, best_sum, first_best, sum_best, swap_best
 
+VALUE, REST, EXACT = range(3)
+BASE, PIECE, TAG, BEFORE, PLACE = range(5)
+SHARE, SIZE = 0, 1
+IN_PLACE, IN_ALL = 0, 1
 ROUNDING = 2.0**-50  # two sums of N terms, in any two orders, differ by less than N x their absolute sum x this
 
 
@@ -57,53 +68,62 @@ def _trace(V: int) -> Any:
 
 
 @register_jitable
-def floor_of(needed: int, pool: Any) -> float:
+def floor_of(needed: int, sums: Any, links: Any) -> float:
     """The sum below which no other set matters: that of the last one needed, less what rounding can make of it."""
-    values, _, _, _, order, counts, slack = pool
-    if counts[0] < needed:
+    if links[-1, IN_PLACE] < needed:
         return -np.inf
-    worst = values[order[needed - 1]]
-    return float(worst - slack[0] * (abs(worst) + slack[1]))
+    worst = sums[links[needed - 1, PLACE], VALUE]
+    return float(worst - sums[-1, SHARE] * (abs(worst) + sums[-1, SIZE]))
 
 
 @register_jitable
-def offer(value: float, rest: float, link: Any, needed: int, pool: Any) -> float:
-    """Enter a set by the sum of its best path; returns the new floor. `link`: see `_allocate`."""
-    values, rests, exact, links, order, counts, _ = pool
-    record, place = counts[1], counts[0]
-    values[record], rests[record], exact[record] = value, rest, np.nan
-    for i in range(4):
-        links[record, i] = link[i]
-    while place > 0 and values[order[place - 1]] < value:
-        order[place] = order[place - 1]
+def offer(
+    value: float, rest: float, base: int, piece: int, tag: int, before: int, needed: int, sums: Any, links: Any
+) -> float:
+    """Enter a set; returns the new floor."""
+    record, place = links[-1, IN_ALL], links[-1, IN_PLACE]
+    sums[record, VALUE], sums[record, REST], sums[record, EXACT] = value, rest, np.nan
+    links[record, BASE], links[record, PIECE], links[record, TAG], links[record, BEFORE] = base, piece, tag, before
+    while place > 0 and sums[links[place - 1, PLACE], VALUE] < value:
+        links[place, PLACE] = links[place - 1, PLACE]
         place -= 1
-    order[place] = record
-    counts[0] += 1
-    counts[1] += 1
-    floor = floor_of(needed, pool)
-    while values[order[counts[0] - 1]] < floor:
-        counts[0] -= 1
+    links[place, PLACE] = record
+    links[-1, IN_PLACE] += 1
+    links[-1, IN_ALL] += 1
+    floor = floor_of(needed, sums, links)
+    while sums[links[links[-1, IN_PLACE] - 1, PLACE], VALUE] < floor:
+        links[-1, IN_PLACE] -= 1
     return float(floor)
 
 
 def _explore(T: int, V: int) -> Any:
     @register_jitable
-    def explore(k: int, last: int, rest: float, needed: int, best: Any, chain: Any, pool: Any, path: Any) -> None:
-        """Offer the sets of path k that change a piece before `last`, the piece that it changed itself.
+    def explore(
+        k: int, record: int, needed: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any,
+        paths: Any,
+    ) -> None:  # fmt: skip
+        """Offer the sets of path k: those that change one of its pieces before the one that it changed itself.
 
-        `rest` is the sum of what is behind `last`. Path 0 changed none: there, the last piece is offered too.
+        `record` is the set that path k is the best of, -1 for path 0.
         """
-        length, emissions, steps = chain
-        floor = floor_of(needed, pool)
-        behind = T if last + 1 >= length else int(path[last + 1])
-        for piece in range(last, -1, -1):
-            tag = int(path[piece])
-            if piece < last or k == 0:
-                other, value = best_other(best, piece * V, steps, behind * V, tag, V)
-                value += rest
-                if value >= floor and value > -np.inf:  # equal ones too: ties are settled by tags
-                    floor = offer(value, rest, (k, piece, other, -1), needed, pool)
-            rest += emissions[piece * V + tag] + steps[behind * V + tag]
+        rest, behind, piece = 0.0, T, length
+        if record >= 0:
+            piece, behind, rest = links[record, PIECE], links[record, TAG], sums[record, REST]
+            after = T if piece + 1 == length else int(paths[k, piece + 1])
+            rest += emissions[piece * V + behind] + steps[after * V + behind]
+        size, tag = 0.0, behind
+        for t in range(piece - 1, -1, -1):
+            size += abs(emissions[t * V + int(paths[k, t])]) + abs(steps[tag * V + int(paths[k, t])])
+            tag = int(paths[k, t])
+        sums[-1, SIZE] += size
+        floor = floor_of(needed, sums, links)
+        for t in range(piece - 1, -1, -1):
+            tag = int(paths[k, t])
+            other, value = best_other(best, t * V, steps, behind * V, tag, V)
+            value += rest
+            if value >= floor and value > -np.inf:  # equal ones too: ties are settled by tags
+                floor = offer(value, rest, k, t, other, -1, needed, sums, links)
+            rest += emissions[t * V + tag] + steps[behind * V + tag]
             behind = tag
 
     return explore
@@ -111,56 +131,43 @@ def _explore(T: int, V: int) -> Any:
 
 def _reconsider(T: int, V: int) -> Any:
     @register_jitable
-    def reconsider(record: int, needed: int, best: Any, chain: Any, pool: Any, paths: Any, row: Any) -> None:
-        """Offer what is left of a set whose best path was taken."""
-        length, _, steps = chain
-        links, rest = pool[3], pool[1][record]
-        base, piece = links[record, 0], links[record, 1]
+    def reconsider(
+        record: int, needed: int, length: int, steps: Any, best: Any, sums: Any, links: Any, paths: Any, row: Any
+    ) -> None:
+        """Offer what is left of a set whose best path was taken; `row` is room for V numbers."""
+        base, piece = links[record, BASE], links[record, PIECE]
         behind = T if piece + 1 == length else int(paths[base, piece + 1])
         sum_best(best, piece * V, steps, behind * V, 0.0, row, 0, V)
         before = record
         while before >= 0:
-            row[links[before, 2]] = -np.inf
-            before = links[before, 3]
+            row[links[before, TAG]] = -np.inf
+            before = links[before, BEFORE]
         other, value = swap_best(row, 0, int(paths[base, piece]), -np.inf, V)
-        value += rest
-        if value >= floor_of(needed, pool) and value > -np.inf:
-            offer(value, rest, (base, piece, other, record), needed, pool)
+        value += sums[record, REST]
+        if value >= floor_of(needed, sums, links) and value > -np.inf:
+            offer(value, sums[record, REST], base, piece, other, record, needed, sums, links)
 
     return reconsider
 
 
-def _measure(T: int, V: int) -> Any:
+def _spell(trace: Any) -> Any:
     @register_jitable
-    def measure(chain: Any, path: Any) -> float:
-        """The absolute sum of a path."""
-        length, emissions, steps = chain
-        total, behind = 0.0, T
-        for piece in range(length - 1, -1, -1):
-            tag = int(path[piece])
-            total += abs(emissions[piece * V + tag]) + abs(steps[behind * V + tag])
-            behind = tag
-        return total
-
-    return measure
-
-
-def _take(T: int, V: int, trace: Any) -> Any:
-    @register_jitable
-    def spell(record: int, best: Any, chain: Any, links: Any, paths: Any, out: Any) -> None:
+    def spell(record: int, length: int, steps: Any, best: Any, links: Any, paths: Any, out: Any) -> None:
         """The tags of the best path of a set."""
-        length, _, steps = chain
-        base, piece, tag = links[record, 0], links[record, 1], links[record, 2]
+        base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
         for t in range(piece + 1, length):
             out[t] = paths[base, t]
         out[piece] = tag
         trace(piece, tag, best, steps, paths[0], out)
 
+    return spell
+
+
+def _score(T: int, V: int) -> Any:
     @register_jitable
-    def score(record: int, best: Any, chain: Any, links: Any, paths: Any) -> float:
+    def score(record: int, length: int, emissions: Any, steps: Any, best: Any, links: Any, paths: Any) -> float:
         """The score of the best path of a set, from left to right."""
-        length, emissions, steps = chain
-        base, piece, tag = links[record, 0], links[record, 1], links[record, 2]
+        base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
         total = best[piece * V + tag]
         for t in range(piece + 1, length):
             after = int(paths[base, t])
@@ -168,72 +175,64 @@ def _take(T: int, V: int, trace: Any) -> Any:
             tag = after
         return float(total + steps[T * V + tag])
 
+    return score
+
+
+def _take(score: Any, spell: Any) -> Any:
     @register_jitable
-    def take(best: Any, chain: Any, pool: Any, paths: Any, spelled: Any) -> int:
-        """Remove the set with the best path."""
-        values, _, exact, links, order, counts, slack = pool
-        top, chosen = values[order[0]], 0
-        near = top - slack[0] * (abs(top) + slack[1])
-        for place in range(counts[0]):
-            if place > 0 and values[order[place]] < near:
+    def take(
+        length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, spelled: Any
+    ) -> int:
+        """Remove the set with the best path; `spelled` is room for two paths."""
+        top, chosen = sums[links[0, PLACE], VALUE], 0
+        near = top - sums[-1, SHARE] * (abs(top) + sums[-1, SIZE])
+        for place in range(links[-1, IN_PLACE]):
+            record, rival = links[place, PLACE], links[chosen, PLACE]
+            if sums[record, VALUE] < near:
                 break
-            record, rival = order[place], order[chosen]
-            if np.isnan(exact[record]):
-                exact[record] = score(record, best, chain, links, paths)
-            if place > 0 and exact[record] > exact[rival]:
+            if np.isnan(sums[record, EXACT]):
+                sums[record, EXACT] = score(record, length, emissions, steps, best, links, paths)
+            if place > 0 and sums[record, EXACT] > sums[rival, EXACT]:
                 chosen = place
-            elif place > 0 and exact[record] == exact[rival]:
-                spell(record, best, chain, links, paths, spelled[0])
-                spell(rival, best, chain, links, paths, spelled[1])
-                t = chain[0] - 1
+            elif place > 0 and sums[record, EXACT] == sums[rival, EXACT]:
+                spell(record, length, steps, best, links, paths, spelled[0])
+                spell(rival, length, steps, best, links, paths, spelled[1])
+                t = length - 1
                 while spelled[0, t] == spelled[1, t]:  # the sets do not overlap
                     t -= 1
                 if spelled[0, t] < spelled[1, t]:
                     chosen = place
-        record = order[chosen]
-        for place in range(chosen + 1, counts[0]):
-            order[place - 1] = order[place]
-        counts[0] -= 1
+        record = links[chosen, PLACE]
+        links[-1, IN_PLACE] -= 1
+        for place in range(chosen, links[-1, IN_PLACE]):
+            links[place, PLACE] = links[place + 1, PLACE]
         return int(record)
 
-    return take, spell
-
-
-@register_jitable
-def allocate(n: int, n_pieces: int) -> Any:
-    """Room for the sets of one sentence.
-
-    Of each set: values, the sum of its best path; rests, the part of it behind the piece that is changed; exact, the
-    same sum from left to right, NaN before it is asked for; links, the found path that it changes, where, to which
-    tag, and the set that it was cut from or -1. order: sets by falling value. counts: of those in order, and of all.
-    slack: how far two sums in different orders can be from each other, as a share and beside what.
-    """
-    most = (n - 1) * (n_pieces + 1)
-    sums = np.empty(most), np.empty(most), np.empty(most)
-    return *sums, np.empty((most, 4), np.int64), np.empty(most, np.int64), np.zeros(2, np.int64), np.zeros(2)
+    return take
 
 
 def _enumerate_paths(T: int, V: int, trace: Any) -> Any:
-    explore, reconsider, measure, (take, spell) = _explore(T, V), _reconsider(T, V), _measure(T, V), _take(T, V, trace)
+    explore, reconsider, spell = _explore(T, V), _reconsider(T, V), _spell(trace)
+    take = _take(_score(T, V), spell)
 
     @register_jitable
-    def enumerate_paths(n: int, best: Any, chain: Any, pool: Any, paths: Any, path_scores: Any, spelled: Any) -> int:
+    def enumerate_paths(
+        n: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, scores: Any,
+        spelled: Any, row: Any,
+    ) -> int:  # fmt: skip
         """Write paths 1..n, path 0 being the best; returns how many there are in all."""
-        _, rests, exact, links, _, counts, slack = pool
-        counts[0], counts[1] = 0, 0
-        slack[0], slack[1] = (2 * chain[0] + 1) * ROUNDING, measure(chain, paths[0])
-        row = np.empty(V)
-        explore(0, chain[0] - 1, 0.0, n - 1, best, chain, pool, paths[0])
+        links[-1, IN_PLACE], links[-1, IN_ALL] = 0, 0
+        sums[-1, SHARE], sums[-1, SIZE] = (2 * length + 1) * ROUNDING, 0.0
+        explore(0, -1, n - 1, length, emissions, steps, best, sums, links, paths)
         for k in range(1, n):
-            if counts[0] == 0:
+            if links[-1, IN_PLACE] == 0:
                 return k
-            record = take(best, chain, pool, paths, spelled)
-            spell(record, best, chain, links, paths, paths[k])
-            path_scores[k] = exact[record]
+            record = take(length, emissions, steps, best, sums, links, paths, spelled)
+            spell(record, length, steps, best, links, paths, paths[k])
+            scores[k] = sums[record, EXACT]
             if k + 1 < n:
-                slack[1] = max(slack[1], measure(chain, paths[k]))
-                reconsider(record, n - 1 - k, best, chain, pool, paths, row)
-                explore(k, links[record, 1], rests[record], n - 1 - k, best, chain, pool, paths[k])
+                reconsider(record, n - 1 - k, length, steps, best, sums, links, paths, row)
+                explore(k, record, n - 1 - k, length, emissions, steps, best, sums, links, paths)
         return n
 
     return enumerate_paths
@@ -252,20 +251,17 @@ def search(T: int, V: int, *, jit: bool) -> Any:
         """Sentences low..high of a batch: (B, P, T) -> paths (B, n, P), scores (B, n), found (B,)."""
         pairs, steps, start = tables
         n_pieces = emissions.shape[1]
-        row, best, pool, spelled = (
-            np.empty(n_pieces * V),
-            np.empty(n_pieces * V),
-            allocate(n, n_pieces),
-            np.empty((2, n_pieces), np.int64),
-        )
+        most = (n - 1) * (n_pieces + 1) + 1
+        values, best, row = np.empty(n_pieces * V), np.empty(n_pieces * V), np.empty(V)
+        sums, links, spelled = np.empty((most, 3)), np.empty((most, 5), np.int64), np.empty((2, n_pieces), np.int64)
         for b in range(low, high):
             length = lengths[b]
             for t in range(length):
                 for j in range(T):
-                    row[t * V + j] = emissions[b, t, j]
+                    values[t * V + j] = emissions[b, t, j]
                 for j in range(T, V):
-                    row[t * V + j] = 0.0
-            viterbi(length, row, start, pairs, best)
+                    values[t * V + j] = 0.0
+            viterbi(length, values, start, pairs, best)
             trace(length, T, best, steps, paths[b, 0, :0], paths[b, 0])
             last = int(paths[b, 0, length - 1])
             scores[b, 0] = best[(length - 1) * V + last] + steps[T * V + last]
@@ -273,7 +269,9 @@ def search(T: int, V: int, *, jit: bool) -> Any:
             if scores[b, 0] == -np.inf:
                 found[b] = 0
             elif n > 1:
-                found[b] = enumerate_paths(n, best, (length, row, steps), pool, paths[b], scores[b], spelled)
+                found[b] = enumerate_paths(
+                    n, length, values, steps, best, sums, links, paths[b], scores[b], spelled, row
+                )
         return revision
 
     return compiled(kernel, fast=False) if jit else kernel
