@@ -36,11 +36,12 @@ VALUE, REST, EXACT = range(3)
 BASE, PIECE, TAG, BEFORE, PLACE = range(5)
 SHARE, SIZE = 0, 1
 IN_PLACE, IN_ALL = 0, 1
+inlined = register_jitable(forceinline=True)  # a call that passes ten arrays takes longer than what is done in it
 ROUNDING = 2.0**-50  # two sums of N terms, in any two orders, differ by less than N x their absolute sum x this
 
 
 def _viterbi(T: int, V: int) -> Any:
-    @register_jitable
+    @inlined
     def viterbi(length: int, emissions: Any, start: Any, pairs: Any, best: Any) -> None:
         """best[t, tag]: the score of the best prefix that ends there."""
         for j in range(V):
@@ -52,7 +53,7 @@ def _viterbi(T: int, V: int) -> Any:
 
 
 def _trace(V: int) -> Any:
-    @register_jitable
+    @inlined
     def trace(piece: int, behind: int, best: Any, steps: Any, known: Any, out: Any) -> None:
         """Write the tags of the best prefix into tag `behind` of a piece; `known` is the best path, if it is there."""
         tag = behind
@@ -67,7 +68,7 @@ def _trace(V: int) -> Any:
     return trace
 
 
-@register_jitable
+@inlined
 def floor_of(needed: int, sums: Any, links: Any) -> float:
     """The sum below which no other set matters: that of the last one needed, less what rounding can make of it."""
     if links[-1, IN_PLACE] < needed:
@@ -76,7 +77,7 @@ def floor_of(needed: int, sums: Any, links: Any) -> float:
     return float(worst - sums[-1, SHARE] * (abs(worst) + sums[-1, SIZE]))
 
 
-@register_jitable
+@inlined
 def offer(
     value: float, rest: float, base: int, piece: int, tag: int, before: int, needed: int, sums: Any, links: Any
 ) -> float:
@@ -97,7 +98,7 @@ def offer(
 
 
 def _explore(T: int, V: int) -> Any:
-    @register_jitable
+    @inlined
     def explore(
         k: int, record: int, needed: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any,
         paths: Any,
@@ -130,7 +131,7 @@ def _explore(T: int, V: int) -> Any:
 
 
 def _reconsider(T: int, V: int) -> Any:
-    @register_jitable
+    @inlined
     def reconsider(
         record: int, needed: int, length: int, steps: Any, best: Any, sums: Any, links: Any, paths: Any, row: Any
     ) -> None:
@@ -151,7 +152,7 @@ def _reconsider(T: int, V: int) -> Any:
 
 
 def _spell(trace: Any) -> Any:
-    @register_jitable
+    @inlined
     def spell(record: int, length: int, steps: Any, best: Any, links: Any, paths: Any, out: Any) -> None:
         """The tags of the best path of a set."""
         base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
@@ -164,7 +165,7 @@ def _spell(trace: Any) -> Any:
 
 
 def _score(T: int, V: int) -> Any:
-    @register_jitable
+    @inlined
     def score(record: int, length: int, emissions: Any, steps: Any, best: Any, links: Any, paths: Any) -> float:
         """The score of the best path of a set, from left to right."""
         base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
@@ -179,7 +180,7 @@ def _score(T: int, V: int) -> Any:
 
 
 def _take(score: Any, spell: Any) -> Any:
-    @register_jitable
+    @inlined
     def take(
         length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, spelled: Any
     ) -> int:
@@ -215,7 +216,7 @@ def _enumerate_paths(T: int, V: int, trace: Any) -> Any:
     explore, reconsider, spell = _explore(T, V), _reconsider(T, V), _spell(trace)
     take = _take(_score(T, V), spell)
 
-    @register_jitable
+    @inlined
     def enumerate_paths(
         n: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, scores: Any,
         spelled: Any, row: Any,
