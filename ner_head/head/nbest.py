@@ -81,20 +81,16 @@ def _hypotheses(
     paths: NDArray[Any], scores: Floats, found: Lengths, lengths: Lengths, log_z: Floats
 ) -> list[list[Hypothesis]]:
     """The kernel's arrays, (B, n, P), (B, n), (B,), as lists."""
-    _, n, n_pieces = paths.shape
-    # what is quick in CPython: slices of bytes unpacked into lists, and no call of Python's own per hypothesis
-    raw: Any = paths.tobytes() if paths.dtype == np.uint8 else paths.reshape(-1).tolist()
     # rounding can put the probability of a certain path a little over 1
-    probabilities = np.minimum(np.exp(scores - log_z[:, None]), 1.0).tolist()
-    if n == 1:
-        places = zip(range(0, len(raw), n_pieces), lengths.tolist(), strict=True)
-        best = [[*raw[at : at + length]] for at, length in places]
-        firsts = zip(best, scores[:, 0].tolist(), (row[0] for row in probabilities), strict=True)
-        return [[hypothesis] for hypothesis in map(_HYPOTHESIS, firsts)]
-    result, start = [], 0
-    columns = zip(lengths.tolist(), found.tolist(), scores.tolist(), probabilities, strict=True)
-    for length, count, row, chances in columns:
-        tags = [[*raw[at : at + length]] for at in range(start, start + count * n_pieces, n_pieces)]
-        result.append(list(map(_HYPOTHESIS, zip(tags, row, chances, strict=False))))  # rows hold `count` and more
-        start += n * n_pieces
-    return result
+    chances = np.minimum(np.exp(scores - log_z[:, None]), 1.0)
+    if paths.shape[1] == 1:
+        raw: Any = paths.tobytes() if paths.dtype == np.uint8 else paths.reshape(-1).tolist()
+        places = zip(range(0, paths.size, paths.shape[2]), lengths.tolist(), strict=True)
+        best = [[*raw[at : at + length]] for at, length in places]  # what is quickest in CPython, as all that follows
+        columns = zip(best, scores[:, 0].tolist(), chances[:, 0].tolist(), strict=True)
+        return [[hypothesis] for hypothesis in map(_HYPOTHESIS, columns)]
+    rows = zip(paths, found.tolist(), lengths.tolist(), scores.tolist(), chances.tolist(), strict=True)
+    return [
+        list(map(_HYPOTHESIS, zip(tags[:count, :length].tolist(), *sums, strict=False)))  # `sums` go on behind `count`
+        for tags, count, length, *sums in rows
+    ]
