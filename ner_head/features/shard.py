@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -61,6 +62,8 @@ class Shard:
             with h5py.File(path, "r") as file:
                 self._read_attributes(file, key, fingerprint)
                 self._read_index(file)
+                with path.open("rb") as handle:
+                    self._content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
                 self._map_states(file)
         except DataError:
             raise
@@ -117,9 +120,11 @@ class Shard:
 
     def _map_states(self, file: h5py.File) -> None:
         self._states: list[Coded] = []
+        self._places: list[int] = []
         while not self._states or view_name("hidden", len(self._states)) in file:
             view = len(self._states)
-            states = self._map(self._dataset(file, view_name("hidden", view), STORED[self.code], 3))
+            dataset = self._dataset(file, view_name("hidden", view), STORED[self.code], 3)
+            states = self._map(dataset)
             scale: NDArray[Any] | None = None
             if self.code == "int8":
                 scale = self._map(self._dataset(file, view_name("scale", view), "<f4", 2))
@@ -127,9 +132,19 @@ class Shard:
             if states.shape != expected or (scale is not None and scale.shape != expected[:2]):
                 self._refuse("its datasets disagree about the number of pieces")
             self._states.append(Coded(states, scale))
+            self._places.append(dataset.id.get_offset())
 
     def _map(self, dataset: h5py.Dataset) -> NDArray[Any]:
-        return np.memmap(self.path, mode="r", dtype=dataset.dtype, offset=dataset.id.get_offset(), shape=dataset.shape)
+        flat = np.frombuffer(self._content, dataset.dtype, dataset.size, dataset.id.get_offset())
+        return flat.reshape(dataset.shape)
+
+    def _fetch(self, view: int, start: int, end: int) -> None:
+        """Ask the system for rows at once: left to page faults, what is not in memory comes in blocks of 4 kB."""
+        row = self._states[view].values[:1].nbytes
+        low, high = self._places[view] + start * row, self._places[view] + end * row
+        low -= low % mmap.PAGESIZE
+        if hasattr(self._content, "madvise"):
+            self._content.madvise(mmap.MADV_WILLNEED, low, high - low)
 
     def _dataset(self, file: h5py.File, name: str, stored: str, n_axes: int) -> h5py.Dataset:
         """A dataset that is really in this file, contiguous, of the expected type, and not larger than the file."""
@@ -172,7 +187,8 @@ class Shard:
         Raises:
             DataError: they hold NaN or infinity; found when a sentence is read first.
         """
-        start, end = self.offsets[row], self.offsets[row + 1]
+        start, end = int(self.offsets[row]), int(self.offsets[row + 1])
+        self._fetch(view, start, end)
         stored = self._states[view][start:end]
         if not self._sound[view, row]:
             if not is_finite(stored, self.code):
