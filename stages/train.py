@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ner_head.runtime import RuntimeParams
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.training.examples import examples
 from ner_head.training.trainer import Epoch, Trained, Trainer, TrainingParams
-from stages import PARAMS, PREPARED, REPORTS, run
+from stages import PARAMS, PREPARED, REPORTS, run, write_csv
 
 OUTPUT = Path("models/head")
 
@@ -80,16 +79,11 @@ def fit(
 
 def write_plots(trained: Trained, head: Head) -> None:
     """Learning curve and layer weights, for `dvc plots show`."""
-    REPORTS.mkdir(exist_ok=True)
-    with (REPORTS / "learning_curve.csv").open("w", encoding="utf-8", newline="") as handle:
-        rows = csv.writer(handle, lineterminator="\n")
-        rows.writerow(["epoch", "loss", "dev_f1"])
-        rows.writerows([e.epoch, f"{e.loss:.6f}", f"{e.dev_f1:.6f}"] for e in trained.curve)
+    curve = [[epoch.epoch, epoch.loss, epoch.dev_f1] for epoch in trained.curve]
+    write_csv(REPORTS / "learning_curve.csv", ["epoch", "loss", "dev_f1"], curve)
     weights = head.mix.layer_weights().detach().cpu()
-    with (REPORTS / "layer_weights.csv").open("w", encoding="utf-8", newline="") as handle:
-        rows = csv.writer(handle, lineterminator="\n")
-        rows.writerow(["layer", "weight"])
-        rows.writerows([i, f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, 1))
+    means = [[i, float(w.mean())] for i, w in enumerate(weights, 1)]
+    write_csv(REPORTS / "layer_weights.csv", ["layer", "weight"], means)
 
 
 if __name__ == "__main__":
