@@ -13,7 +13,7 @@ from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.batches import length_batches, pad_features
 from ner_head.features.shard import Features
-from ner_head.head.crf import Hypothesis, LinearChainCRF
+from ner_head.head.crf import Hypothesis, LinearChainCRF, SpanPattern
 from ner_head.head.model import Head, HeadOutput, Steps
 from ner_head.head.words import Words
 from ner_head.posterior import SpanPatterns, Temperatures, span_probabilities, tempered
@@ -155,9 +155,18 @@ class Tagger:
     def with_probabilities(
         self, spans: Sequence[Sequence[Span]], batch: OutputBatch, crf: LinearChainCRF
     ) -> list[list[Span]]:
-        """The spans of each sentence of a batch with their probabilities."""
-        places = enumerate(zip(spans, batch.words_of_pieces, strict=True))
-        patterns = [self.patterns.of(span, row, words) for row, (found, words) in places for span in found]
-        emissions = self.patterns.well_formed(batch.output.emissions, batch.words_of_pieces) / self.temperatures.spans
-        chances = iter(span_probabilities(crf, emissions, batch.steps.mask, patterns))
+        """The spans of each sentence of a batch with their probabilities; `crf` is the tempered one."""
+        chances = iter(self.chances(batch, self.patterns_of(spans, batch), crf, self.temperatures.spans))
         return [[replace(span, probability=next(chances)) for span in found] for found in spans]
+
+    def patterns_of(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> list[list[SpanPattern]]:
+        """The patterns of the spans of each sentence of a batch, span after span."""
+        places = enumerate(zip(spans, batch.words_of_pieces, strict=True))
+        return [self.patterns.of(span, row, words) for row, (found, words) in places for span in found]
+
+    def chances(
+        self, batch: OutputBatch, patterns: Sequence[Sequence[SpanPattern]], crf: LinearChainCRF, temperature: float
+    ) -> list[float]:
+        """The probability of each span that the patterns stand for; `crf` is tempered, the batch is not."""
+        emissions = self.patterns.well_formed(batch.output.emissions, batch.words_of_pieces) / temperature
+        return span_probabilities(crf, emissions, batch.steps.mask, patterns)

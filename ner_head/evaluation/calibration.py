@@ -14,7 +14,7 @@ from ner_head.evaluation.spans import Counts
 from ner_head.predictions import Guess
 
 BINS = 15  # of equal width, as Guo et al. (2017)
-COLDEST, HOTTEST = 0.05, 20.0
+COLDEST, HOTTEST = 0.1, 10.0
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,13 @@ class Confidence:
         gaps = [found.count * abs(found.accuracy - found.confidence) for found in self.bins()]
         return sum(gaps) / len(self.right) if len(self.right) else 0.0
 
-    @property
-    def log_loss(self) -> float:
-        """Mean negative log-probability of what happened, 1e-6 at least: one sure mistake decides nothing alone."""
+    def log_loss(self, weights: NDArray[np.float64] | None = None) -> float:
+        """Weighted mean of the negative log-probability of what happened.
+
+        Probabilities are kept 1e-6 from 0 and 1, so that one sure mistake decides nothing alone.
+        """
         chance = np.clip(self.probabilities, 1e-6, 1 - 1e-6)
-        return float(-np.log(np.where(self.right, chance, 1 - chance)).mean())
+        return float(np.average(-np.log(np.where(self.right, chance, 1 - chance)), weights=weights))
 
     def sweep(self, n_gold: int) -> list[tuple[float, Counts]]:
         """Precision and recall on demand: counts of the predictions of at least a threshold, 0.00 to 0.99."""

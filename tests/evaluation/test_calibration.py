@@ -43,18 +43,23 @@ def test_predictions_drawn_from_their_probabilities_are_calibrated() -> None:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_that_made_the_data_is_found(temperature: float) -> None:
     logits, right = drawn(50_000, temperature)
-    found = fit_temperature(lambda t: at(t, logits, right).log_loss)
+    found = fit_temperature(lambda t: at(t, logits, right).log_loss())
     assert found == pytest.approx(temperature, rel=0.05)
     assert at(found, logits, right).error < 0.01
 
 
 def test_a_loss_without_a_minimum_inside_ends_at_a_bound() -> None:
-    assert fit_temperature(lambda t: t) == pytest.approx(0.05, rel=0.01)
-    assert fit_temperature(lambda t: -t) == pytest.approx(20, rel=0.01)
+    assert fit_temperature(lambda t: t) == pytest.approx(0.1, rel=0.01)
+    assert fit_temperature(lambda t: -t) == pytest.approx(10, rel=0.01)
 
 
 def test_one_sure_mistake_has_a_finite_loss() -> None:
-    assert Confidence.of([(1.0, False)]).log_loss == pytest.approx(-math.log(1e-6))
+    assert Confidence.of([(1.0, False)]).log_loss() == pytest.approx(-math.log(1e-6))
+
+
+def test_a_weight_counts_as_so_many_predictions() -> None:
+    once, twice = (Confidence.of([(0.9, True), *[(0.6, False)] * n]) for n in (1, 2))
+    assert once.log_loss(np.array([1.0, 2.0])) == pytest.approx(twice.log_loss())
 
 
 def test_nothing_predicted_has_no_error() -> None:
