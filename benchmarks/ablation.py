@@ -16,79 +16,40 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import numpy as np
-import torch
-from ruamel.yaml import YAML
 
+from benchmarks.heads import Bench
 from benchmarks.report import write_results
-from ner_head.corpus.documents import Document, read_documents
-from ner_head.corpus.segment import SEGMENTATION
 from ner_head.evaluation.slices import Tally, f1, interval
-from ner_head.features.store import FeatureStore
-from ner_head.head.model import HeadParams
-from ner_head.params import validate
-from ner_head.predictions import predict_from_store
-from ner_head.saved_model import ModelManifest, TrainingRecord, new_head
-from ner_head.tagger import Tagger
-from ner_head.training.examples import examples
-from ner_head.training.trainer import Trainer, TrainingParams
 
-PREPARED, FEATURES = Path("data/prepared"), Path("data/features")
 AS_IS = "as it is"
-
-
-class Bench:
-    """The data, and the params as they are."""
-
-    def __init__(self, params: Path, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self.params: dict[str, Any] = YAML(typ="safe", pure=True).load(params.read_text(encoding="utf-8"))
-        self.train, self.dev = (list(read_documents(PREPARED / f"{split}.jsonl")) for split in ("train", "dev"))
-        self.store = FeatureStore.open(FEATURES)
-
-    def run(self, changes: Sequence[str], seed: int) -> list[Document]:
-        """Train with some changes of the params; the dev documents as predicted by the best epoch."""
-        sections = {name: dict(self.params.get(name) or {}) for name in ("head", "training")}
-        for change in [*changes, f"training.seed={seed}"]:
-            set_param(sections, change)
-        head_params = validate(sections["head"], "head", HeadParams)
-        params = validate(sections["training"], "training", TrainingParams)
-        manifest = ModelManifest(
-            scheme=head_params.tags,
-            labels=sorted({span.label for document in self.train for span in document.spans}),
-            languages=sorted({document.language for document in self.train}),
-            segmentation=SEGMENTATION,
-            encoder=self.store.manifest.encoder,
-            head=head_params,
-            training=TrainingRecord(seed=seed, epoch=0, dev_f1=0.0),
-        )
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            head = new_head(manifest)
-        tag_set, languages, device = manifest.tag_set, manifest.languages, torch.device("cpu")
-        trainer = Trainer(head, tag_set, languages, params=params, device=device)
-        head.load_state_dict(trainer.fit(examples(self.train, tag_set, languages), self.dev, self.store).state)
-        found = predict_from_store(Tagger(head, tag_set, device), self.dev, self.store, languages)
-        return [prediction.document for prediction in found]
-
-
-def set_param(sections: dict[str, Any], change: str) -> None:
-    """`head.lstm.hidden=256`, the value as in YAML."""
-    path, _, value = change.partition("=")
-    *parents, last = path.split(".")
-    section = sections
-    for parent in parents:
-        section[parent] = dict(section.get(parent) or {})
-        section = section[parent]
-    section[last] = YAML(typ="safe", pure=True).load(value)
 
 
 def mean_f1(tallies: Sequence[Tally]) -> tuple[np.ndarray, np.ndarray]:
     """Micro F1 of each seed, and the mean over seeds of each resample."""
     each = np.array([f1(tally.counts.sum(axis=0)[0]) for tally in tallies])
     return each, np.mean([f1(tally.resampled()[:, 0]) for tally in tallies], axis=0)
+
+
+def figures_of(tallies: dict[str, list[Tally]]) -> list[dict[str, object]]:
+    """A row for each variant."""
+    whole, drawn = mean_f1(tallies[AS_IS])
+    rows = []
+    for variant, each in tallies.items():
+        seeds, resampled = mean_f1(each)
+        low, high = interval(drawn - resampled)
+        rows.append(
+            {
+                "variant": variant,
+                "f1": [round(float(value), 4) for value in seeds],
+                "mean": round(mean(seeds.tolist()), 4),
+                "deviation": round(stdev(seeds.tolist()), 4) if len(seeds) > 1 else 0.0,
+                "gain_over_it": round(float(whole.mean() - seeds.mean()), 4),
+                "interval": [round(low, 4), round(high, 4)],
+            }
+        )
+    return rows
 
 
 def main() -> None:
@@ -103,27 +64,13 @@ def main() -> None:
     tallies: dict[str, list[Tally]] = {}
     for variant in [AS_IS, *options.variants]:
         for seed in options.seeds:
-            found = bench.run([] if variant == AS_IS else variant.split(","), seed)
-            tally = Tally.of(bench.dev, found, frozenset())
+            tagger = bench.fit(bench.train, [] if variant == AS_IS else variant.split(","), seed)
+            tally = Tally.of(bench.dev, [p.document for p in bench.predict(tagger)], frozenset())
             tallies.setdefault(variant, []).append(tally)
             print(f"{variant}, seed {seed}: F1 {f1(tally.counts.sum(axis=0)[0]):.4f}", file=sys.stderr)
-    whole, drawn = mean_f1(tallies[AS_IS])
-    figures = []
-    for variant, each in tallies.items():
-        seeds, resampled = mean_f1(each)
-        low, high = interval(drawn - resampled)
-        figures.append(
-            {
-                "variant": variant,
-                "f1": [round(float(value), 4) for value in seeds],
-                "mean": round(mean(seeds.tolist()), 4),
-                "deviation": round(stdev(seeds.tolist()), 4) if len(seeds) > 1 else 0.0,
-                "gain_over_it": round(float(whole.mean() - seeds.mean()), 4),
-                "interval": [round(low, 4), round(high, 4)],
-            }
-        )
+    figures = figures_of(tallies)
     write_results("ablation", {"seeds": options.seeds, "documents": len(bench.dev), "variants": figures})
-    print(f"| variant | {' | '.join(f'seed {seed}' for seed in options.seeds)} | mean | deviation | gain of the rest |")
+    print(f"| variant | {' | '.join(f'seed {seed}' for seed in options.seeds)} | mean | deviation | gain over it |")
     print("|---" * (4 + len(options.seeds)) + "|")
     for row in figures:
         low, high = row["interval"]

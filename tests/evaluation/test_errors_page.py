@@ -307,6 +307,6 @@ def test_a_click_or_a_key_shows_the_readings(browser: Any, large: Path) -> None:
     assert ask(browser, detail) is None
     key = "document.querySelector('mark.missed').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}))"
     browser.execute_script(key)
-    assert "probability" in ask(browser, detail)
+    assert "missed · gold PER “Novák" in ask(browser, detail)
     browser.execute_script(key)
     assert ask(browser, detail) is None

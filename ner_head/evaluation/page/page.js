@@ -20,6 +20,13 @@ function make(tag, options = {}, ...children) {
 
 /* ---- filters ---- */
 
+const hints = {
+  missed: "a gold span that no predicted span overlaps",
+  spurious: "a predicted span that no gold span overlaps",
+  "wrong type": "overlapping spans of different types",
+  "wrong boundary": "overlapping spans of the same type",
+  right: "the same characters and type",
+};
 const facets = { kinds: DATA.kinds, labels: DATA.labels, languages: DATA.languages };
 const boxes = {};
 for (const [facet, values] of Object.entries(facets)) {
@@ -28,7 +35,7 @@ for (const [facet, values] of Object.entries(facets)) {
     box.checked = !(facet === "kinds" && value === "right");
     const count = make("b");
     const chip = make("span", {}, value || "(none)", count);
-    if (facet === "kinds") chip.prepend(make("i"));
+    if (facet === "kinds") { chip.prepend(make("i")); chip.title = hints[value]; }
     $(facet).append(make("label", { class: facet === "kinds" ? `chip ${slug(value)}` : "chip" }, box, chip));
     return { value, box, count };
   });
@@ -193,7 +200,7 @@ function detail(doc, row, pair, node) {
   const text = (side) => row[side].filter((span) => span[3] === pair).map(([start, end]) => row.text.slice(start, end)).join(" ");
   const line = make("p", {}, make("strong", { text: kind }), gold === null ? "" : ` · gold ${gold} “${text("gold")}”`,
     found === null
-      ? ` · probability ${percent(p)} within the readings below`
+      ? p ? ` · in readings of probability ${percent(p)} together` : " · in none of the readings"
       : ` · predicted ${found} “${text("found")}” with probability ${percent(p)}`);
   const shut = make("button", { class: "close", type: "button", text: "close", onclick: () => toggle(doc, row, pair, node) });
   const tables = row.readings.filter((each) => each.length).map((each) => readings(row, each));
