@@ -88,16 +88,14 @@ def write_plots(gold: list[Document], predictions: list[Prediction], raw: list[P
     """Confusion of types, reliability without and with temperatures, precision and recall by threshold."""
     found = [prediction.document for prediction in predictions]
     write_csv(REPORTS / "confusion.csv", ["gold", "predicted"], confusion(gold, found))
-    for name, each in (("before", raw), ("after", predictions)):
-        chances = {
-            "spans": Confidence.of_spans(gold, [p.document for p in each]),
-            "languages": Confidence.of_languages(gold, [p.sentence_languages for p in each]),
-        }
-        for what, confidence in chances.items():
-            rows = [[b.confidence, b.accuracy, b.count] for b in confidence.bins()]
-            write_csv(REPORTS / f"reliability_{what}_{name}.csv", ["probability", "right", "count"], rows)
+    whens = (("without", raw), ("with", predictions))
+    spans = [(when, Confidence.of_spans(gold, [p.document for p in each])) for when, each in whens]
+    guesses = [(when, Confidence.of_languages(gold, [p.sentence_languages for p in each])) for when, each in whens]
+    for what, pairs in (("spans", spans), ("languages", guesses)):
+        bins = [[when, b.confidence, b.accuracy, b.count] for when, confidence in pairs for b in confidence.bins()]
+        write_csv(REPORTS / f"reliability_{what}.csv", ["temperature", "probability", "right", "count"], bins)
     total = sum(len(document.spans) for document in gold)
-    sweep = [(k, counts.scores()) for k, counts in Confidence.of_spans(gold, found).sweep(total)]
+    sweep = [(k, counts.scores()) for k, counts in spans[1][1].sweep(total) if counts.predicted]
     header = ["precision", "recall", "f1", "predicted"]
     write_csv(REPORTS / "thresholds.csv", ["threshold", *header], [[k, *(s[c] for c in header)] for k, s in sweep])
 

@@ -120,7 +120,7 @@ def write_plots(trained: Trained, head: Head) -> None:
     curve = [[epoch.epoch, epoch.loss, epoch.dev_f1] for epoch in trained.curve]
     write_csv(REPORTS / "learning_curve.csv", ["epoch", "loss", "dev_f1"], curve)
     weights = head.mix.layer_weights().detach().cpu()
-    means = [[i, float(w.mean())] for i, w in enumerate(weights, 1)]
+    means = [[f"{i:02}", float(w.mean())] for i, w in enumerate(weights, 1)]  # the plot sorts them as text
     write_csv(REPORTS / "layer_weights.csv", ["layer", "weight"], means)
 
 

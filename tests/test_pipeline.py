@@ -91,6 +91,7 @@ def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
         subprocess.run(command, cwd=folder, check=True, env=environment())
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     return folder
 
 
@@ -129,7 +130,7 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     assert set(metrics) == {"strict", "bsnlp_strict", "word", "language", "gain", "calibration", "oracle"}
     assert {"precision", "recall", "f1"} <= set(metrics["strict"]["micro"])
     results = (project / "reports/results.md").read_text(encoding="utf-8")
-    assert "| head precision | recall | F1 | baseline precision |" in results
+    assert "| head precision | recall | F1 (95 %) | baseline precision |" in results
     task = score_directories(project / "data/sample/annotated", project / "reports/bsnlp")
     assert metrics["bsnlp_strict"]["all"] == task["strict"]["all"]
     assert reproduce(project) == []
@@ -163,7 +164,7 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     )
     shown = (project / "plots/index.html").read_text(encoding="utf-8")
     titles = ["Learning curve", "Weight of each encoder layer", "Gold against predicted types", "Precision against"]
-    assert [title for title in [*titles, "predicted spans that are right"] if title not in shown] == []
+    assert [title for title in [*titles, "Are predicted spans as often right"] if title not in shown] == []
     page = (project / "reports/errors.html").read_text(encoding="utf-8")
     assert "satellite_cs_01" in page
     (project / "ner_head/evaluation/page/page.css").write_text("", encoding="utf-8")
