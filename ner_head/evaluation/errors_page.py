@@ -111,7 +111,7 @@ def _pair(pair: Pair, readings: Sequence[Sequence[Reading]]) -> list[Any]:
     if found is not None:
         chance = 1.0 if found.probability is None else found.probability
     else:
-        chance = min(1.0, sum(r.probability for each in readings for r in each if gold in r.spans))
+        chance = min(1.0, sum((r.probability for each in readings for r in each if gold in r.spans), 0.0))
     return [pair.kind, gold and gold.label, found and found.label, round(chance, 4)]
 
 
