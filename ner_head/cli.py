@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ner_head import cli_features
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, write_documents
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span, write_documents
 from ner_head.errors import DataError, NerHeadError, UsageError
 
 app = typer.Typer(
@@ -45,6 +45,17 @@ def documents(files: list[str] | None, texts: list[str] | None, language: str | 
             raise DataError(f"{name}: not UTF-8 at byte {error.start}; convert it first") from None
 
 
+def span_record(document: Document, span: Span) -> dict[str, object]:
+    """A predicted span as `predict` prints it."""
+    return {
+        "start": span.start,
+        "end": span.end,
+        "label": span.label,
+        "text": document.text[span.start : span.end],
+        "probability": None if span.probability is None else round(span.probability, 4),
+    }
+
+
 @app.command()
 def predict(
     files: Files = None,
@@ -52,23 +63,25 @@ def predict(
     model: Annotated[Path, typer.Option(help="folder of a trained head")] = Path("models/head"),
     encoder: Annotated[str | None, typer.Option(help="another place of the encoder that the head names")] = None,
     language: Language = None,
+    min_probability: Annotated[
+        float, typer.Option(help="leave out less probable spans; reports/thresholds.csv says what that costs")
+    ] = 0.0,
     device: Device = "auto",
 ) -> None:
     """Find entities: one JSON line per text, with character offsets into exactly that text."""
     from ner_head.recognizer import Recognizer
 
+    if not 0 <= min_probability <= 1:
+        raise UsageError(f"--min-probability: must be between 0 and 1, got {min_probability}")
     inputs = list(documents(files, text, language))
     recognizer = Recognizer.load(model, device, encoder=encoder)
     for given in inputs:
-        (found,) = recognizer.recognize_documents([given])
+        (found,) = recognizer.recognize_documents([given], min_probability=min_probability)
         record = {
             "id": found.id,
             "language": found.language,
             "text": found.text,
-            "spans": [
-                {"start": s.start, "end": s.end, "label": s.label, "text": found.text[s.start : s.end]}
-                for s in found.spans
-            ],
+            "spans": [span_record(found, span) for span in found.spans],
         }
         typer.echo(json.dumps(record, ensure_ascii=False))
 

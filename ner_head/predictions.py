@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, character_span, sentence_id
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Reading, Sentence, Span, character_span, sentence_id
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.errors import DataError
 from ner_head.features.shard import Features
@@ -15,15 +17,32 @@ from ner_head.features.store import FeatureStore
 from ner_head.tagger import Tagged, Tagger
 
 
+class Guess(NamedTuple):
+    """A language and its probability."""
+
+    language: str
+    probability: float
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """A document with what was found instead of its gold, and the language guessed for each sentence.
+    """A document with what was found instead of its gold.
 
-    `sentence_languages` is empty for a head without a language classifier.
+    Attributes:
+        document: text, sentences, the spans found, and the language, guessed where it was unknown.
+        sentence_languages: the language guessed for each sentence, and its probability; empty for a head without
+            a language classifier.
+        readings: the n best of each sentence, best first; none where no more than one was asked for.
     """
 
     document: Document
-    sentence_languages: list[str]
+    sentence_languages: list[Guess]
+    readings: list[list[Reading]]
+
+    def at_least(self, probability: float) -> Document:
+        """The document with the spans that are so probable."""
+        kept = (s for s in self.document.spans if s.probability is None or s.probability >= probability)
+        return replace(self.document, spans=tuple(kept))
 
 
 def to_prediction(document: Document, tagged: Sequence[Tagged], languages: Sequence[str]) -> Prediction:
@@ -37,12 +56,23 @@ def to_prediction(document: Document, tagged: Sequence[Tagged], languages: Seque
         for span in result.spans
     ]
     found = replace(document, spans=tuple(sorted(spans)))
+    readings = [readings_of(*each) for each in zip(document.sentences, tagged, strict=True)]
     rows = np.array([result.languages for result in tagged])
     if not rows.size:
-        return Prediction(found, [])
+        return Prediction(found, [], readings)
     if found.language == UNKNOWN_LANGUAGE:
         found = replace(found, language=languages[int(rows.sum(0).argmax())])
-    return Prediction(found, [languages[i] for i in rows.argmax(1)])
+    guesses = [Guess(languages[i], math.exp(row[i])) for row, i in zip(rows, rows.argmax(1), strict=True)]
+    return Prediction(found, guesses, readings)
+
+
+def readings_of(sentence: Sentence, tagged: Tagged) -> list[Reading]:
+    """The hypotheses of a sentence as spans in characters; those with the same spans are one reading."""
+    chances: dict[tuple[Span, ...], float] = {}
+    for spans, hypothesis in zip(tagged.alternatives, tagged.hypotheses, strict=bool(tagged.alternatives)):
+        found = tuple(character_span(sentence, span) for span in spans)
+        chances[found] = chances.get(found, 0.0) + hypothesis.probability
+    return [Reading(min(chance, 1.0), spans) for spans, chance in chances.items()]
 
 
 def features_of(store: FeatureStore, document: Document) -> list[Features]:
@@ -64,17 +94,32 @@ def features_of(store: FeatureStore, document: Document) -> list[Features]:
 
 
 def predict_from_store(
-    tagger: Tagger, documents: Sequence[Document], store: FeatureStore, languages: Sequence[str]
+    tagger: Tagger,
+    documents: Sequence[Document],
+    store: FeatureStore,
+    languages: Sequence[str],
+    *,
+    n_best: int = 1,
+    probabilities: bool = False,
 ) -> list[Prediction]:
     """Tag documents whose features are cached."""
     found = [features for document in documents for features in features_of(store, document)]
-    return predict(tagger, documents, found, languages)
+    return predict(tagger, documents, found, languages, n_best=n_best, probabilities=probabilities)
 
 
 def predict(
-    tagger: Tagger, documents: Sequence[Document], features: Sequence[Features], languages: Sequence[str]
+    tagger: Tagger,
+    documents: Sequence[Document],
+    features: Sequence[Features],
+    languages: Sequence[str],
+    *,
+    n_best: int = 1,
+    probabilities: bool = False,
 ) -> list[Prediction]:
-    """Tag documents; `features` are those of all their sentences in turn."""
+    """Tag documents; `features` are those of all their sentences in turn.
+
+    With `n_best` above 1 the predictions have readings, with `probabilities` each span carries its own.
+    """
     word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.words else []
-    tagged = iter(tagger.tag(features, word_ids))
+    tagged = iter(tagger.tag(features, word_ids, n_best=n_best, probabilities=probabilities))
     return [to_prediction(d, [next(tagged) for _ in d.sentences], languages) for d in documents]

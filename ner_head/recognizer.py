@@ -10,7 +10,7 @@ import torch
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.segment import SEGMENTATION, segment
-from ner_head.errors import DataError
+from ner_head.errors import DataError, UsageError
 from ner_head.features.encode import encode_documents
 from ner_head.features.encoder import Encoder, find_model
 from ner_head.params import validate
@@ -41,7 +41,7 @@ class Recognizer:
                 f"{SEGMENTATION}; train it again"
             )
         self.languages, self.encoder, self.runtime = manifest.languages, encoder, runtime
-        self.tagger = Tagger(model.head, manifest.tag_set, encoder.device)
+        self.tagger = Tagger(model.head, manifest.tag_set, encoder.device, manifest.temperatures)
 
     @classmethod
     def load(cls, model_directory: Path | str, device: str = "auto", *, encoder: str | None = None) -> Recognizer:
@@ -59,26 +59,33 @@ class Recognizer:
         same = Encoder(folder, device=place, dtype=record.dtype, context=record.context, views=record.views)
         return cls(model, same, runtime)
 
-    def recognize(self, texts: Sequence[str], *, language: str | None = None) -> list[Document]:
+    def recognize(
+        self, texts: Sequence[str], *, language: str | None = None, min_probability: float = 0.0
+    ) -> list[Document]:
         """Find the entities of each text.
 
         Args:
             texts: any text, exact; offsets in the result count its characters.
             language: of all texts, where known; otherwise the classifier guesses each text's.
+            min_probability: leave out spans that are less probable.
         Returns:
-            one document per text, with sentences, spans in characters, and the language.
+            one document per text, with sentences, spans in characters, each with its probability, and the language.
+        Raises:
+            UsageError: `min_probability` is not between 0 and 1.
         """
         known = language or UNKNOWN_LANGUAGE
-        return self.recognize_documents(
-            [Document(id=str(i), text=text, language=known) for i, text in enumerate(texts)]
-        )
+        documents = [Document(id=str(i), text=text, language=known) for i, text in enumerate(texts)]
+        return self.recognize_documents(documents, min_probability=min_probability)
 
-    def recognize_documents(self, documents: Sequence[Document]) -> list[Document]:
+    def recognize_documents(self, documents: Sequence[Document], *, min_probability: float = 0.0) -> list[Document]:
         """The same for documents; those without sentences are segmented."""
+        if not 0 <= min_probability <= 1:
+            raise UsageError(f"the least probability must be between 0 and 1, got {min_probability}")
         whole = [
             document if document.sentences else replace(document, sentences=segment(document.text, document.language))
             for document in documents
         ]
         with torch.inference_mode():
             features = encode_documents(whole, self.encoder, batch_pieces=self.runtime.batch_pieces)
-        return [prediction.document for prediction in predict(self.tagger, whole, features, self.languages)]
+        found = predict(self.tagger, whole, features, self.languages, probabilities=True)
+        return [prediction.at_least(min_probability) for prediction in found]

@@ -16,6 +16,7 @@ from ner_head.features.files import write_whole
 from ner_head.features.store import EncoderRecord
 from ner_head.head.model import Head, HeadParams, build_head
 from ner_head.params import Params
+from ner_head.posterior import Temperatures
 
 VERSION = 1
 
@@ -39,6 +40,7 @@ class ModelManifest(Params):
     encoder: EncoderRecord
     head: HeadParams
     training: TrainingRecord
+    temperatures: Temperatures = Temperatures()
 
     @property
     def tag_set(self) -> TagSet:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,9 +13,10 @@ from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.batches import length_batches, pad_features
 from ner_head.features.shard import Features
-from ner_head.head.crf import Hypothesis
-from ner_head.head.model import Head, Steps
+from ner_head.head.crf import Hypothesis, LinearChainCRF, SpanPattern
+from ner_head.head.model import Head, HeadOutput, Steps
 from ner_head.head.words import Words
+from ner_head.posterior import SpanPatterns, Temperatures, span_probabilities, tempered
 
 BATCH_PIECES = 8192  # one decoding batch, padding included
 
@@ -51,18 +52,41 @@ class Tagged:
         spans: entities, in words.
         hypotheses: the n best paths over the CRF's steps.
         languages: (G,) log-probabilities; empty without a classifier.
+        alternatives: the spans of each hypothesis, where more than one was asked for.
     """
 
     spans: list[Span]
     hypotheses: list[Hypothesis]
     languages: NDArray[np.float32]
+    alternatives: list[list[Span]]
+
+
+@dataclass(frozen=True)
+class OutputBatch:
+    """What the network says of some sentences, before anything is decoded.
+
+    Attributes:
+        members: their places among the sentences given.
+        words_of_pieces: (P,) each.
+        steps: where the tags stand.
+        output: emissions (B, S, T) and language logits (B, G).
+    """
+
+    members: list[int]
+    words_of_pieces: list[NDArray[np.int32]]
+    steps: Steps
+    output: HeadOutput
 
 
 class Tagger:
-    """A head in evaluation mode, with the names of its tags."""
+    """A head in evaluation mode, with the names of its tags and the temperatures of its probabilities."""
 
-    def __init__(self, head: Head, tag_set: TagSet, device: torch.device) -> None:
+    def __init__(
+        self, head: Head, tag_set: TagSet, device: torch.device, temperatures: Temperatures | None = None
+    ) -> None:
         self.head, self.tag_set, self.device = head, tag_set, device
+        self.temperatures = temperatures or Temperatures()
+        self.patterns = SpanPatterns(tag_set)
 
     def spans(self, tags: Sequence[int], word_of_piece: NDArray[np.int32]) -> list[Span]:
         """A path over the steps of a sentence -> word spans."""
@@ -72,36 +96,77 @@ class Tagger:
 
     @torch.inference_mode()
     def tag(
-        self, sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]] = (), *, n_best: int = 1
+        self,
+        sentences: Sequence[Features],
+        word_ids: Sequence[NDArray[np.uint32]] = (),
+        *,
+        n_best: int = 1,
+        probabilities: bool = False,
     ) -> list[Tagged]:
-        """Tag sentences, similar lengths together; results in the order given.
+        """Tag sentences; results in the order given.
 
         Args:
             sentences: their features.
             word_ids: features of their words, where the head has a part for them (`document_word_ids`).
             n_best: so many hypotheses for each.
+            probabilities: whether spans carry theirs.
         """
-        self.head.eval()
-        order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
+        crf = tempered(self.head.crf, self.temperatures.spans)
         results: dict[int, Tagged] = {}
-        for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
-            members = order[run.start : run.stop]
-            chosen, words = [sentences[i] for i in members], [word_ids[i] for i in members if word_ids]
-            for index, tagged in zip(members, self._tag_batch(chosen, words, n_best), strict=True):
-                results[index] = tagged
+        for batch in self.outputs(sentences, word_ids):
+            results |= zip(batch.members, self._decode(batch, crf, n_best, probabilities), strict=True)
         return [results[i] for i in range(len(sentences))]
 
-    def _tag_batch(self, sentences: list[Features], word_ids: list[NDArray[np.uint32]], n_best: int) -> list[Tagged]:
-        batch = pad_features(sentences).to(self.device)
-        steps = pad_steps(sentences, self.tag_set.scheme).to(self.device)
-        words = pad_words(sentences, word_ids).to(self.device) if self.head.words is not None else None
-        output = self.head(batch.hidden, batch.mask, steps, words)
-        paths = self.head.crf.decode(output.emissions, steps.mask, n_best)
-        if output.language_logits is None:
-            languages = np.zeros((len(sentences), 0), dtype=np.float32)
-        else:
-            languages = output.language_logits.float().log_softmax(-1).cpu().numpy()
-        return [
-            Tagged(self.spans(hypotheses[0].tags, sentence.word_of_piece), hypotheses, row)
-            for sentence, hypotheses, row in zip(sentences, paths, languages, strict=True)
-        ]
+    @torch.inference_mode()
+    def outputs(
+        self, sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]] = ()
+    ) -> Iterator[OutputBatch]:
+        """Run the network over sentences, similar lengths together."""
+        self.head.eval()
+        order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
+        for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
+            members = order[run.start : run.stop]
+            chosen = [sentences[i] for i in members]
+            batch = pad_features(chosen).to(self.device)
+            steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
+            words = None
+            if self.head.words is not None:
+                words = pad_words(chosen, [word_ids[i] for i in members]).to(self.device)
+            output = self.head(batch.hidden, batch.mask, steps, words)
+            yield OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)
+
+    def _decode(self, batch: OutputBatch, crf: LinearChainCRF, n_best: int, probabilities: bool) -> list[Tagged]:
+        """Paths, spans and languages of a batch; `crf` is the tempered one."""
+        emissions, mask = batch.output.emissions / self.temperatures.spans, batch.steps.mask
+        paths = crf.decode(emissions, mask, n_best)
+        spans = [self.spans(best[0].tags, words) for best, words in zip(paths, batch.words_of_pieces, strict=True)]
+        if probabilities:
+            spans = self.with_probabilities(spans, batch, crf)
+        languages = np.zeros((len(paths), 0), dtype=np.float32)
+        if batch.output.language_logits is not None:
+            logits = batch.output.language_logits.float() / self.temperatures.languages
+            languages = logits.log_softmax(-1).cpu().numpy()
+        alternatives: list[list[list[Span]]] = [[] for _ in paths]
+        if n_best > 1:
+            rows = zip(paths, batch.words_of_pieces, strict=True)
+            alternatives = [[self.spans(one.tags, words) for one in found] for found, words in rows]
+        return [Tagged(*each) for each in zip(spans, paths, languages, alternatives, strict=True)]
+
+    def with_probabilities(
+        self, spans: Sequence[Sequence[Span]], batch: OutputBatch, crf: LinearChainCRF
+    ) -> list[list[Span]]:
+        """The spans of each sentence of a batch with their probabilities; `crf` is the tempered one."""
+        chances = iter(self.chances(batch, self.patterns_of(spans, batch), crf, self.temperatures.spans))
+        return [[replace(span, probability=next(chances)) for span in found] for found in spans]
+
+    def patterns_of(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> list[list[SpanPattern]]:
+        """The patterns of the spans of each sentence of a batch, span after span."""
+        places = enumerate(zip(spans, batch.words_of_pieces, strict=True))
+        return [self.patterns.of(span, row, words) for row, (found, words) in places for span in found]
+
+    def chances(
+        self, batch: OutputBatch, patterns: Sequence[Sequence[SpanPattern]], crf: LinearChainCRF, temperature: float
+    ) -> list[float]:
+        """The probability of each span that the patterns stand for; `crf` is tempered, the batch is not."""
+        emissions = self.patterns.well_formed(batch.output.emissions, batch.words_of_pieces) / temperature
+        return span_probabilities(crf, emissions, batch.steps.mask, patterns)

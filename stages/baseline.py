@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ner_head.baseline import BaselineParams, train_baseline
 from ner_head.corpus.documents import read_documents, write_documents
-from ner_head.evaluation.report import Metrics, has_scores, metrics, to_json
+from ner_head.evaluation.report import Metrics, digest, has_scores, metrics, to_json
+from ner_head.evaluation.slices import forms
 from ner_head.params import read_params
 from stages import PARAMS, PREPARED, REPORTS, run
 
@@ -21,14 +22,15 @@ def main() -> None:
     train = list(read_documents(PREPARED / "train.jsonl"))
     print(f"{len(train)} train documents, at most {params.iterations} iterations", file=sys.stderr)
     baseline = train_baseline(train, MODEL, params)
-    scores: dict[str, Metrics] = {}
+    scores, seen = dict[str, Metrics](), forms(train)
     for split in ("dev", "test"):
         gold = list(read_documents(PREPARED / f"{split}.jsonl"))
         predicted = [baseline.predict(document) for document in gold]
         write_documents(OUTPUT / "predictions" / f"{split}.jsonl", predicted)
         if has_scores(split, gold):
-            scores[split] = metrics(gold, predicted)
-    (OUTPUT / "metrics.json").write_text(to_json(scores), encoding="utf-8")
+            scores[split] = metrics(gold, predicted, seen)
+    (OUTPUT / "details.json").write_text(to_json(scores), encoding="utf-8")
+    (OUTPUT / "metrics.json").write_text(digest(scores), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,68 +1,103 @@
-"""models/head on dev, and on test -> reports: scores, tables beside the baseline's, predictions."""
+"""models/head on dev, and on test -> reports: scores, tables beside the baseline's, predictions, plots."""
 
 from __future__ import annotations
 
-import csv
+from functools import partial
 from pathlib import Path
 
 from ner_head.corpus.documents import Document, read_documents, write_documents
 from ner_head.errors import DataError
 from ner_head.evaluation.bsnlp_documents import write_predictions
-from ner_head.evaluation.report import Metrics, from_json, has_scores, language_hits, metrics, table, to_json
+from ner_head.evaluation.calibration import Confidence
+from ner_head.evaluation.nbest_files import write_nbest
+from ner_head.evaluation.readings import to_nbest
+from ner_head.evaluation.report import Metrics, digest, from_json, has_scores, head_metrics, to_json
+from ner_head.evaluation.slices import forms, gain
 from ner_head.evaluation.spans import confusion
+from ner_head.evaluation.tables import tables
 from ner_head.features.store import FeatureStore
 from ner_head.params import read_params
 from ner_head.predictions import Prediction, predict_from_store
 from ner_head.runtime import RuntimeParams
 from ner_head.saved_model import SavedModel
 from ner_head.tagger import Tagger
-from stages import PARAMS, PREPARED, REPORTS, run
+from stages import PARAMS, PREPARED, REPORTS, run, write_csv
+
+BASELINE = REPORTS / "baseline"
+N_BEST = 11  # as the paper
 
 
 def main() -> None:
     """Predict and score both splits; test without gold (a blind topic) is predicted only."""
     device = read_params(PARAMS, "runtime", RuntimeParams).start()
     model = SavedModel.load(Path("models/head"), device=device)
-    tagger = Tagger(model.head, model.manifest.tag_set, device)
-    store = FeatureStore.open(Path("data/features"))
-    baseline, scores = read_baseline(), dict[str, Metrics]()
-    tables, found = [], list[Document]()
+    manifest, store = model.manifest, FeatureStore.open(Path("data/features"))
+    tagger = Tagger(model.head, manifest.tag_set, device, manifest.temperatures)
+    untempered = Tagger(model.head, manifest.tag_set, device)
+    seen, baseline = forms(read_documents(PREPARED / "train.jsonl")), read_baseline()
+    predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
+    scores, found = dict[str, Metrics](), list[Document]()
     for split in ("dev", "test"):
         gold = list(read_documents(PREPARED / f"{split}.jsonl"))
-        predictions = predict_from_store(tagger, gold, store, model.manifest.languages)
-        write_documents(REPORTS / "predictions" / f"{split}.jsonl", (p.document for p in predictions))
-        found += (p.document for p in predictions)
+        predictions = predict(tagger, gold, n_best=N_BEST)
+        documents = [prediction.document for prediction in predictions]
+        write(split, predictions)
+        found += documents
+        if not has_scores(split, gold):
+            continue
+        raw = predict(untempered, gold)
+        scores[split] = head_metrics(gold, predictions, raw, manifest.temperatures, seen)
+        scores[split]["gain"] = gain(gold, documents, predicted_by_baseline(split, gold))
         if split == "dev":
-            write_confusion(gold, predictions)
-        if has_scores(split, gold):
-            scores[split] = score(gold, predictions)
-            tables.append(table(f"{split}, strict spans", {"head": scores[split], "baseline": baseline[split]}))
+            write_plots(gold, predictions, raw)
+            write_csv(REPORTS / "oracle.csv", ["n", "f1"], list(scores[split]["oracle"].items()))
     write_predictions(REPORTS / "bsnlp", found)
-    (REPORTS / "metrics.json").write_text(to_json(scores), encoding="utf-8")
-    (REPORTS / "results.md").write_text("\n".join(tables), encoding="utf-8")
+    (REPORTS / "details.json").write_text(to_json(scores), encoding="utf-8")
+    (REPORTS / "metrics.json").write_text(digest(scores), encoding="utf-8")
+    shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
+    (REPORTS / "results.md").write_text("\n".join(shown), encoding="utf-8")
 
 
 def read_baseline() -> dict[str, Metrics]:
-    """What stage `baseline` wrote, by split."""
-    path = REPORTS / "baseline/metrics.json"
+    """What stage `baseline` scored, by split."""
+    path = BASELINE / "details.json"
     try:
         return from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; run `dvc repro baseline`") from None
 
 
-def score(gold: list[Document], predictions: list[Prediction]) -> Metrics:
-    """The metrics of one split."""
-    hits = language_hits(gold, [prediction.sentence_languages for prediction in predictions])
-    return metrics(gold, [prediction.document for prediction in predictions], hits)
+def predicted_by_baseline(split: str, gold: list[Document]) -> list[Document]:
+    """What stage `baseline` found in the same documents."""
+    path = BASELINE / "predictions" / f"{split}.jsonl"
+    found = list(read_documents(path))
+    if [document.key for document in found] != [document.key for document in gold]:
+        raise DataError(f"{path}: other documents than {PREPARED / f'{split}.jsonl'}; run `dvc repro baseline`")
+    return found
 
 
-def write_confusion(gold: list[Document], predictions: list[Prediction]) -> None:
-    """Pairs of labels for the confusion plot."""
-    with (REPORTS / "confusion.csv").open("w", encoding="utf-8", newline="") as handle:
-        rows = csv.writer(handle, lineterminator="\n")
-        rows.writerow(["gold", "predicted"])
-        rows.writerows(confusion(gold, [prediction.document for prediction in predictions]))
+def write(split: str, predictions: list[Prediction]) -> None:
+    """Predicted documents, and the n best readings of their sentences."""
+    write_documents(REPORTS / "predictions" / f"{split}.jsonl", (p.document for p in predictions))
+    write_nbest(
+        REPORTS / "nbest" / f"{split}.txt", (best for p in predictions for best in to_nbest(p.document, p.readings))
+    )
+
+
+def write_plots(gold: list[Document], predictions: list[Prediction], raw: list[Prediction]) -> None:
+    """Confusion of types, reliability without and with temperatures, precision and recall by threshold."""
+    found = [prediction.document for prediction in predictions]
+    write_csv(REPORTS / "confusion.csv", ["gold", "predicted"], confusion(gold, found))
+    whens = (("without", raw), ("with", predictions))
+    spans = [(when, Confidence.of_spans(gold, [p.document for p in each])) for when, each in whens]
+    guesses = [(when, Confidence.of_languages(gold, [p.sentence_languages for p in each])) for when, each in whens]
+    for what, pairs in (("spans", spans), ("languages", guesses)):
+        bins = [[when, b.confidence, b.accuracy, b.count] for when, confidence in pairs for b in confidence.bins()]
+        write_csv(REPORTS / f"reliability_{what}.csv", ["temperature", "probability", "right", "count"], bins)
+    total = sum(len(document.spans) for document in gold)
+    sweep = [(k, counts.scores()) for k, counts in spans[1][1].sweep(total) if counts.predicted]
+    header = ["precision", "recall", "f1", "predicted"]
+    write_csv(REPORTS / "thresholds.csv", ["threshold", *header], [[k, *(s[c] for c in header)] for k, s in sweep])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ LAYERS = [
     {"corpus"},
     {"runtime", "features"},
     {"head"},
-    {"tagger", "predictions", "saved_model", "baseline"},
+    {"posterior", "tagger", "predictions", "saved_model", "baseline"},
     {"evaluation"},
     {"training", "recognizer"},
     {"cli_features"},

@@ -91,6 +91,7 @@ def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
         subprocess.run(command, cwd=folder, check=True, env=environment())
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     return folder
 
 
@@ -124,12 +125,12 @@ def set_params(project: Path, changes: dict[str, object]) -> str:
 
 
 def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
-    assert reproduce(project) == ["prepare", "extract", "train", "baseline", "evaluate"]
+    assert reproduce(project) == ["prepare", "extract", "train", "baseline", "evaluate", "errors"]
     metrics = json.loads((project / "reports/metrics.json").read_text(encoding="utf-8"))
-    assert set(metrics) == {"strict", "bsnlp_strict", "word", "language"}
+    assert set(metrics) == {"strict", "bsnlp_strict", "word", "language", "gain", "calibration", "oracle"}
     assert {"precision", "recall", "f1"} <= set(metrics["strict"]["micro"])
     results = (project / "reports/results.md").read_text(encoding="utf-8")
-    assert "| head precision | recall | F1 | baseline precision |" in results
+    assert "| head precision | recall | F1 (95 %) | baseline precision |" in results
     task = score_directories(project / "data/sample/annotated", project / "reports/bsnlp")
     assert metrics["bsnlp_strict"]["all"] == task["strict"]["all"]
     assert reproduce(project) == []
@@ -138,7 +139,7 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     assert reproduce(project) == []
 
     set_params(project, {"head.lstm.hidden": 16})
-    assert reproduce(project) == ["train", "evaluate"]
+    assert reproduce(project) == ["train", "evaluate", "errors"]
 
     set_params(project, {"baseline.iterations": 1})
     ran = reproduce(project)
@@ -161,7 +162,13 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     subprocess.run(
         ["dvc", "plots", "show", "-o", "plots"], cwd=project, env=environment(), check=True, capture_output=True
     )
-    assert "Learning curve" in (project / "plots/index.html").read_text(encoding="utf-8")
+    shown = (project / "plots/index.html").read_text(encoding="utf-8")
+    titles = ["Learning curve", "Weight of each encoder layer", "Gold against predicted types", "Precision against"]
+    assert [title for title in [*titles, "Are predicted spans as often right"] if title not in shown] == []
+    page = (project / "reports/errors.html").read_text(encoding="utf-8")
+    assert "satellite_cs_01" in page
+    (project / "ner_head/evaluation/page/page.css").write_text("", encoding="utf-8")
+    assert reproduce(project) == ["errors"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import ner_head
 from ner_head import cli
 from ner_head.corpus.documents import Document, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
-from ner_head.errors import DataError
+from ner_head.errors import DataError, UsageError
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import HeadParams, LstmParams
 from ner_head.predictions import predict_from_store
@@ -117,10 +117,49 @@ def test_predict_writes_a_json_line_per_text(
     assert code == 0
     assert first["text"] == text
     assert first["language"] == "cs"
-    assert first["spans"][0] == {"start": 0, "end": 13, "label": "PER", "text": "Jana Nováková"}
+    shown = dict(first["spans"][0])
+    assert 0 < shown.pop("probability") <= 1
+    assert shown == {"start": 0, "end": 13, "label": "PER", "text": "Jana Nováková"}
     assert second["id"] == str(file)
     assert second["text"] == file.read_bytes().decode()
     assert all(second["text"][s["start"] : s["end"]] == s["text"] for s in second["spans"])
+
+
+def test_less_probable_spans_are_left_out_on_demand(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, documents: list[Document]
+) -> None:
+    texts = [text for document in documents for text in ("--text", document.text)]
+
+    def probabilities(*options: str) -> list[float]:
+        code, out, _ = run("predict", *texts, "--model", str(model), *options, capsys=capsys, monkeypatch=monkeypatch)
+        assert code == 0
+        return [span["probability"] for line in out.splitlines() for span in json.loads(line)["spans"]]
+
+    everything = probabilities()
+    middle = sorted(everything)[len(everything) // 2]
+    assert probabilities("--min-probability", "0") == everything
+    assert probabilities("--min-probability", str(middle - 1e-4)) == [p for p in everything if p > middle - 1e-4]
+    assert len(probabilities("--min-probability", "1")) < len(everything)
+
+
+def test_the_models_temperatures_are_used(model: Path, tmp_path: Path, documents: list[Document]) -> None:
+    warm = tmp_path / "warm"
+    shutil.copytree(model, warm)
+    manifest = json.loads((warm / "manifest.json").read_text())
+    assert manifest["temperatures"] == {"spans": 1.0, "languages": 1.0}
+    (warm / "manifest.json").write_text(json.dumps({**manifest, "temperatures": {"spans": 4.0, "languages": 1.0}}))
+    texts = [document.text for document in documents]
+    one, other = (Recognizer.load(folder, device="cpu").recognize(texts) for folder in (model, warm))
+    assert [document.spans for document in one] == [document.spans for document in other]
+    pairs = [
+        (a.probability, b.probability)
+        for before, after in zip(one, other, strict=True)
+        for a, b in zip(before.spans, after.spans, strict=True)
+    ]
+    assert pairs
+    assert all(cold > hot > 0 for cold, hot in pairs)
+    with pytest.raises(UsageError, match="the least probability must be between 0 and 1, got 2"):
+        Recognizer.load(model, device="cpu").recognize(texts, min_probability=2)
 
 
 def test_predict_reads_standard_input(model: Path) -> None:
@@ -143,6 +182,11 @@ def test_wrong_input_is_one_line_and_an_exit_code(
         (["predict", "--text", "x", "--model", str(tmp_path)], 3, "train one with `dvc repro`"),
         (["predict", "--text", "x", "--model", str(model), "--device", "cuda"], 2, "no cuda device"),
         (["predict", "--text", "x", "--model", str(model), "--device", "tpu"], 2, "runtime.device"),
+        (
+            ["predict", "--text", "x", "--min-probability", "1.5"],
+            2,
+            "--min-probability: must be between 0 and 1, got 1.5",
+        ),
         (["embed", str(tmp_path / "out"), "--text", "x", "--encoder", "no/such/folder/x"], 2, "no folder"),
     ]
     if torch.cuda.is_available():

@@ -9,6 +9,7 @@ import torch
 from ner_head.errors import DataError
 from ner_head.features.store import EncoderRecord
 from ner_head.head.model import HeadParams
+from ner_head.posterior import Temperatures
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 
 CPU = torch.device("cpu")
@@ -39,6 +40,17 @@ def test_what_is_saved_is_loaded(saved: Path) -> None:
     assert {path.name for path in saved.iterdir()} == {"model.safetensors", "manifest.json"}
 
 
+def test_temperatures_are_kept_and_a_model_without_them_has_none(saved: Path) -> None:
+    path = saved / "manifest.json"
+    warm = MANIFEST.model_copy(update={"temperatures": Temperatures(spans=1.5, languages=0.5)})
+    SavedModel(warm, new_head(MANIFEST)).save(saved)
+    assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures(spans=1.5, languages=0.5)
+    content = json.loads(path.read_text())
+    del content["temperatures"]  # as models were before
+    path.write_text(json.dumps(content))
+    assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures()
+
+
 def test_an_absent_model_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"manifest\.json: No such file or directory; train one with `dvc repro`"):
         SavedModel.load(tmp_path, device=CPU)
@@ -61,6 +73,7 @@ def test_damaged_weights_are_one_clear_line(saved: Path) -> None:
     [
         ("version", 2, "a model of version 2; this ner-head reads 1"),
         ("labels", ["LOC"], "weights and manifest do not fit"),
+        ("temperatures", {"spans": 0.0}, r"manifest\.json: temperatures\.spans: Input should be greater than 0"),
         ("surprise", 1, r"manifest\.json: surprise: Extra inputs are not permitted"),
     ],
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ner_head.errors import DataError
 
@@ -15,11 +15,22 @@ UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """An entity [start, end): in words inside a sentence, in characters everywhere else."""
+    """An entity [start, end): in words inside a sentence, in characters everywhere else.
+
+    A predicted one carries its `probability`; two spans are equal whatever theirs.
+    """
 
     start: int
     end: int
     label: str
+    probability: float | None = field(default=None, compare=False)
+
+
+class Reading(NamedTuple):
+    """One of the n best readings of a sentence: its spans, in characters of the document, and its probability."""
+
+    probability: float
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
 
 def character_span(sentence: Sentence, span: Span) -> Span:
     """A word span as the characters that it covers in the document."""
-    return Span(sentence.words[span.start].start, sentence.words[span.end - 1].end, span.label)
+    return replace(span, start=sentence.words[span.start].start, end=sentence.words[span.end - 1].end)
 
 
 def to_json(document: Document) -> dict[str, Any]:
@@ -108,8 +119,14 @@ def to_json(document: Document) -> dict[str, Any]:
         "language": document.language,
         "text": document.text,
         "sentences": [[[word.start, word.end] for word in sentence.words] for sentence in document.sentences],
-        "spans": [[span.start, span.end, span.label] for span in document.spans],
+        "spans": [_fields(span) for span in document.spans],
     }
+
+
+def _fields(span: Span) -> list[int | str | float]:
+    """[start, end, label], and the probability of one that has it."""
+    known = [] if span.probability is None else [span.probability]
+    return [span.start, span.end, span.label, *known]
 
 
 def from_json(record: dict[str, Any]) -> Document:
@@ -129,7 +146,9 @@ def from_json(record: dict[str, Any]) -> Document:
         Sentence(tuple(Word(text[start:end], *checked(start, end)) for start, end in words))
         for words in record.get("sentences", [])
     )
-    spans = tuple(sorted(Span(*checked(start, end), label) for start, end, label in record.get("spans", [])))
+    spans = tuple(sorted(Span(*checked(start, end), *rest) for start, end, *rest in record.get("spans", [])))
+    if wrong := [s.probability for s in spans if s.probability is not None and not 0 <= s.probability <= 1]:
+        raise ValueError(f"probability {wrong[0]} is not between 0 and 1")
     return Document(
         id=record["id"],
         text=text,

@@ -1,16 +1,21 @@
-"""The scores of a run, as `reports/metrics.json` and as a table for people."""
+"""The scores of a run, as `reports/details.json` and, in short, `reports/metrics.json`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
-from ner_head.evaluation.bsnlp_counts import ALL
 from ner_head.evaluation.bsnlp_documents import strict_form_scores
-from ner_head.evaluation.spans import Counts, Scores, StrictScores, strict_scores, word_macro_f1
+from ner_head.evaluation.calibration import Confidence
+from ner_head.evaluation.readings import oracle
+from ner_head.evaluation.schemas import SchemaScores, breakdown
+from ner_head.evaluation.slices import Form, StrictScores, strict_scores
+from ner_head.evaluation.spans import Scores, word_macro_f1
+from ner_head.posterior import Temperatures
+from ner_head.predictions import Prediction
 
 
 @dataclass(frozen=True)
@@ -27,26 +32,39 @@ class LanguageHits:
 
 
 class Metrics(TypedDict):
-    """The scores of one split; `language` only where the tagger guesses languages."""
+    """The scores of one split; those behind `word` only where the tagger has what it takes.
+
+    `gain` is the F1 above the baseline's, `calibration` the ECE of spans and languages with and without the
+    temperatures, `oracle` the F1 of a perfect choice among so many readings.
+    """
 
     strict: StrictScores
+    schemas: SchemaScores
     bsnlp_strict: dict[str, Scores]
     word: Scores
     language: NotRequired[Scores]
+    gain: NotRequired[Scores]
+    calibration: NotRequired[dict[str, Scores]]
+    oracle: NotRequired[Scores]
 
 
 def metrics(
-    gold: Sequence[Document], predicted: Sequence[Document], languages: LanguageHits = LanguageHits(0, 0)
+    gold: Sequence[Document],
+    predicted: Sequence[Document],
+    seen: Collection[Form] = frozenset(),
+    languages: LanguageHits = LanguageHits(0, 0),
 ) -> Metrics:
-    """All scores of a split.
+    """The scores that every tagger has.
 
     Args:
         gold: annotated documents.
         predicted: the same documents with predicted spans.
+        seen: the forms of the train split.
         languages: how often the classifier was right, over sentences of known language.
     """
     scores: Metrics = {
-        "strict": strict_scores(gold, predicted),
+        "strict": strict_scores(gold, predicted, seen),
+        "schemas": breakdown(gold, predicted),
         "bsnlp_strict": strict_form_scores(gold, predicted),
         "word": {"macro_f1": word_macro_f1(gold, predicted)},
     }
@@ -55,13 +73,54 @@ def metrics(
     return scores
 
 
+def head_metrics(
+    gold: Sequence[Document],
+    predictions: Sequence[Prediction],
+    untempered: Sequence[Prediction],
+    temperatures: Temperatures,
+    seen: Collection[Form],
+) -> Metrics:
+    """The scores of a tagger that has probabilities and readings.
+
+    Args:
+        gold: annotated documents.
+        predictions: what was found, with readings.
+        untempered: the same without temperatures.
+        temperatures: those of `predictions`.
+        seen: the forms of the train split.
+    """
+    documents, guesses = [p.document for p in predictions], [p.sentence_languages for p in predictions]
+    raw, raw_guesses = [p.document for p in untempered], [p.sentence_languages for p in untempered]
+    hits = language_hits(gold, [[guess.language for guess in row] for row in guesses])
+    calibration = {
+        "spans": {
+            "temperature": temperatures.spans,
+            "ece_before": Confidence.of_spans(gold, raw).error,
+            "ece": Confidence.of_spans(gold, documents).error,
+        }
+    }
+    if hits.total:
+        calibration["languages"] = {
+            "temperature": temperatures.languages,
+            "ece_before": Confidence.of_languages(gold, raw_guesses).error,
+            "ece": Confidence.of_languages(gold, guesses).error,
+        }
+    readings = [p.readings for p in predictions]
+    most = max((len(each) for rows in readings for each in rows), default=1)
+    return {
+        **metrics(gold, documents, seen, hits),
+        "calibration": calibration,
+        "oracle": {str(n): oracle(gold, readings, n).scores()["f1"] for n in range(1, most + 1)},
+    }
+
+
 def has_scores(split: str, gold: Sequence[Document]) -> bool:
     """Dev always has; another split where it has gold: a blind topic is predicted only."""
     return split == "dev" or any(document.spans for document in gold)
 
 
 def to_json(scores: Mapping[str, Metrics]) -> str:
-    """`metrics.json`: the scores of dev, and beside them those of other splits under their names."""
+    """`details.json`: the scores of dev, and beside them those of other splits under their names."""
     others = {split: found for split, found in scores.items() if split != "dev"}
     return json.dumps({**scores["dev"], **others}, indent=2) + "\n"
 
@@ -73,6 +132,28 @@ def from_json(text: str) -> dict[str, Metrics]:
     return {"dev": content, **others}
 
 
+def digest(scores: Mapping[str, Metrics]) -> str:
+    """`metrics.json`: the same without what would make `dvc metrics diff` a page of a thousand lines.
+
+    Left out are the schemas, and the intervals of single types, languages, topics and kinds of forms.
+    """
+    short = {split: {**found, "strict": _without_intervals(found["strict"])} for split, found in scores.items()}
+    for found in short.values():
+        del found["schemas"]
+    return json.dumps({**short.pop("dev"), **short}, indent=2) + "\n"
+
+
+def _without_intervals(strict: StrictScores) -> dict[str, object]:
+    short: dict[str, object] = dict(strict)
+    for kind in ("per_type", "per_language", "per_topic", "per_form"):
+        slices: dict[str, Scores] = strict[kind]
+        short[kind] = {
+            name: {measure: value for measure, value in scores.items() if measure not in ("f1_low", "f1_high")}
+            for name, scores in slices.items()
+        }
+    return short
+
+
 def language_hits(gold: Sequence[Document], guesses: Sequence[Sequence[str]]) -> LanguageHits:
     """Count sentences whose language was guessed; `guesses` has one list per document, empty without classifier."""
     pairs = [
@@ -82,41 +163,3 @@ def language_hits(gold: Sequence[Document], guesses: Sequence[Sequence[str]]) ->
         if document.language != UNKNOWN_LANGUAGE
     ]
     return LanguageHits(sum(a == b for a, b in pairs), len(pairs))
-
-
-def table(name: str, taggers: Mapping[str, Metrics]) -> str:
-    """A Markdown table of strict span scores, taggers side by side, and below it a line of other scores for each.
-
-    Args:
-        name: what was scored.
-        taggers: scores of the same documents, by the tagger's name.
-    """
-    columns = "".join(f" {tagger} precision | recall | F1 |" for tagger in taggers)
-    lines = [f"| {name} | gold spans |{columns}", "|---|---|" + "---|---|---|" * len(taggers)]
-    found = [rows(scores["strict"]) for scores in taggers.values()]
-    for place in sorted(set().union(*found)):
-        cells = [scores.get(place, Counts().scores()) for scores in found]
-        gold = max(cell["gold"] for cell in cells)
-        numbers = "".join(f" {c['precision']:.3f} | {c['recall']:.3f} | {c['f1']:.3f} |" for c in cells)
-        lines.append(f"| {place[1]} | {gold} |{numbers}")
-    return "\n".join([*lines, "", *(f"- {tagger}: {below(scores)}" for tagger, scores in taggers.items())]) + "\n"
-
-
-def rows(strict: StrictScores) -> dict[tuple[int, str], Scores]:
-    """All, then types, then languages; by place in the table and name."""
-    types = {(1, label): scores for label, scores in strict["per_type"].items()}
-    languages = {(2, language): scores for language, scores in strict["per_language"].items()}
-    return {(0, "**all (micro)**"): strict["micro"], **types, **languages}
-
-
-def below(scores: Metrics) -> str:
-    """The scores that are no rows of the table."""
-    line = (
-        f"macro F1 over types {scores['strict']['macro']['f1']:.3f}; "
-        f"strict F1 of the BSNLP task (forms, not positions) {scores['bsnlp_strict'][ALL]['f1']:.3f}; "
-        f"word-level macro F1 (with O) {scores['word']['macro_f1']:.3f}"
-    )
-    if "language" in scores:
-        hits = scores["language"]
-        line += f"; language accuracy {hits['accuracy']:.3f} over {hits['sentences']} sentences"
-    return line

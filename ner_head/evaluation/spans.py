@@ -1,12 +1,11 @@
-"""Strict span scores (exact offsets and type), word-level scores and the confusion of types."""
+"""Strict counts of spans (exact offsets and type), word-level scores and the confusion of types."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.tagging import OUTSIDE
@@ -46,32 +45,6 @@ def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> dict[str, 
             sum(s.label == label for s in wanted),
         )
         for label in labels
-    }
-
-
-class StrictScores(TypedDict):
-    """Scores of one comparison; `macro` holds F1 alone."""
-
-    micro: Scores
-    macro: Scores
-    per_type: dict[str, Scores]
-    per_language: dict[str, Scores]
-
-
-def strict_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> StrictScores:
-    """Micro and macro (over the labels of the gold) scores, per type and per language of the gold."""
-    per_type: dict[str, Counts] = defaultdict(Counts)
-    per_language: dict[str, Counts] = defaultdict(Counts)
-    for wanted, found in zip(gold, predicted, strict=True):
-        for label, counts in strict_counts(wanted.spans, found.spans).items():
-            per_type[label] += counts
-            per_language[wanted.language] += counts
-    in_gold = [per_type[label].scores()["f1"] for label in sorted(per_type) if per_type[label].gold]
-    return {
-        "micro": sum(per_type.values(), Counts()).scores(),
-        "macro": {"f1": sum(in_gold) / len(in_gold) if in_gold else 0.0},
-        "per_type": {label: per_type[label].scores() for label in sorted(per_type)},
-        "per_language": {language: per_language[language].scores() for language in sorted(per_language)},
     }
 
 

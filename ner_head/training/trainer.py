@@ -40,6 +40,10 @@ class TrainingParams(Params):
     patience: int = Field(default=0, ge=0)
     """Stop after so many epochs without a better dev F1; 0 = never."""
     seed: int = Field(default=0, ge=0)
+    held_out: float = Field(default=0.1, ge=0, le=0.5)
+    """Share of train that a second head is trained without, to fit the temperatures on; 0 = none, no second head."""
+    new_forms: float = Field(default=0.7, ge=0, le=1)
+    """Share of names that train does not have, where the model will be used: temperatures are fitted for that."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,9 @@ class Trainer:
         dev: Sequence[Document],
         store: FeatureStore,
         on_epoch: Callable[[Epoch], None] = lambda _: None,
+        last: int = 0,
     ) -> Trained:
-        """Train for all epochs, or until patience ends.
+        """Train for all epochs, or until patience ends, or epoch `last`, if not 0.
 
         Raises:
             DataError: there is nothing to train on, or the store lacks features.
@@ -97,7 +102,7 @@ class Trainer:
         best, state = None, self.head.state_dict()
         with torch.random.fork_rng():
             torch.manual_seed(self.params.seed)  # dropout
-            for number in range(1, self.params.epochs + 1):
+            for number in range(1, (last or self.params.epochs) + 1):
                 start = time.perf_counter()
                 plan = shuffled_batches(lengths, self.params.batch_size, seed=self.params.seed * 10_007 + number)
                 loss = self._epoch([[train[i] for i in batch] for batch in plan], store.for_epoch(number), schedule)

@@ -67,6 +67,19 @@ def test_keys_tell_equal_ids_of_two_topics_apart() -> None:
     assert sentence_id(document.key, 3) == "brexit/pl/pl-1#3"
 
 
+def test_a_span_keeps_its_probability_and_equals_one_without() -> None:
+    sure, unsure = Span(0, 3, "PER", 0.9), Span(0, 3, "PER")
+    assert sure == unsure
+    assert len({sure, unsure}) == 1
+    document = Document("1", "abc", spans=(sure,))
+    (found,) = from_json(json.loads(json.dumps(to_json(document)))).spans
+    assert found.probability == 0.9
+    assert to_json(Document("1", "abc", spans=(unsure,)))["spans"] == [[0, 3, "PER"]]
+    assert character_span(SENTENCE, Span(1, 3, "LOC", 0.5)).probability == 0.5
+    with pytest.raises(ValueError, match=r"probability 1\.5 is not between 0 and 1"):
+        from_json({"id": "1", "text": "abc", "spans": [[0, 3, "PER", 1.5]]})
+
+
 @pytest.mark.parametrize("offsets", [[0, 4], [-1, 1], [2, 2], [2, 1]])
 def test_offsets_outside_the_text_or_empty_are_refused(offsets: list[int]) -> None:
     with pytest.raises(ValueError, match=r"outside the text \(0\.\.3\) or empty"):

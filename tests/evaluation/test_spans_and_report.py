@@ -3,32 +3,31 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from ner_head.corpus.documents import Document, Span
+import pytest
+
+from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.corpus.segment import segment
 from ner_head.evaluation.report import (
     LanguageHits,
+    Metrics,
+    digest,
     from_json,
     has_scores,
+    head_metrics,
     language_hits,
     metrics,
-    table,
     to_json,
 )
-from ner_head.evaluation.spans import confusion, strict_scores, word_labels, word_macro_f1
+from ner_head.evaluation.slices import forms, strict_scores
+from ner_head.evaluation.spans import confusion, word_labels, word_macro_f1
+from ner_head.evaluation.tables import strict_table, tables
+from ner_head.posterior import Temperatures
+from ner_head.predictions import Guess, Prediction
 
 TEXT = "Jana Malá řídí firmu Orel v Praze."
 SPANS = (Span(0, 9, "PER"), Span(21, 25, "ORG"), Span(28, 33, "LOC"))
 GOLD = Document("1", TEXT, "cs", "t", segment(TEXT, "cs"), SPANS)
 FOUND = replace(GOLD, spans=(Span(0, 4, "PER"), Span(21, 25, "PRO"), Span(28, 33, "LOC"), Span(10, 14, "LOC")))
-
-
-def test_only_exact_offsets_with_the_right_type_count() -> None:
-    scores = strict_scores([GOLD], [FOUND])
-    assert scores["micro"] == {"precision": 1 / 4, "recall": 1 / 3, "f1": 2 / 7, "gold": 3, "predicted": 4}
-    assert scores["per_type"]["LOC"] == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "gold": 1, "predicted": 2}
-    assert scores["per_type"]["PRO"]["f1"] == 0.0
-    assert scores["macro"]["f1"] == (2 / 3 + 0 + 0) / 3  # PRO is in no gold
-    assert scores["per_language"]["cs"] == scores["micro"]
 
 
 def test_counts_add_up_over_documents() -> None:
@@ -74,27 +73,80 @@ def test_language_is_counted_where_it_is_known() -> None:
 
 
 def test_the_table_names_every_type_and_language_and_tagger() -> None:
-    head, baseline = metrics([GOLD], [FOUND], LanguageHits(9, 10)), metrics([GOLD], [GOLD])
-    lines = table("dev", {"head": head, "baseline": baseline}).splitlines()
-    assert lines[0] == "| dev | gold spans | head precision | recall | F1 | baseline precision | recall | F1 |"
+    head, baseline = metrics([GOLD], [FOUND], frozenset(), LanguageHits(9, 10)), metrics([GOLD], [GOLD])
+    head["gain"] = {"f1": -0.7143, "f1_low": -0.8, "f1_high": 0.01}
+    lines = strict_table("dev", {"head": head, "baseline": baseline}).splitlines()
+    assert lines[0] == (
+        "| dev | gold spans | head precision | recall | F1 (95 %) | baseline precision | recall | F1 (95 %) |"
+    )
     assert lines[1].count("---|") == lines[0].count("|") - 1
-    assert lines[2] == "| **all (micro)** | 3 | 0.250 | 0.333 | 0.286 | 1.000 | 1.000 | 1.000 |"
-    assert [line.split()[1] for line in lines[3:8]] == ["LOC", "ORG", "PER", "PRO", "cs"]
-    assert lines[6] == "| PRO | 0 | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |"  # the baseline has no such row
-    assert lines[9].startswith("- head: macro F1 over types 0.222; ")
-    assert lines[9].endswith("; language accuracy 0.900 over 10 sentences")
-    assert "; strict F1 of the BSNLP task (forms, not positions) 0.286; " in lines[9]
-    assert lines[10].startswith("- baseline: macro F1 over types 1.000; ")
-    assert lines[10].endswith("; word-level macro F1 (with O) 1.000")
+    assert lines[2] == (
+        "| **all (micro)** | 3 | 0.250 | 0.333 | 0.286 (0.286–0.286) | 1.000 | 1.000 | 1.000 (1.000–1.000) |"
+    )
+    assert [line.split()[1] for line in lines[3:9]] == ["LOC", "ORG", "PER", "PRO", "cs", "unseen"]
+    assert lines[6].startswith("| PRO | 0 | 0.000 | 0.000 | 0.000 (0.000–0.000) | 0.000 |")  # not the baseline's
+    assert lines[10].startswith("- head: macro F1 over types 0.222 (0.222–0.222); ")
+    assert lines[10].endswith("; language accuracy 0.900 over 10 sentences")
+    assert "; strict F1 of the BSNLP task (forms, not positions) 0.286; " in lines[10]
+    assert lines[11].startswith("- baseline: macro F1 over types 1.000")
+    assert lines[11].endswith("; word-level macro F1 (with O) 1.000")
+    assert lines[12] == "- head above baseline: -0.714 F1 (95 %: -0.800 to +0.010)"
+
+
+def test_topics_are_rows_where_there_are_several() -> None:
+    both = metrics([GOLD, replace(GOLD, topic="sport")], [FOUND, FOUND])
+    assert "| t | 3 |" in strict_table("dev", {"head": both})
+    assert "| t | 3 |" not in strict_table("dev", {"head": metrics([GOLD], [FOUND])})
+
+
+def full() -> Metrics:
+    """The metrics of a head that found FOUND, second choice GOLD, with temperatures."""
+
+    def prediction(chance: float, guess: float) -> Prediction:
+        spans = tuple(replace(span, probability=chance) for span in FOUND.spans)
+        readings = [[Reading(0.6, spans), Reading(0.4, SPANS)]]
+        return Prediction(replace(FOUND, spans=spans), [Guess("cs", guess)], readings)
+
+    temperatures = Temperatures(spans=1.5, languages=2.0)
+    return head_metrics([GOLD], [prediction(0.25, 0.9)], [prediction(0.75, 0.99)], temperatures, forms([GOLD]))
+
+
+def test_a_head_has_calibration_and_oracle_scores_too() -> None:
+    found = full()
+    assert found["calibration"]["spans"] == {"temperature": 1.5, "ece_before": 0.5, "ece": 0.0}
+    assert found["calibration"]["languages"] == {
+        "temperature": 2.0,
+        "ece_before": pytest.approx(0.01),
+        "ece": pytest.approx(0.1),
+    }
+    assert found["oracle"] == {"1": 2 / 7, "2": 1.0}
+    assert found["strict"]["per_form"]["seen"]["recall"] == 1 / 3
+    shown = tables("dev", {"head": found, "baseline": metrics([GOLD], [GOLD])})
+    assert "| probabilities of spans | 1.500 | 0.5000 | 0.0000 |" in shown
+    assert "| F1 of the best choice | 0.286 | 1.000 |" in shown
+    assert "| partial | 0.625 | 0.833 | 0.714 | 2 | 0 | 1 | 0 | 1 | " in shown
+    assert shown.count("| strict | ") == 2  # the schemas of both taggers
+    assert shown.count("temperature") == 1  # the baseline has none
+
+
+def test_the_digest_is_short_and_the_details_are_whole() -> None:
+    scores = {"dev": full(), "test": full()}
+    short, details = json.loads(digest(scores)), from_json(to_json(scores))
+    assert details == scores
+    assert "schemas" not in short
+    assert "schemas" not in short["test"]
+    assert "f1_low" in short["strict"]["micro"]
+    assert set(short["strict"]["per_type"]["LOC"]) == {"precision", "recall", "f1", "gold", "predicted"}
+    assert short["test"]["oracle"] == scores["test"]["oracle"]
 
 
 def test_a_tagger_that_guesses_no_languages_has_no_score_of_them() -> None:
     assert "language" not in metrics([GOLD], [FOUND])
-    assert metrics([GOLD], [FOUND], LanguageHits(9, 10))["language"] == {"accuracy": 0.9, "sentences": 10}
+    assert metrics([GOLD], [FOUND], frozenset(), LanguageHits(9, 10))["language"] == {"accuracy": 0.9, "sentences": 10}
 
 
 def test_metrics_read_back_as_written_with_dev_on_top() -> None:
-    dev, test = metrics([GOLD], [FOUND], LanguageHits(9, 10)), metrics([GOLD], [GOLD])
+    dev, test = metrics([GOLD], [FOUND], frozenset(), LanguageHits(9, 10)), metrics([GOLD], [GOLD])
     assert json.loads(to_json({"dev": dev}))["strict"]["micro"]["gold"] == 3
     assert from_json(to_json({"dev": dev})) == {"dev": dev}
     assert from_json(to_json({"dev": dev, "test": test})) == {"dev": dev, "test": test}

@@ -44,7 +44,9 @@ def test_a_head_learns_six_documents_by_heart(store: FeatureStore, documents: li
     assert trainer.dev_f1(documents, store) == 1.0
     predictions = predict_from_store(trainer.tagger, documents, store, LANGUAGES)
     assert [p.document.spans for p in predictions] == [d.spans for d in documents]
-    assert [p.sentence_languages for p in predictions] == [[d.language] * 2 for d in documents]
+    guesses = [[guess.language for guess in p.sentence_languages] for p in predictions]
+    assert guesses == [[d.language] * 2 for d in documents]
+    assert all(0 < guess.probability <= 1 for p in predictions for guess in p.sentence_languages)
 
 
 def test_the_same_seed_gives_the_same_weights(store: FeatureStore, documents: list[Document]) -> None:
@@ -69,6 +71,13 @@ def test_without_dev_documents_the_last_epoch_is_kept(store: FeatureStore, docum
     trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), [], store)
     assert trained.best.epoch == 2
     assert trained.best.dev_f1 == 0.0
+
+
+def test_training_can_end_before_the_last_epoch_of_its_plan(store: FeatureStore, documents: list[Document]) -> None:
+    whole, part = trainer_for(store, epochs=4), trainer_for(store, epochs=4)
+    each = [examples(documents, trainer.tag_set, LANGUAGES) for trainer in (whole, part)]
+    curve, short = whole.fit(each[0], [], store).curve, part.fit(each[1], [], store, last=2).curve
+    assert [epoch.loss for epoch in short] == [epoch.loss for epoch in curve[:2]]
 
 
 def test_nothing_to_train_on_is_one_clear_line(store: FeatureStore, documents: list[Document]) -> None:

@@ -1,7 +1,8 @@
 """Our own records, one a line (documents.to_json). Only `text` is required.
 
-`spans` are [start, end, label] or, as `ner-head predict` prints them, {"start", "end", "label"}; a record without
-them has no gold. Defaults: `id` is the line's number, `topic` the file's stem, `language` "und".
+`spans` are [start, end, label] or, as `ner-head predict` prints them, {"start", "end", "label"}; a probability of a
+predicted one is passed over. A record without spans has no gold. Defaults: `id` is the line's number, `topic` the
+file's stem, `language` "und".
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def _document(record: Any, defaults: dict[str, str]) -> tuple[Document, bool]:
 
 
 def _triple(span: Any) -> tuple[int, int, str]:
-    start, end, label = (span["start"], span["end"], span["label"]) if isinstance(span, dict) else span
-    if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
+    start, end, label, *probability = (span["start"], span["end"], span["label"]) if isinstance(span, dict) else span
+    if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label or probability[1:]:
         raise ValueError(f"a span must be [start, end, label] with whole numbers, got {span!r}")
     return start, end, label
 

@@ -1,0 +1,77 @@
+"""The n best readings of sentences: as n-best files, and what a perfect choice among them would score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ner_head.corpus.documents import Document, Reading, Span, character_span, word_spans
+from ner_head.corpus.tagging import TagSet
+from ner_head.errors import DataError
+from ner_head.evaluation.nbest_files import NBest
+from ner_head.evaluation.spans import Counts
+
+Readings = Sequence[Sequence[Reading]]  # for each sentence of a document, best first
+
+
+def oracle(gold: Sequence[Document], readings: Sequence[Readings], n: int) -> Counts:
+    """Counts of the choice, one among the first n readings of each sentence, that has the highest micro F1.
+
+    F1 is a ratio of sums, which no choice by sentence maximises at once: with the F1 found, weigh right against
+    predicted spans, choose again, and so on until it rises no more (Dinkelbach, 1967).
+    """
+    total = sum(len(set(document.spans)) for document in gold)
+    rows = [
+        [(len(wanted.intersection(reading.spans)), len(reading.spans)) for reading in each[:n]]
+        for document, sentences in zip(gold, readings, strict=True)
+        for wanted in [set(document.spans)]
+        for each in sentences
+    ]
+    if not rows:
+        return Counts(gold=total)
+    table = np.array([[*row, *[row[0]] * (n - len(row))] for row in rows])  # the first again where there are fewer
+    f1, best = -1.0, Counts()
+    while True:
+        choice = (2 * table[..., 0] - max(f1, 0.0) * table[..., 1]).argmax(axis=1)
+        correct, predicted = table[np.arange(len(table)), choice].sum(axis=0).tolist()
+        found = Counts(correct, predicted, total)
+        if found.scores()["f1"] <= f1:
+            return best
+        f1, best = found.scores()["f1"], found
+
+
+def to_nbest(document: Document, readings: Readings) -> Iterator[NBest]:
+    """A document's readings as tags of words. White space in a word, which would end the field, becomes `_`."""
+    labels = sorted({span.label for each in readings for reading in each for span in reading.spans})
+    tag_set = TagSet.iob(labels)
+    names = tag_set.tags
+    for sentence, each in zip(document.sentences, readings, strict=True):
+        words = tuple("_".join(word.text.split()) or "_" for word in sentence.words)
+        rows = [tag_set.encode(len(words), word_spans(sentence, reading.spans)) for reading in each]
+        tags = tuple(tuple(names[tag] for tag in row) for row in rows)
+        yield NBest(words, tags, tuple(reading.probability for reading in each))
+
+
+def from_nbest(documents: Iterable[Document], sentences: Iterator[NBest], source: object) -> list[Readings]:
+    """The readings of documents whose sentences an n-best file, `source`, has in turn.
+
+    Raises:
+        DataError: it has others.
+    """
+    found: list[Readings] = []
+    for document in documents:
+        rows = []
+        for number, sentence in enumerate(document.sentences):
+            best = next(sentences, None)
+            if best is None or len(best.words) != len(sentence.words):
+                raise DataError(f"{source}: sentence {number} of {document.key} is not there; run `dvc repro evaluate`")
+            spans = [tuple(character_span(sentence, span) for span in _spans(tags)) for tags in best.tags]
+            rows.append([Reading(*each) for each in zip(best.probabilities, spans, strict=True)])
+        found.append(rows)
+    return found
+
+
+def _spans(tags: Sequence[str]) -> list[Span]:
+    tag_set = TagSet.iob(sorted({tag[2:] for tag in tags} - {""}))
+    return tag_set.spans([tag_set.index(tag) for tag in tags])

@@ -1,0 +1,95 @@
+"""How far off the spans are: the four schemas of nervaluate (Segura-Bedmar et al., 2013, SemEval task 9.1).
+
+| schema | right is |
+|---|---|
+| strict | the same offsets and label |
+| exact | the same offsets |
+| partial | the same offsets, and half where they overlap |
+| type | an overlap with the same label |
+
+A predicted span that is not right but overlaps a gold span is incorrect (half right in `partial`), another one
+spurious; a gold span that no predicted one took is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from ner_head.corpus.documents import Document, Span
+from ner_head.evaluation.spans import Scores
+
+SCHEMAS = ("strict", "exact", "partial", "type")
+SchemaScores = dict[str, dict[str, Scores]]  # by schema, then by slice
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of the spans; adds up over documents."""
+
+    correct: int = 0
+    incorrect: int = 0
+    partial: int = 0
+    missed: int = 0
+    spurious: int = 0
+
+    def __add__(self, other: Outcomes) -> Outcomes:
+        return Outcomes(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def scores(self) -> Scores:
+        """Precision, recall and F1, 0 where undefined, and the counts."""
+        taken = self.correct + self.incorrect + self.partial
+        right, actual, possible = self.correct + self.partial / 2, taken + self.spurious, taken + self.missed
+        total = actual + possible
+        return {
+            "precision": right / actual if actual else 0.0,
+            "recall": right / possible if possible else 0.0,
+            "f1": 2 * right / total if total else 0.0,
+            **{name: getattr(self, name) for name in ("correct", "incorrect", "partial", "missed", "spurious")},
+        }
+
+
+def outcomes(gold: Sequence[Span], predicted: Sequence[Span], schema: str) -> Outcomes:
+    """The spans of one document.
+
+    Each predicted span in turn takes the gold span that makes it right, else the first that it overlaps. Any overlap
+    counts (nervaluate asks for 1 % of the gold span).
+    """
+    free, right, near = list(gold), 0, 0
+    for span in predicted:
+        touching = [other for other in free if other.start < span.end and span.start < other.end]
+        matching = [other for other in touching if _right(span, other, schema)]
+        if matching:
+            free.remove(min(matching, key=lambda other: abs(other.start - span.start) + abs(other.end - span.end)))
+            right += 1
+        elif touching:
+            free.remove(touching[0])
+            near += 1
+    half = schema == "partial"
+    return Outcomes(right, 0 if half else near, near if half else 0, len(free), len(predicted) - right - near)
+
+
+def _right(span: Span, other: Span, schema: str) -> bool:
+    offsets = (span.start, span.end) == (other.start, other.end)
+    if schema == "type":
+        return span.label == other.label
+    return offsets and (schema != "strict" or span.label == other.label)
+
+
+def breakdown(gold: Sequence[Document], predicted: Sequence[Document]) -> SchemaScores:
+    """{schema: {slice: scores}}; slices are `all` and each label, for which the spans of others are not there."""
+    labels = sorted({span.label for document in (*gold, *predicted) for span in document.spans})
+    everything = [(wanted.spans, found.spans) for wanted, found in zip(gold, predicted, strict=True)]
+    slices = {"all": everything}
+    slices |= {label: [(_of(wanted, label), _of(found, label)) for wanted, found in everything] for label in labels}
+    return {
+        schema: {
+            name: sum((outcomes(*pair, schema) for pair in pairs), Outcomes()).scores()
+            for name, pairs in slices.items()
+        }
+        for schema in SCHEMAS
+    }
+
+
+def _of(spans: Sequence[Span], label: str) -> tuple[Span, ...]:
+    return tuple(span for span in spans if span.label == label)

@@ -1,0 +1,109 @@
+"""The scores of a run as Markdown tables, for `reports/results.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ner_head.evaluation.bsnlp_counts import ALL
+from ner_head.evaluation.report import Metrics
+from ner_head.evaluation.slices import StrictScores
+from ner_head.evaluation.spans import Counts, Scores
+
+
+def tables(split: str, taggers: Mapping[str, Metrics]) -> str:
+    """All tables of a split: strict scores of all taggers, and what else there is of each."""
+    found = [strict_table(f"{split}, strict spans", taggers)]
+    for tagger, scores in taggers.items():
+        name = f"{split}, {tagger}"
+        found.append(schema_table(name, scores))
+        if "oracle" in scores:
+            found.append(oracle_table(name, scores["oracle"]))
+        if "calibration" in scores:
+            found.append(calibration_table(name, scores["calibration"]))
+    return "\n".join(found)
+
+
+def strict_table(name: str, taggers: Mapping[str, Metrics]) -> str:
+    """Strict span scores, taggers side by side, and below the table a line of other scores for each.
+
+    Args:
+        name: what was scored.
+        taggers: scores of the same documents, by the tagger's name.
+    """
+    columns = "".join(f" {tagger} precision | recall | F1 (95 %) |" for tagger in taggers)
+    lines = [f"| {name} | gold spans |{columns}", "|---|---|" + "---|---|---|" * len(taggers)]
+    found = [rows(scores["strict"]) for scores in taggers.values()]
+    for place in sorted(set().union(*found)):
+        cells = [scores.get(place, _with_interval(Counts().scores())) for scores in found]
+        gold = max(cell["gold"] for cell in cells)
+        numbers = "".join(f" {c['precision']:.3f} | {c['recall']:.3f} | {_f1(c)} |" for c in cells)
+        lines.append(f"| {place[1]} | {gold} |{numbers}")
+    lines += ["", *(f"- {tagger}: {below(scores)}" for tagger, scores in taggers.items())]
+    lines += [
+        f"- {tagger} above baseline: {gain['f1']:+.3f} F1 (95 %: {gain['f1_low']:+.3f} to {gain['f1_high']:+.3f})"
+        for tagger, scores in taggers.items()
+        if (gain := scores.get("gain"))
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _with_interval(scores: Scores) -> Scores:
+    return {**scores, "f1_low": 0.0, "f1_high": 0.0}
+
+
+def _f1(scores: Scores) -> str:
+    return f"{scores['f1']:.3f} ({scores['f1_low']:.3f}–{scores['f1_high']:.3f})"
+
+
+def rows(strict: StrictScores) -> dict[tuple[int, str], Scores]:
+    """All, types, languages, topics if there are several, seen and unseen forms; by place in the table and name."""
+    found = {(0, "**all (micro)**"): strict["micro"]}
+    found |= {(1, label): scores for label, scores in strict["per_type"].items()}
+    found |= {(2, language): scores for language, scores in strict["per_language"].items()}
+    if len(strict["per_topic"]) > 1:
+        found |= {(3, topic): scores for topic, scores in strict["per_topic"].items()}
+    return found | {(4, f"{kind} forms"): scores for kind, scores in strict["per_form"].items()}
+
+
+def below(scores: Metrics) -> str:
+    """The scores that are no rows of the table."""
+    line = (
+        f"macro F1 over types {_f1(scores['strict']['macro'])}; "
+        f"strict F1 of the BSNLP task (forms, not positions) {scores['bsnlp_strict'][ALL]['f1']:.3f}; "
+        f"word-level macro F1 (with O) {scores['word']['macro_f1']:.3f}"
+    )
+    if "language" in scores:
+        hits = scores["language"]
+        line += f"; language accuracy {hits['accuracy']:.3f} over {hits['sentences']} sentences"
+    return line
+
+
+def schema_table(name: str, scores: Metrics) -> str:
+    """The four schemas of nervaluate, and their F1 of each type."""
+    labels = [label for label in scores["schemas"]["strict"] if label != ALL]
+    counts = ("correct", "incorrect", "partial", "missed", "spurious")
+    columns = [name, "precision", "recall", "F1", *counts, *(f"F1 {label}" for label in labels)]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for schema, found in scores["schemas"].items():
+        whole = found[ALL]
+        cells = [f"{whole[measure]:.3f}" for measure in ("precision", "recall", "f1")]
+        cells += [str(whole[count]) for count in counts] + [f"{found[label]['f1']:.3f}" for label in labels]
+        lines.append(f"| {schema} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def calibration_table(name: str, calibration: Mapping[str, Scores]) -> str:
+    """Expected calibration errors without and with the temperatures."""
+    lines = [f"| {name} | temperature | ECE without it | ECE with it |", "|---|---|---|---|"]
+    lines += [
+        f"| probabilities of {what} | {found['temperature']:.3f} | {found['ece_before']:.4f} | {found['ece']:.4f} |"
+        for what, found in calibration.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def oracle_table(name: str, oracle: Scores) -> str:
+    """F1 of a perfect choice among the n best."""
+    lines = [f"| {name}, n best | {' | '.join(oracle)} |", "|---" * (1 + len(oracle)) + "|"]
+    lines.append(f"| F1 of the best choice | {' | '.join(f'{f1:.3f}' for f1 in oracle.values())} |")
+    return "\n".join(lines) + "\n"

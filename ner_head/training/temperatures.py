@@ -1,0 +1,160 @@
+"""The temperatures of a head's probabilities, fitted on documents that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ner_head.corpus.documents import Document, Span, character_span, word_spans
+from ner_head.corpus.word_features import document_word_ids
+from ner_head.evaluation.calibration import Confidence, fit_temperature
+from ner_head.evaluation.slices import Form, form
+from ner_head.features.store import FeatureStore
+from ner_head.head.crf import SpanPattern
+from ner_head.posterior import Temperatures, tempered
+from ner_head.predictions import features_of
+from ner_head.tagger import OutputBatch, Tagger
+
+FEWEST = 50  # predicted spans, or sentences, that a temperature is fitted on
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a tagger found in held-out documents, in batches.
+
+    Attributes:
+        batches: the network's outputs.
+        patterns: of the N spans found, by batch.
+        right: whether each has the offsets and label of a gold span, (N,).
+        kinds: of each, (N,): "new" if it touches a gold span of a form unseen in training, "known" if it touches
+            other gold spans only, "none" if it touches none.
+        gold: how many gold spans are new, and how many known.
+        languages: logits and index of the right one, for sentences of the manifest's languages.
+    """
+
+    batches: list[OutputBatch]
+    patterns: list[list[list[SpanPattern]]]
+    right: NDArray[np.bool_]
+    kinds: NDArray[np.str_]
+    gold: tuple[int, int]
+    languages: tuple[torch.Tensor, torch.Tensor]
+
+
+def fit_temperatures(
+    tagger: Tagger,
+    documents: Sequence[Document],
+    store: FeatureStore,
+    languages: Sequence[str],
+    *,
+    seen: Collection[Form],
+    new_forms: float,
+) -> Temperatures:
+    """Fit both on documents that the tagger's head was not trained on.
+
+    The spans' temperature has the lowest log loss of "this span is right" over predicted spans. Held-out documents of
+    a train topic have few new names, and a head is surer, and right more often, where it knows the name. So spans at
+    names count as if `new_forms` of the gold's names were new; those at no name count as they are. The languages'
+    temperature has the lowest cross-entropy.
+
+    Args:
+        tagger: without temperatures.
+        documents: held out.
+        store: their features.
+        languages: names of the language logits.
+        seen: forms of the documents that the head was trained on.
+        new_forms: share of gold spans whose form is new, where the model will be used.
+    Returns:
+        1 for what there is too little to fit on.
+    """
+    found = predicted(tagger, documents, store, languages, seen)
+    return Temperatures(spans=_of_spans(tagger, found, new_forms), languages=_of_languages(*found.languages))
+
+
+def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
+    if len(found.right) < FEWEST:
+        return 1.0
+    weights = span_weights(found.kinds, found.gold, new_forms)
+
+    @torch.inference_mode()
+    def loss(temperature: float) -> float:
+        crf = tempered(tagger.head.crf, temperature)
+        each = zip(found.batches, found.patterns, strict=True)
+        chances = [p for batch, patterns in each for p in tagger.chances(batch, patterns, crf, temperature)]
+        return Confidence(np.array(chances), found.right).log_loss(weights)
+
+    return fit_temperature(loss)
+
+
+def span_weights(kinds: NDArray[np.str_], gold: tuple[int, int], new_forms: float) -> NDArray[np.float64]:
+    """(N,) weights that make `new_forms` of the gold new; all 1 where one of its kinds is not there to count more."""
+    new, known = gold
+    if not new or not known:
+        return np.ones(len(kinds))
+    total = new + known
+    of_kind = {"new": new_forms * total / new, "known": (1 - new_forms) * total / known, "none": 1.0}
+    return np.array([of_kind[kind] for kind in kinds.tolist()])
+
+
+def _of_languages(logits: torch.Tensor, right: torch.Tensor) -> float:
+    if len(right) < FEWEST:
+        return 1.0
+    return fit_temperature(lambda t: float(torch.nn.functional.cross_entropy(logits / t, right)))
+
+
+def predicted(
+    tagger: Tagger,
+    documents: Sequence[Document],
+    store: FeatureStore,
+    languages: Sequence[str],
+    seen: Collection[Form],
+) -> HeldOut:
+    """Run the network over documents and see what it finds."""
+    places = [(document, i) for document in documents for i in range(len(document.sentences))]
+    features = [each for document in documents for each in features_of(store, document)]
+    ids = [each for document in documents for each in document_word_ids(document)]
+    batches, patterns, rows = [], [], list[tuple[bool, str]]()
+    golds = [sentence_gold(*place, seen) for place in places]
+    for batch in tagger.outputs(features, ids):
+        paths = tagger.head.crf.decode(batch.output.emissions, batch.steps.mask)
+        spans = [tagger.spans(best.tags, words) for (best,), words in zip(paths, batch.words_of_pieces, strict=True)]
+        batches.append(batch)
+        patterns.append(tagger.patterns_of(spans, batch))
+        rows += [(s in golds[i], kind(s, golds[i])) for i, each in zip(batch.members, spans, strict=True) for s in each]
+    new = sum(is_new for gold in golds for is_new in gold.values())
+    return HeldOut(
+        batches,
+        patterns,
+        np.array([right for right, _ in rows], dtype=bool),
+        np.array([found for _, found in rows], dtype=np.str_),
+        (new, sum(map(len, golds)) - new),
+        _language_logits(batches, [document.language for document, _ in places], languages),
+    )
+
+
+def sentence_gold(document: Document, number: int, seen: Collection[Form]) -> dict[Span, bool]:
+    """The gold spans of a sentence, in words, and whether the form of each is new."""
+    sentence = document.sentences[number]
+    spans = word_spans(sentence, document.spans)
+    return {span: form(document, character_span(sentence, span)) not in seen for span in spans}
+
+
+def kind(span: Span, gold: dict[Span, bool]) -> str:
+    """Whether a predicted span touches a new gold span, known ones only, or none."""
+    touched = [is_new for other, is_new in gold.items() if other.start < span.end and span.start < other.end]
+    return ("new" if any(touched) else "known") if touched else "none"
+
+
+def _language_logits(
+    batches: Sequence[OutputBatch], known: Sequence[str], languages: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    rows, right = [torch.zeros(0, len(languages))], list[int]()
+    for batch in batches:
+        if batch.output.language_logits is not None:
+            chosen = [k for k, i in enumerate(batch.members) if known[i] in languages]
+            rows.append(batch.output.language_logits[chosen].float().cpu())
+            right += [languages.index(known[batch.members[k]]) for k in chosen]
+    return torch.cat(rows), torch.tensor(right, dtype=torch.int64)

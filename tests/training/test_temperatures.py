@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ner_head.corpus.documents import Document, Span
+from ner_head.evaluation.calibration import Confidence
+from ner_head.evaluation.slices import forms
+from ner_head.features.store import FeatureStore
+from ner_head.head.model import HeadParams, LstmParams, build_head
+from ner_head.posterior import Temperatures
+from ner_head.predictions import predict_from_store
+from ner_head.tagger import Tagger
+from ner_head.training import temperatures as module
+from ner_head.training.temperatures import fit_temperatures, kind, predicted, sentence_gold, span_weights
+
+LABELS, LANGUAGES, CPU = ("LOC", "PER"), ["cs", "pl", "ru"], torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def tagger(store: FeatureStore) -> Tagger:
+    """A head with random weights that finds this and that."""
+    params = HeadParams(lstm=LstmParams(hidden=16), projection=16, classifier=8)
+    tag_set, encoder = params.tag_set(LABELS), store.manifest.encoder
+    torch.manual_seed(1)
+    head = build_head(params, n_layers=encoder.n_layers, width=encoder.width, tag_set=tag_set, languages=LANGUAGES)
+    with torch.no_grad():
+        head.emissions.weight.mul_(8)
+    return Tagger(head, tag_set, CPU)
+
+
+def test_gold_is_told_new_from_known_and_predictions_by_what_they_touch(documents: list[Document]) -> None:
+    document = documents[0]  # Jana Nováková přijela do Prahy. Vláda mlčela.
+    gold = sentence_gold(document, 0, {("prahy", "LOC")})
+    assert gold == {Span(0, 2, "PER"): True, Span(4, 5, "LOC"): False}
+    assert sentence_gold(document, 0, forms([document])) == {Span(0, 2, "PER"): False, Span(4, 5, "LOC"): False}
+    assert kind(Span(0, 1, "LOC"), gold) == "new"
+    assert kind(Span(4, 5, "LOC"), gold) == "known"
+    assert kind(Span(1, 5, "PER"), gold) == "new"
+    assert kind(Span(2, 4, "PER"), gold) == "none"
+
+
+def test_weights_make_the_share_of_new_names_what_was_asked() -> None:
+    kinds = np.array(["new"] * 2 + ["known"] * 8 + ["none"] * 3)
+    weights = span_weights(kinds, (2, 8), 0.7)  # every gold span found
+    assert weights[:2].sum() == pytest.approx(7)
+    assert weights[2:10].sum() == pytest.approx(3)
+    assert weights[10:].tolist() == [1, 1, 1]
+    assert span_weights(kinds, (2, 8), 0.2) == pytest.approx(np.ones(13))
+    assert span_weights(kinds, (0, 8), 0.7).tolist() == [1] * 13
+
+
+def test_what_a_tagger_found_lines_up_with_its_predictions(
+    tagger: Tagger, documents: list[Document], store: FeatureStore
+) -> None:
+    found = predicted(tagger, documents, store, LANGUAGES, forms(documents[:2]))
+    assert found.gold == (8, 4)
+    assert len(found.right) == len(found.kinds) == sum(len(patterns) for patterns in found.patterns) > 0
+    logits, right = found.languages
+    assert logits.shape == (12, 3)
+    assert sorted(right.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_the_temperature_found_has_the_lowest_loss(
+    tagger: Tagger, documents: list[Document], store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FEWEST", 1)
+    found = fit_temperatures(tagger, documents, store, LANGUAGES, seen=set(), new_forms=0.7)
+    grid = [0.1, 0.3, 1.0, 3.0, 10.0]
+    logits, right = predicted(tagger, documents, store, LANGUAGES, set()).languages
+
+    def language_loss(temperature: float) -> float:
+        return float(torch.nn.functional.cross_entropy(logits / temperature, right))
+
+    def span_loss(temperature: float) -> float:
+        warm = Tagger(tagger.head, tagger.tag_set, CPU, Temperatures(spans=temperature))
+        predictions = predict_from_store(warm, documents, store, LANGUAGES, probabilities=True)
+        return Confidence.of_spans(documents, [p.document for p in predictions]).log_loss()
+
+    assert language_loss(found.languages) <= min(map(language_loss, grid)) + 1e-3
+    assert span_loss(found.spans) <= min(map(span_loss, grid)) + 1e-3
+    assert span_loss(found.spans) < span_loss(1.0)
+
+
+def test_too_little_to_fit_on_leaves_probabilities_alone(
+    tagger: Tagger, documents: list[Document], store: FeatureStore
+) -> None:
+    assert fit_temperatures(tagger, documents[:1], store, LANGUAGES, seen=set(), new_forms=0.7) == Temperatures()
