@@ -46,4 +46,4 @@ lint: setup
 	mypy
 
 clean:
-	rm -rf $(VENV) models data/prepared data/features data/pool
+	rm -rf $(VENV) models data/prepared data/features data/pool data/training

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -11,71 +12,90 @@ import torch
 from ner_head.corpus.documents import Document, read_documents
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError
+from ner_head.features.files import digest_of
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import Head, HeadParams
 from ner_head.params import read_params
 from ner_head.runtime import RuntimeParams
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.training.examples import examples
-from ner_head.training.trainer import Epoch, Trained, Trainer, TrainingParams
+from ner_head.training.progress import start_watching
+from ner_head.training.state import Checkpoint, run_key
+from ner_head.training.trainer import Trained, Trainer, TrainingParams
 from stages import PARAMS, PREPARED, REPORTS, run
 
-OUTPUT = Path("models/head")
+BEST, LAST = Path("models/head"), Path("models/last")
+FEATURES = Path("data/features")
+UNFINISHED = Path("data/training")
 
 
 def main() -> None:
-    """Train on train, choose the epoch on dev, write model and learning curve."""
+    """Train on train, choose the epoch on dev, write the best and the last model and the learning curve."""
     head_params = read_params(PARAMS, "head", HeadParams)
     params = read_params(PARAMS, "training", TrainingParams)
-    device = read_params(PARAMS, "runtime", RuntimeParams).start()
+    runtime = read_params(PARAMS, "runtime", RuntimeParams)
+    device = runtime.start()
     train, dev = (list(read_documents(PREPARED / f"{split}.jsonl")) for split in ("train", "dev"))
+    manifest, store = new_manifest(train, head_params, params)
+    with torch.random.fork_rng():
+        torch.manual_seed(params.seed)
+        head = new_head(manifest)
+    if runtime.progress != "none":
+        print(f"{describe(head)}, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
+    trainer = Trainer(head, manifest.tag_set, manifest.languages, params=params, device=device)
+    checkpoint = Checkpoint(UNFINISHED, key_of(head_params, params, trainer))
+    with closing(start_watching(runtime.progress, params.epochs)) as watcher:
+        sentences = examples(train, manifest.tag_set, manifest.languages)
+        trained = trainer.fit(sentences, dev, store, watcher=watcher, checkpoint=checkpoint)
+    write_models(trained, manifest, head, params)
+    write_plots(trained, head)
+    checkpoint.discard()
+
+
+def new_manifest(
+    train: list[Document], head_params: HeadParams, params: TrainingParams
+) -> tuple[ModelManifest, FeatureStore]:
+    """What the model will be, and the features to make it from."""
     labels = sorted({span.label for document in train for span in document.spans})
     if not labels:
         raise DataError(f"{PREPARED / 'train.jsonl'}: no entities to learn from")
-    store = FeatureStore.open(Path("data/features"))
-    languages = sorted({document.language for document in train if document.language != "und"})
+    store = FeatureStore.open(FEATURES)
     manifest = ModelManifest(
         scheme=head_params.tags,
         labels=labels,
-        languages=languages,
+        languages=sorted({document.language for document in train if document.language != "und"}),
         segmentation=SEGMENTATION,
         encoder=store.manifest.encoder,
         head=head_params,
         training=TrainingRecord(seed=params.seed, epoch=0, dev_f1=0.0),
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(params.seed)
-        head = new_head(manifest)
-    trained = fit(head, manifest, train, dev, store, params=params, device=device)
-    head.load_state_dict(trained.state)
-    record = TrainingRecord(seed=params.seed, epoch=trained.best.epoch, dev_f1=trained.best.dev_f1)
-    SavedModel(manifest.model_copy(update={"training": record}), head).save(OUTPUT)
-    write_plots(trained, head)
+    return manifest, store
 
 
-def fit(
-    head: Head,
-    manifest: ModelManifest,
-    train: list[Document],
-    dev: list[Document],
-    store: FeatureStore,
-    *,
-    params: TrainingParams,
-    device: torch.device,
-) -> Trained:
-    """Run the trainer, a line on standard error per epoch."""
-    count = sum(p.numel() for p in head.parameters())
-    print(f"{count:,} parameters, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
+def describe(head: Head) -> str:
+    """The head's size."""
+    return f"{sum(p.numel() for p in head.parameters() if p.requires_grad):,} parameters"
 
-    def show(epoch: Epoch) -> None:
-        print(
-            f"epoch {epoch.epoch}/{params.epochs}: loss {epoch.loss:.3f}, dev F1 {epoch.dev_f1:.3f}, "
-            f"{epoch.seconds:.1f} s",
-            file=sys.stderr,
-        )
 
-    trainer = Trainer(head, manifest.tag_set, manifest.languages, params=params, device=device)
-    return trainer.fit(examples(train, manifest.tag_set, manifest.languages), dev, store, show)
+def key_of(head: HeadParams, params: TrainingParams, trainer: Trainer) -> str:
+    """What decides the result: an interrupted run with the same key goes on."""
+    files = (PREPARED / "train.jsonl", PREPARED / "dev.jsonl", FEATURES / "manifest.json")
+    return run_key(
+        {str(path): digest_of(path) for path in files}
+        | {"head": head.model_dump_json(), "training": params.model_dump_json()}
+        | {"device": trainer.device.type, "precision": str(trainer.dtype), "torch": torch.__version__}
+    )
+
+
+def write_models(trained: Trained, manifest: ModelManifest, head: Head, params: TrainingParams) -> None:
+    """The weights of the last epoch and of the best, which the head holds then."""
+    for folder, epoch, weights in (
+        (LAST, trained.curve[-1], trained.last_weights),
+        (BEST, trained.best, trained.best_weights),
+    ):
+        head.load_state_dict(weights)
+        record = TrainingRecord(seed=params.seed, epoch=epoch.epoch, dev_f1=epoch.dev_f1)
+        SavedModel(manifest.model_copy(update={"training": record}), head).save(folder)
 
 
 def write_plots(trained: Trained, head: Head) -> None:

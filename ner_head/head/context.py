@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ner_head.head.dropout import Dropout
+
 
 def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
     """Reverse each sentence inside its own length; padding stays where it is.
@@ -46,12 +48,13 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, *, heads: int, key_size: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.query = nn.Linear(width, heads * key_size, bias=False)
         self.key = nn.Linear(width, heads * key_size, bias=False)
         self.value = nn.Linear(width, heads * key_size, bias=False)
         self.output = nn.Linear(heads * key_size, width)
         self.norm = nn.LayerNorm(width)
+        self.dropout = Dropout(dropout)
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
         """(B, P, D), (B, P) bool -> (B, P, D); no piece attends to a pad."""
@@ -65,9 +68,8 @@ class SelfAttention(nn.Module):
             split(self.key(sequence)),
             split(self.value(sequence)),
             attn_mask=mask[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
+            dropout_p=self.dropout.rate if self.training else 0.0,
         )
         joined = mixed.transpose(1, 2).reshape(n_sentences, n_pieces, -1)
-        update = nn.functional.dropout(self.output(joined), self.dropout, self.training)
-        normed: Tensor = self.norm(sequence + update)
+        normed: Tensor = self.norm(sequence + self.dropout(self.output(joined)))
         return normed

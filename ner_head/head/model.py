@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ner_head.corpus.tagging import TagSet
 from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
+from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix, MixKind
 from ner_head.head.words import WordEmbeddings, Words
@@ -111,7 +112,7 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.mix = LayerMix(n_layers, width, kind=params.mix)
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
         if params.words.size:
             self.words = WordEmbeddings(params.words.buckets, params.words.size, dropout=params.words.dropout)

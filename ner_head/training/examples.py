@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,11 @@ from ner_head.head.model import Steps
 from ner_head.head.words import Words
 from ner_head.tagger import pad_steps, pad_words
 from ner_head.training.objective import NO_LANGUAGE
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,18 @@ class Batch:
     words: Words
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+        """The same batch on a device; a pinned one goes there while the host does something else."""
+        return _each(self, lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """The same batch in memory that a GPU reads by itself."""
+        return _each(self, lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory())
+
+
+def _each(batch: T, change: Callable[[Tensor], Tensor]) -> T:
+    """A dataclass of tensors, or of such dataclasses, with every tensor changed."""
+    parts = (getattr(batch, field.name) for field in fields(batch))
+    return type(batch)(*(change(part) if isinstance(part, Tensor) else _each(part, change) for part in parts))
 
 
 def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence[str]) -> list[Example]:

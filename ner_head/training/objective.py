@@ -23,8 +23,9 @@ def joint_loss(head: Head, output: HeadOutput, steps: Steps, tags: Tensor, langu
         the mean over sentences of the CRF's negative log-likelihood, plus the languages' mean cross-entropy.
     """
     loss = -head.crf.log_likelihood(output.emissions, tags, steps.mask).mean()
-    if output.language_logits is not None and bool((languages != NO_LANGUAGE).any()):
-        loss = loss + torch.nn.functional.cross_entropy(
-            output.language_logits.float(), languages, ignore_index=NO_LANGUAGE
-        )
-    return loss
+    if output.language_logits is None:
+        return loss
+    errors = torch.nn.functional.cross_entropy(
+        output.language_logits.float(), languages, ignore_index=NO_LANGUAGE, reduction="sum"
+    )
+    return loss + errors / (languages != NO_LANGUAGE).sum().clamp(min=1)  # no question to a GPU whether there are any

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ner_head.corpus.tagging import TagSet
+from ner_head.head import layer_mix
 from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix
@@ -42,6 +43,22 @@ def test_the_mix_follows_the_papers_formula(kind: str) -> None:
     weights = mix.weights.softmax(0) if kind == "softmax" else mix.weights
     expected = mix.gamma * sum(hidden[:, :, i] * weights[i] for i in range(4))
     torch.testing.assert_close(mix(hidden), expected)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "free", "per_dimension"])
+def test_the_gradient_of_the_mix_is_that_of_the_formula(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(layer_mix, "CACHED", 50)  # blocks of two pieces
+    torch.manual_seed(0)
+    mix = LayerMix(4, 6, kind=kind)
+    torch.nn.init.normal_(mix.weights)
+    hidden = torch.randn(3, 5, 4, 6).half().requires_grad_()
+    goal = torch.randn(3, 5, 6)
+    weights = mix.weights.softmax(0) if kind == "softmax" else mix.weights
+    plain = mix.gamma * sum(hidden[:, :, i].float() * weights[i] for i in range(4))
+    wanted = torch.autograd.grad((plain * goal).sum(), [mix.weights, mix.gamma, hidden])
+    found = torch.autograd.grad((mix(hidden) * goal).sum(), [mix.weights, mix.gamma, hidden])
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
 
 
 def test_reversal_stays_within_each_length() -> None:
