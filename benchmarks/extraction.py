@@ -12,7 +12,7 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from ner_head.features.codes import bytes_per_piece, decode, encode
 from ner_head.features.encode import split_words
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
-from ner_head.features.passes import plan_passes
-from ner_head.features.plans import words_of
+from ner_head.features.passes import Pass, plan_passes
+from ner_head.features.plans import plan_shards
 from ner_head.features.pool import Pool
 from ner_head.features.workers import Workers
 
@@ -91,7 +91,7 @@ def main() -> None:
     """Measure, print, and write benchmarks/results/extraction.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", default="", help="a folder of SlavicNER; the sample unless given")
-    parser.add_argument("--sentences", type=int, default=160)
+    parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-pieces", type=int, default=1024)
@@ -100,13 +100,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         encoder, documents = random_encoder(folder / "encoder"), sample(options.sentences, options.corpus)
-        ids = [[p.ids for p in document] for document in split_words(words_of(documents), encoder)]
-        passes = plan_passes(ids, context="sentence", capacity=encoder.fingerprint.limit - 2)
+        plans = plan_shards(documents, shard_words=4096, fingerprint=encoder.fingerprint.digest())
+        passes, batches = list[Pass](), list[range]()
+        for plan in plans:
+            ids = [[p.ids for p in document] for document in split_words(plan.words, encoder)]
+            found = plan_passes(ids, context="sentence", capacity=encoder.fingerprint.limit - 2)
+            start = len(passes)
+            passes += found
+            cut = length_batches([len(p) for p in found], options.batch_pieces)
+            batches += [range(start + batch.start, start + batch.stop) for batch in cut]
         lengths = [len(p) for p in passes]
         order = np.random.default_rng(0).permutation(len(passes)).tolist()
         model, runs = encoder.model, iter(range(10**9))
 
-        def forward(rows: list[int], longest: int) -> None:
+        def forward(rows: Sequence[int], longest: int) -> None:
             tokens, mask = torch.zeros(2, len(rows), longest, dtype=torch.long)
             for row, index in enumerate(rows):
                 tokens[row, 1 : lengths[index] - 1] = torch.from_numpy(passes[index].body)
@@ -115,8 +122,8 @@ def main() -> None:
                 model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
 
         def bare() -> None:
-            for run in length_batches(lengths, options.batch_pieces):
-                forward(list(run), lengths[run.stop - 1])
+            for batch in batches:
+                forward(batch, lengths[batch.stop - 1])
 
         def random_16() -> None:
             for start in range(0, len(order), 16):
@@ -146,7 +153,8 @@ def main() -> None:
             ).hidden_states
         figures = {
             "sentences": len(passes),
-            "pieces": sum(map(len, (i for d in ids for i in d))),
+            "pieces": sum(lengths) - len(passes),
+            "shards": len(plans),
             "threads": options.threads,
             "batch_pieces": options.batch_pieces,
             "seconds": {name: round(value, 3) for name, value in times.items()},

@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.report import write_results
 from ner_head.features.batches import pad_features, shuffled_batches
 from ner_head.features.codes import Coded
-from ner_head.features.shard import Features, shard_bytes
+from ner_head.features.shard import Features
+from ner_head.features.shard_writer import shard_parts
 from ner_head.features.store import (
     DocumentRows,
     EncoderRecord,
@@ -50,7 +51,8 @@ def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
             hidden = [rng.standard_normal((n, LAYERS, width), np.float32).astype(np.float16) for n in sizes]
             pieces = [Pieces(np.ones(n, np.int32), np.arange(-1, n - 1, dtype=np.int32)) for n in sizes]
             key = f"{number:064x}"
-            image = shard_bytes([[Coded(h) for h in hidden]], pieces, code="float16", key=key, fingerprint="f" * 64)
+            whole = Coded(np.concatenate(hidden))
+            image = b"".join(shard_parts([whole], pieces, code="float16", key=key, fingerprint="f" * 64))
             (folder / f"{key}.h5").write_bytes(image)
             rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
             shards.append(ShardRecord(key=key, sha256=hashlib.sha256(image).hexdigest(), documents=rows))

@@ -15,7 +15,6 @@ from ner_head.errors import DamagedShardError, ResourceError
 if TYPE_CHECKING:
     from ner_head.features.pool import Pool
 
-PREPARED = [Path(f"data/prepared/{split}.jsonl") for split in ("train", "dev", "test")]
 Store = Annotated[Path, typer.Argument(help="folder of a feature store")]
 ParamsFile = Annotated[Path, typer.Option(help="the pipeline's params")]
 PoolFolder = Annotated[Path | None, typer.Option(help="the pool; as in params.yaml unless given")]
@@ -86,13 +85,14 @@ def inspect(
 
 def plan(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="prepared documents (JSONL); all splits by default")
+        list[Path] | None, typer.Argument(help="prepared documents (JSONL); else the corpus that params name is read")
     ] = None,
     params: ParamsFile = Path("params.yaml"),
     seconds: Annotated[float, typer.Option(min=0, help="how long to try the encoder")] = 5.0,
 ) -> None:
     """What `dvc repro extract` would take: shards missing, bytes, free disk, time. Exit code 4: no room."""
     from ner_head.corpus.documents import read_documents
+    from ner_head.corpus.prepare import PrepareParams, prepare
     from ner_head.features.encoder import Encoder, EncoderParams, find_model
     from ner_head.features.estimate import estimate
     from ner_head.params import read_params
@@ -108,8 +108,13 @@ def plan(
         views=wanted.views,
         load=False,
     )
+    if files:
+        documents = [document for file in files for document in read_documents(file)]
+    else:
+        splits = prepare(read_params(params, "prepare", PrepareParams)).splits
+        documents = [document for split in splits.values() for document in split]
     found = estimate(
-        [document for file in files or PREPARED for document in read_documents(file)],
+        documents,
         encoder,
         shard_words=wanted.shard_words,
         batch_pieces=runtime.batch_pieces,

@@ -7,6 +7,7 @@ layer, the largest magnitude / 127.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from torch import Tensor
 Code = Literal["float16", "bfloat16", "float32", "int8"]
 STORED: dict[Code, str] = {"float16": "<f2", "bfloat16": "<u2", "float32": "<f4", "int8": "|i1"}
 LARGEST_CODE = 127
+BLOCK_BYTES = 1 << 20
 Index = int | slice
 
 
@@ -94,4 +96,10 @@ def is_finite(stored: Coded, code: Code) -> bool:
         "float32": ("<u4", 0x7FFFFFFF, 0x7F800000),
     }[code]
     values = stored.values.view(bits)
-    return not values.size or int((values & np.array(mask, bits)).max()) < limit
+    return all(int((block & np.array(mask, bits)).max()) < limit for block in _blocks(values) if block.size)
+
+
+def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Rows in runs that a cache of the processor holds."""
+    step = max(1, BLOCK_BYTES // max(1, rows[:1].nbytes))
+    return (rows[start : start + step] for start in range(0, len(rows), step))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from ner_head.corpus.documents import Document
 from ner_head.features.codes import decode
 from ner_head.features.encoder import Encoder
+from ner_head.features.files import Buffer
 from ner_head.features.plans import Words, words_of
-from ner_head.features.shard import Features, shard_bytes
+from ner_head.features.shard import Features
+from ner_head.features.shard_writer import shard_parts
 from ner_head.features.wordpieces import Pieces
 
 
@@ -23,14 +26,32 @@ def count_pieces(words: Words, encoder: Encoder) -> int:
     return sum(len(pieces) for document in split_words(words, encoder) for pieces in document)
 
 
-def encode_shard(words: Words, encoder: Encoder, *, key: str, batch_pieces: int) -> bytes:
-    """The bytes of a shard. Batches are formed inside of it, so they depend on nothing else."""
-    documents = split_words(words, encoder)
+def encode_shard(words: Words, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:
+    """The bytes of a shard, in parts."""
+    with encoder.threads() as threads:
+        return start_shard(words, encoder, key=key, batch_pieces=batch_pieces, threads=threads)()
+
+
+def start_shard(
+    words: Words, encoder: Encoder, *, key: str, batch_pieces: int, threads: ThreadPoolExecutor
+) -> Callable[[], list[Buffer]]:
+    """Begin a shard on some threads; call what is returned for its bytes, in parts.
+
+    Batches are formed inside of a shard, so they depend on nothing else.
+    """
+    documents, mark = split_words(words, encoder), encoder.fingerprint
     ids = [[pieces.ids for pieces in document] for document in documents]
-    mark = encoder.fingerprint
-    views = [encoder.encode(ids, batch_pieces=batch_pieces, view=view) for view in range(1 + mark.views)]
+    views = [
+        encoder.start(ids, batch_pieces=batch_pieces, view=view, threads=threads) for view in range(1 + mark.views)
+    ]
     sentences = [pieces for document in documents for pieces in document]
-    return shard_bytes(views, sentences, code=mark.dtype, key=key, fingerprint=mark.digest())
+
+    def finish() -> list[Buffer]:
+        return shard_parts(
+            [view.wait().whole for view in views], sentences, code=mark.dtype, key=key, fingerprint=mark.digest()
+        )
+
+    return finish
 
 
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:

@@ -7,10 +7,11 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,27 @@ def find_model(model: str) -> Path:
         ) from None
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """Batches that run, and the hidden states that they fill.
+
+    Attributes:
+        whole: (N, L, D) of all sentences, as stored.
+        sentences: (P, L, D) of each, parts of `whole`.
+        batches: what has to end before either is read.
+    """
+
+    whole: Coded
+    sentences: list[Coded]
+    batches: list[Future[None]]
+
+    def wait(self) -> Encoding:
+        """Come back when all batches are through; what stopped one is raised."""
+        for batch in self.batches:
+            batch.result()
+        return self
+
+
 class Encoder:
     """A checkpoint, frozen, in evaluation mode."""
 
@@ -160,10 +182,6 @@ class Encoder:
     ) -> list[Coded]:
         """The hidden states of every layer but the embeddings', for sentences that begin with [CLS].
 
-        Sentences over the encoder's limit go through overlapping windows. Similar lengths share a batch of at
-        most `batch_pieces` pieces, padding included. In a view above 0 the encoder's dropout is on, and each
-        pass runs alone, with a seed from its pieces: it depends on nothing but them.
-
         Args:
             documents: piece ids (P,) of their sentences.
             batch_pieces: pieces in a batch, at most.
@@ -171,33 +189,59 @@ class Encoder:
         Returns:
             (P, L, D) per sentence, as stored, in the order given.
         """
+        with self.threads() as threads:
+            return self.start(documents, batch_pieces=batch_pieces, view=view, threads=threads).wait().sentences
+
+    @contextmanager
+    def threads(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads for `start`; torch itself uses one meanwhile: a product split among threads has other last bits.
+
+        Several batches at once, each on one thread, take no longer than one batch on several. A GPU, and dropout,
+        whose random numbers belong to the process, take one batch after the other.
+        """
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        alone = self.device.type != "cpu" or self.fingerprint.views > 0
+        pool = ThreadPoolExecutor(1 if alone else before)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(before)
+
+    def start(
+        self,
+        documents: Sequence[Sequence[NDArray[np.int32]]],
+        *,
+        batch_pieces: int,
+        view: int = 0,
+        threads: ThreadPoolExecutor,
+    ) -> Encoding:
+        """Begin what `encode` does, on some threads.
+
+        Sentences over the encoder's limit go through overlapping windows. Similar lengths share a batch of at
+        most `batch_pieces` pieces, padding included. In a view above 0 the encoder's dropout is on, and each
+        pass runs alone, with a seed from its pieces: it depends on nothing but them.
+        """
         mark = self.fingerprint
-        sentences = [ids for document in documents for ids in document]
-        results = [Coded.empty(mark.dtype, (len(ids), mark.n_layers, mark.width)) for ids in sentences]
+        offsets = np.cumsum([0, *(len(ids) for document in documents for ids in document)]).tolist()
+        whole = Coded.empty(mark.dtype, (offsets[-1], mark.n_layers, mark.width))
+        sentences = [whole[start:end] for start, end in pairwise(offsets)]
         passes = plan_passes(documents, context=mark.context, capacity=mark.limit - 2)
-        budget = 1 if view else batch_pieces
 
         def run(batch: range) -> None:
             members = passes[batch.start : batch.stop]
             states = self.forward([p.body for p in members]) if not view else self._dropped_out(members[0], view)
             for row, member in enumerate(members):
                 for kept in member.kept:
-                    place = results[kept.sentence]
+                    place = sentences[kept.sentence]
                     place[kept.target : kept.target + kept.end - kept.start] = states[row][kept.start : kept.end]
                     if kept.target == 1:
                         place[0] = states[row][0]
 
-        batches = length_batches([len(p) for p in passes], budget)
-        with _threads_of_one() as threads:
-            if view or self.device.type != "cpu" or threads == 1:
-                for batch in batches:
-                    run(batch)
-            else:
-                with ThreadPoolExecutor(threads) as pool:
-                    # the longest first, so that the threads end together
-                    for _ in pool.map(run, reversed(batches)):
-                        pass
-        return results
+        batches = length_batches([len(p) for p in passes], 1 if view else batch_pieces)
+        # the longest first, so that threads end together
+        return Encoding(whole, sentences, [threads.submit(run, batch) for batch in reversed(batches)])
 
     @torch.inference_mode()
     def forward(self, bodies: Sequence[NDArray[np.int32]]) -> Coded:
@@ -213,8 +257,13 @@ class Encoder:
             attention_mask=torch.from_numpy(mask).to(self.device),
             output_hidden_states=True,
         )
-        layers = [layer if self.fingerprint.dtype != "float16" else layer.half() for layer in output.hidden_states[1:]]
-        return encode(torch.stack(layers, dim=2), self.fingerprint.dtype)
+        layers = output.hidden_states[1:]
+        # rounded while they are joined: one pass over memory instead of two
+        kind = torch.float16 if self.fingerprint.dtype == "float16" else torch.float32
+        states = torch.empty((*layers[0].shape[:2], len(layers), layers[0].shape[2]), dtype=kind, device=self.device)
+        for number, layer in enumerate(layers):
+            states[:, :, number] = layer
+        return encode(states, self.fingerprint.dtype)
 
     def _dropped_out(self, one: Pass, view: int) -> Coded:
         """(1, P, L, D) with dropout, seeded by the pieces and the view."""
@@ -227,20 +276,6 @@ class Encoder:
                 return self.forward([one.body])
             finally:
                 self.model.eval()
-
-
-@contextmanager
-def _threads_of_one() -> Iterator[int]:
-    """How many threads there are, while torch uses one in each: a product split among threads has other last bits.
-
-    Several batches at once, each on one thread, take no longer than one batch on several.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager

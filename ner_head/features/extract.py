@@ -6,18 +6,22 @@ an interrupted, edited or switched-back extraction computes only what the pool l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ner_head.corpus.documents import Document
-from ner_head.features.encode import count_pieces, encode_shard
+from ner_head.features.encode import count_pieces, start_shard
 from ner_head.features.encoder import Encoder
-from ner_head.features.files import check_room, link
+from ner_head.features.files import Buffer, check_room, link
 from ner_head.features.plans import ShardPlan, plan_shards
 from ner_head.features.pool import Pool
 from ner_head.features.progress import start_progress
 from ner_head.features.store import DocumentRows, EncoderRecord, ShardRecord, StoreManifest, write_manifest
 from ner_head.features.workers import Receipt, Workers, run_on_workers
+
+AHEAD = 1  # shards that are begun while one is finished; each is in memory as a whole
 
 
 def extract(
@@ -51,6 +55,8 @@ def extract(
     found = {plan.key: shard.sha256 for plan in plans if (shard := pool.find(plan.key))}
     missing = list({plan.key: plan for plan in plans if plan.key not in found}.values())
     pieces = {plan.key: count_pieces(plan.words, encoder) for plan in missing}
+    # the largest first: workers end together, and the last shard, whose writing nothing overlaps, is a small one
+    missing.sort(key=lambda plan: -pieces[plan.key])
     check_room(pool.directory, sum(pieces.values()) * encoder.fingerprint.bytes_per_piece)
     progress = start_progress(workers.show, n_shards=len(plans), n_missing=len(missing), n_pieces=sum(pieces.values()))
     try:
@@ -69,9 +75,28 @@ def _compute(
     if missing and not workers.in_this_process:
         yield from run_on_workers(missing, encoder, batch_pieces=batch_pieces, pool=pool.directory, workers=workers)
         return
-    for plan in missing:
-        shard = pool.add(plan.key, encode_shard(plan.words, encoder, key=plan.key, batch_pieces=batch_pieces))
-        yield Receipt(shard.key, shard.sha256)
+    yield from _compute_here(missing, encoder, batch_pieces=batch_pieces, pool=pool)
+
+
+def _compute_here(
+    missing: Sequence[ShardPlan], encoder: Encoder, *, batch_pieces: int, pool: Pool
+) -> Iterator[Receipt]:
+    """Compute shards in this process: while one is hashed and written, the next one's batches run already."""
+
+    def write(plan: ShardPlan, finish: Callable[[], list[Buffer]]) -> Receipt:
+        shard = pool.add(plan.key, *finish())
+        return Receipt(shard.key, shard.sha256)
+
+    # in this order: what stops the run cancels batches first, and so the shards that wait for them
+    with ThreadPoolExecutor(1) as writer, encoder.threads() as threads:
+        written = deque[Future[Receipt]]()
+        for plan in missing:
+            finish = start_shard(plan.words, encoder, key=plan.key, batch_pieces=batch_pieces, threads=threads)
+            written.append(writer.submit(write, plan, finish))
+            if len(written) > AHEAD:
+                yield written.popleft().result()
+        while written:
+            yield written.popleft().result()
 
 
 def _assemble(

@@ -15,11 +15,15 @@ from ner_head.errors import ResourceError
 
 SPARE_BYTES = 1 << 28  # left free on the disk
 HOST = re.sub(r"[^\w-]", "-", socket.gethostname()) or "host"
+Buffer = bytes | memoryview
+"""Bytes; a memory view counts and is sliced by bytes."""
 TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<process>\d+)\.tmp")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write through a temporary file, fsync and rename: `path` is either absent or complete.
+def write_whole(path: Path, *parts: Buffer) -> None:
+    """Write parts, one behind the other, through a temporary file, fsync and rename.
+
+    `path` is either absent or complete.
 
     Raises:
         ResourceError: the disk is full or not writable; names the path and the bytes needed.
@@ -28,7 +32,8 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:
-            handle.write(content)
+            for part in parts:
+                handle.write(part)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
@@ -40,7 +45,7 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise ResourceError(f"{path}: cannot write {len(content):,} bytes: {error.strerror}") from None
+        raise ResourceError(f"{path}: cannot write {sum(map(len, parts)):,} bytes: {error.strerror}") from None
 
 
 def digest_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ner_head.features.files import digest_of, remove_leftovers, write_whole
+from ner_head.features.files import Buffer, digest_of, remove_leftovers, write_whole
 
 NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<sha256>[0-9a-f]{64})\.h5")
 
@@ -76,15 +76,17 @@ class Pool:
                 shard.path.unlink()
         return None
 
-    def add(self, key: str, content: bytes) -> PooledShard:
-        """Write a shard whole.
+    def add(self, key: str, *parts: Buffer) -> PooledShard:
+        """Write a shard whole, its parts one behind the other.
 
         Raises:
             ResourceError: the disk is full or not writable.
         """
-        digest = hashlib.sha256(content).hexdigest()
-        shard = PooledShard(self.path(key, digest), key, digest)
-        write_whole(shard.path, content)
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        shard = PooledShard(self.path(key, digest.hexdigest()), key, digest.hexdigest())
+        write_whole(shard.path, *parts)
         return shard
 
     def prune(self, keep: Collection[str], *, dry: bool = False) -> list[tuple[PooledShard, int]]:

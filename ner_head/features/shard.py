@@ -1,11 +1,7 @@
-"""One shard: an HDF5 file with the features of some documents, as docs/format.md specifies it.
-
-With `hewitt.py` the only module that knows h5py.
-"""
+"""Reading a shard: an HDF5 file with the features of some documents, as docs/format.md specifies it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -16,9 +12,7 @@ from numpy.typing import NDArray
 
 from ner_head.errors import DamagedShardError, DataError
 from ner_head.features.codes import STORED, Code, Coded, decode, is_finite
-from ner_head.features.files import digest_of as digest_of
-from ner_head.features.files import write_whole as write_whole
-from ner_head.features.wordpieces import Pieces
+from ner_head.features.files import digest_of
 
 FORMAT, VERSION = "ner-head features", 1
 INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
@@ -42,52 +36,6 @@ class Features:
 def view_name(name: str, view: int) -> str:
     """The dataset of a view: `hidden`, `hidden_1`, `hidden_2` ...; the same for `scale`."""
     return f"{name}_{view}" if view else name
-
-
-def shard_bytes(
-    views: Sequence[Sequence[Coded]], pieces: Sequence[Pieces], *, code: Code, key: str, fingerprint: str
-) -> bytes:
-    """The whole file, built in memory: the same input gives the same bytes.
-
-    Args:
-        views: per view, per sentence, its hidden states as stored.
-        pieces: the sentences.
-        code: how they are stored.
-        key: the shard's, in hex.
-        fingerprint: the encoder's, in hex.
-    Raises:
-        DataError: a hidden state is not finite as it is stored.
-    """
-    offsets = np.cumsum([0, *(len(p) for p in pieces)], dtype=np.int64)
-    with h5py.File.in_memory(libver=("v110", "v110")) as file:
-        file.attrs.update({"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint, "dtype": code})
-        for view, sentences in enumerate(views):
-            if not all(is_finite(sentence, code) for sentence in sentences):
-                raise DataError(f"shard {key[:12]}: a hidden state does not fit {code}; the encoder overflows")
-            _write_rows(file, view_name("hidden", view), [s.values for s in sentences], offsets)
-            if code == "int8":
-                _write_rows(
-                    file, view_name("scale", view), [s.scale for s in sentences if s.scale is not None], offsets
-                )
-        index = {
-            "piece_ids": np.concatenate([p.ids for p in pieces]),
-            "word_of_piece": np.concatenate([p.word_of_piece for p in pieces]),
-            "offsets": offsets,
-        }
-        for name, data in index.items():
-            file.create_dataset(name, data=data.astype(INDEX[name]), track_times=False)
-        file.flush()
-        image: bytes = file.id.get_file_image()
-    return image
-
-
-def _write_rows(
-    file: h5py.File, name: str, sentences: Sequence[NDArray[np.generic]], offsets: NDArray[np.int64]
-) -> None:
-    shape = (int(offsets[-1]), *sentences[0].shape[1:])
-    rows = file.create_dataset(name, shape, dtype=sentences[0].dtype, track_times=False)
-    for start, end, sentence in zip(offsets[:-1], offsets[1:], sentences, strict=True):
-        rows[start:end] = sentence
 
 
 class Shard:

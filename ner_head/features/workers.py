@@ -115,8 +115,8 @@ def compute_shard(plan: ShardPlan, job: Job) -> Receipt | NerHeadError:
         try:
             torch.set_num_threads(job.threads or _own_threads())  # a nanny has set them to 1
             encoder = load_encoder(job.folder, job.device, job.fingerprint)
-            content = encode_shard(plan.words, encoder, key=plan.key, batch_pieces=job.batch_pieces)
-            shard = Pool(Path(job.pool)).add(plan.key, content)
+            parts = encode_shard(plan.words, encoder, key=plan.key, batch_pieces=job.batch_pieces)
+            shard = Pool(Path(job.pool)).add(plan.key, *parts)
         except NerHeadError as error:
             return error
     return Receipt(shard.key, shard.sha256)

@@ -29,8 +29,10 @@ def project(
     """A folder with params, prepared documents and extracted features."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(
+        "prepare: {source: corpus.jsonl, format: jsonl, splits: {train: [news]}}\n"
         f"encoder: {{model: {tiny_encoder}, shard_words: 10}}\nruntime: {{pool: pool, batch_pieces: 256}}\n"
     )
+    write_documents(tmp_path / "corpus.jsonl", documents)
     write_documents(tmp_path / "data/prepared/train.jsonl", documents[:4])
     write_documents(tmp_path / "data/prepared/dev.jsonl", documents[4:])
     write_documents(tmp_path / "data/prepared/test.jsonl", [])
@@ -139,6 +141,9 @@ def test_plan_counts_what_is_missing_and_times_the_encoder(
     assert found["missing_shards"] == len({shard.key for shard in opened.manifest.shards})
     assert found["bytes_to_write"] == found["missing_pieces"] * 3 * 16 * 2
     assert found["pieces_per_second"] > 0
+    code, (again,), _ = run("plan", "--seconds", "0", *(f"data/prepared/{split}.jsonl" for split in ("train", "dev")))
+    counted = ("documents", "sentences", "pieces", "shards", "missing_shards", "missing_pieces", "bytes_to_write")
+    assert [again[name] for name in counted] == [found[name] for name in counted]
     assert found["seconds"] == pytest.approx(found["missing_pieces"] / found["pieces_per_second"], rel=0.05, abs=0.1)
 
 

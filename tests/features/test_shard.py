@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ner_head.errors import DataError, ResourceError
 from ner_head.features.codes import Coded
 from ner_head.features.files import write_whole
-from ner_head.features.shard import Shard, shard_bytes
+from ner_head.features.shard import Shard
+from ner_head.features.shard_writer import shard_parts
 from ner_head.features.wordpieces import Pieces
 
 KEY, FINGERPRINT = "a" * 64, "b" * 64
@@ -27,9 +28,8 @@ def sentence(n_pieces: int, seed: int) -> tuple[np.ndarray, Pieces]:
 def content(lengths: list[int]) -> tuple[bytes, list[tuple[np.ndarray, Pieces]]]:
     sentences = [sentence(n, i) for i, n in enumerate(lengths)]
     hidden, pieces = ([s[i] for s in sentences] for i in (0, 1))
-    return shard_bytes(
-        [[Coded(h) for h in hidden]], pieces, code="float16", key=KEY, fingerprint=FINGERPRINT
-    ), sentences
+    parts = shard_parts([Coded(np.concatenate(hidden))], pieces, code="float16", key=KEY, fingerprint=FINGERPRINT)
+    return b"".join(parts), sentences
 
 
 def open_shard(path: Path, image: bytes) -> Shard:
@@ -77,7 +77,7 @@ def test_infinity_is_refused_when_writing() -> None:
     hidden, pieces = sentence(3, 0)
     hidden[0, 0, 0] = np.inf
     with pytest.raises(DataError, match="does not fit float16"):
-        shard_bytes([[Coded(hidden)]], [pieces], code="float16", key=KEY, fingerprint=FINGERPRINT)
+        shard_parts([Coded(hidden)], [pieces], code="float16", key=KEY, fingerprint=FINGERPRINT)
 
 
 def test_a_write_that_fails_leaves_nothing_and_says_how_much_it_needed(tmp_path: Path) -> None:
