@@ -92,7 +92,7 @@ class Tagger:
         return [results[i] for i in range(len(sentences))]
 
     def _tag_batch(self, sentences: list[Features], word_ids: list[NDArray[np.uint32]], n_best: int) -> list[Tagged]:
-        batch = pad_features(sentences).to(self.device)
+        batch = pad_features(sentences, self.head.layers).to(self.device)
         steps = pad_steps(sentences, self.tag_set.scheme).to(self.device)
         words = pad_words(sentences, word_ids).to(self.device) if self.head.words is not None else None
         output = self.head(batch.hidden, batch.mask, steps, words)

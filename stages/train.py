@@ -109,7 +109,7 @@ def write_plots(trained: Trained, head: Head) -> None:
     with (REPORTS / "layer_weights.csv").open("w", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle, lineterminator="\n")
         rows.writerow(["layer", "weight"])
-        rows.writerows([i, f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, 1))
+        rows.writerows([i, f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, head.layers.start + 1))
 
 
 if __name__ == "__main__":

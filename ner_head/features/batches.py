@@ -12,13 +12,15 @@ from torch import Tensor
 
 from ner_head.features.shard import Features
 
+ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class FeatureBatch:
     """B sentences, padded to the longest.
 
     Attributes:
-        hidden: (B, P, L, D) float16 or float32, as the store gives; zeros where there is no piece.
+        hidden: (B, P, K, D) float16 or float32, as the store gives; zeros where there is no piece.
         mask: (B, P) bool, a left-aligned run of True for each sentence's pieces.
     """
 
@@ -30,13 +32,13 @@ class FeatureBatch:
         return FeatureBatch(self.hidden.to(device), self.mask.to(device))
 
 
-def pad_features(sentences: Sequence[Features]) -> FeatureBatch:
-    """Copy sentences out of the memory map into one padded array."""
+def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:
+    """Copy sentences, those of the L layers that are wanted, out of the memory map into one padded array."""
     lengths = np.array([len(s.piece_ids) for s in sentences])
-    layers, width = sentences[0].hidden.shape[1:]
-    hidden = np.zeros((len(sentences), int(lengths.max()), layers, width), dtype=sentences[0].hidden.dtype)
-    for row, sentence in enumerate(sentences):
-        hidden[row, : lengths[row]] = sentence.hidden
+    chosen = [sentence.hidden[:, layers] for sentence in sentences]
+    hidden = np.zeros((len(sentences), int(lengths.max()), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
+    for row, states in enumerate(chosen):
+        hidden[row, : len(states)] = states
     mask = np.arange(hidden.shape[1]) < lengths[:, None]
     return FeatureBatch(torch.from_numpy(hidden), torch.from_numpy(mask))
 

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ner_head.head.dropout import Dropout
+
+
+class Reversal(torch.autograd.Function):
+    """A permutation of pieces that is its own inverse: (B, P, D) and the order, (B, P)."""
+
+    @staticmethod
+    def forward(ctx: Any, sequence: Tensor, order: Tensor) -> Tensor:
+        """Piece `order[b, p]` at (b, p)."""
+        ctx.save_for_backward(order)
+        return _permute(sequence, order)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The same again; torch's own way is to add up into zeros, one number at a time."""
+        (order,) = ctx.saved_tensors
+        return _permute(grad, order), None
+
+
+def _permute(sequence: Tensor, order: Tensor) -> Tensor:
+    n_sentences, n_pieces, _ = sequence.shape
+    rows = order + n_pieces * torch.arange(n_sentences, device=order.device)[:, None]
+    return sequence.flatten(0, 1).index_select(0, rows.flatten()).view_as(sequence)
 
 
 def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -18,7 +44,8 @@ def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
     positions = torch.arange(sequence.shape[1], device=sequence.device)
     flipped = lengths[:, None] - 1 - positions
     order = torch.where(flipped >= 0, flipped, positions)
-    return sequence.gather(1, order[:, :, None].expand_as(sequence))
+    reversed_: Tensor = Reversal.apply(sequence, order)  # type: ignore[no-untyped-call]
+    return reversed_
 
 
 class BiLSTM(nn.Module):

@@ -8,8 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ner_head.errors import UsageError
+
 MixKind = Literal["softmax", "free", "per_dimension"]
 CACHED = 1 << 17  # float32 numbers of a block that stays in a core's cache while it is read twice
+
+
+def layer_slice(layers: str, n_layers: int) -> slice:
+    """Which of an encoder's L layers are meant: `all`, `last`, one of 1 to L, or a range such as `1-4`.
+
+    Raises:
+        UsageError: layers that the encoder does not have.
+    """
+    first, _, last = {"all": f"1-{n_layers}", "last": str(n_layers)}.get(layers, layers).partition("-")
+    start, stop = int(first) - 1, int(last or first)
+    if not 0 <= start < stop <= n_layers:
+        raise UsageError(f"head.layers: {layers}, but the encoder has layers 1 to {n_layers}")
+    return slice(start, stop)
 
 
 class Blend(torch.autograd.Function):

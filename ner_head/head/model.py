@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from ner_head.corpus.tagging import TagSet
@@ -15,7 +15,7 @@ from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix, MixKind
+from ner_head.head.layer_mix import LayerMix, MixKind, layer_slice
 from ner_head.head.words import WordEmbeddings, Words
 from ner_head.params import Params
 
@@ -47,9 +47,16 @@ class WordParams(Params):
     """Share of the features left out while training."""
 
 
+def _text(value: object) -> object:
+    """YAML's 7 is a number."""
+    return str(value) if type(value) is int else value
+
+
 class HeadParams(Params):
     """Section `head`: the shape of the network. Zero layers or units switch a part off."""
 
+    layers: Annotated[str, BeforeValidator(_text), Field(pattern=r"^(all|last|[1-9]\d*(-[1-9]\d*)?)$")] = "all"
+    """Of the encoder, for the mix: `all`, `last`, one by its number from 1, or a range such as `1-4`."""
     mix: MixKind = "softmax"
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
@@ -58,6 +65,8 @@ class HeadParams(Params):
     """Units of the tanh layer before the emissions."""
     classifier: int = Field(default=128, ge=0)
     """Units of the language classifier; 0 = none."""
+    decoder: Literal["crf", "softmax"] = "crf"
+    """`softmax`: every step by itself, as a CRF without transitions and rules."""
     tags: Literal["iob", "iobx"] = "iob"
     """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces with X and [CLS], as the paper."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
@@ -72,6 +81,7 @@ class HeadParams(Params):
             projection=512,
             classifier=512,
             tags="iobx",
+            dropout=0.5,
         )
 
     def tag_set(self, labels: Sequence[str]) -> TagSet:
@@ -105,13 +115,18 @@ class HeadOutput:
 
 
 class Head(nn.Module):
-    """Everything that is trained."""
+    """Everything that is trained.
+
+    Attributes:
+        layers: those of the encoder that `forward` wants, K of them.
+    """
 
     def __init__(
         self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
     ) -> None:
         super().__init__()
-        self.mix = LayerMix(n_layers, width, kind=params.mix)
+        self.layers = layer_slice(params.layers, n_layers)
+        self.mix = LayerMix(self.layers.stop - self.layers.start, width, kind=params.mix)
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
         if params.words.size:
@@ -129,7 +144,10 @@ class Head(nn.Module):
         )
         self.projection = nn.Linear(width, params.projection)
         self.emissions = nn.Linear(params.projection, n_tags)
-        self.crf = LinearChainCRF(n_tags, forbidden)
+        self.crf = LinearChainCRF(n_tags, forbidden if params.decoder == "crf" else None)
+        if params.decoder == "softmax":
+            for score in self.crf.parameters():
+                nn.init.zeros_(score).requires_grad_(False)
         self.language: LanguageClassifier | None = None
         if params.classifier and n_languages:
             self.language = LanguageClassifier(
@@ -140,7 +158,7 @@ class Head(nn.Module):
         """Score the tags of each step.
 
         Args:
-            hidden: cached states, (B, P, L, D).
+            hidden: cached states of `layers`, (B, P, K, D).
             mask: (B, P) bool, left-aligned: real pieces.
             steps: the pieces that get a tag.
             words: their features, where the head has a part for them.

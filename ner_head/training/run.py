@@ -23,9 +23,9 @@ class Run:
         return {name: tensor.detach().clone() for name, tensor in self.head.state_dict().items()}
 
     def is_over(self, epochs: int, patience: int) -> bool:
-        """Whether all epochs are done, or so many without a better one."""
+        """Whether all epochs are done, or so many (0 = any number) without a better one."""
         done = len(self.curve)
-        return done >= epochs or bool(patience and done - self.best.epoch >= patience and done)
+        return done >= epochs or 0 < patience <= done - self.best.epoch
 
     def add(self, epoch: Epoch, *, best: bool) -> None:
         """An epoch is over; `best` takes it for the best whatever its F1 is."""

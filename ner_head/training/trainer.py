@@ -44,6 +44,8 @@ class TrainingParams(Params):
     """Share of the steps over which the rate rises; then it falls linearly to 0."""
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
+    stop_after: int = Field(default=0, ge=0)
+    """End after so many epochs, although the rate falls until `epochs`; 0 = never."""
     patience: int = Field(default=0, ge=0)
     """Stop after so many epochs without a better dev F1; 0 = never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -109,7 +111,7 @@ class Trainer:
             for epoch in run.curve:
                 watcher.epoch(epoch)
         with torch.random.fork_rng():
-            while not run.is_over(self.params.epochs, self.params.patience):
+            while not run.is_over(self.params.stop_after or self.params.epochs, self.params.patience):
                 start, number = time.perf_counter(), len(run.curve) + 1
                 plan = shuffled_batches(lengths, self.params.batch_size, seed=self.params.seed * 10_007 + number)
                 batches = [[train[i] for i in batch] for batch in plan]
@@ -129,7 +131,7 @@ class Trainer:
         self.head.train()
         total = torch.zeros((), device=self.device)
         n_steps, before = len(batches) * self.params.epochs, len(batches) * (number - 1)
-        prepared = (collate(chosen, store, self.tag_set) for chosen in batches)
+        prepared = (collate(chosen, store, self.tag_set, self.head.layers) for chosen in batches)
         if self.device.type == "cuda":
             prepared = (batch.pinned() for batch in prepared)
         for done, batch in enumerate(ahead(prepared), 1):

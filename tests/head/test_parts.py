@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from ner_head.corpus.tagging import TagSet
+from ner_head.errors import UsageError
 from ner_head.head import layer_mix
 from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix
+from ner_head.head.layer_mix import LayerMix, layer_slice
 from ner_head.head.model import AttentionParams, Head, HeadParams, LstmParams, Steps, build_head
 
 LABELS = ["EVT", "LOC", "ORG", "PER", "PRO"]
@@ -79,6 +80,56 @@ def test_bilstm_equals_torchs_packed_one() -> None:
     packed = torch.nn.utils.rnn.pack_padded_sequence(sequence, lengths, batch_first=True, enforce_sorted=False)
     expected, _ = torch.nn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
     torch.testing.assert_close(ours(sequence, mask)[mask], expected[mask])
+
+
+def test_the_gradient_of_a_reversal_is_reversed() -> None:
+    sequence, weights = torch.randn(2, 4, 3, requires_grad=True), torch.randn(2, 4, 3)
+    lengths = torch.tensor([3, 4])
+    (reverse_within(sequence, lengths) * weights).sum().backward()
+    assert sequence.grad is not None
+    assert torch.equal(sequence.grad, reverse_within(weights, lengths))
+
+
+@pytest.mark.parametrize(
+    ("layers", "chosen"), [("all", [0, 1, 2, 3]), ("last", [3]), (2, [1]), ("1-3", [0, 1, 2]), ("4-4", [3])]
+)
+def test_a_head_mixes_the_layers_it_is_told_to(layers: object, chosen: list[int]) -> None:
+    params = HeadParams.model_validate({"layers": layers, "classifier": 0})
+    head = build_head(params, n_layers=4, width=6, tag_set=params.tag_set(LABELS), languages=[])
+    hidden = torch.randn(2, 3, 4, 6)
+    assert head.mix.layer_weights().shape == (len(chosen),)
+    torch.testing.assert_close(head.mix(hidden[:, :, head.layers]), hidden[:, :, chosen].mean(2))
+
+
+@pytest.mark.parametrize("layers", ["5", "1-5", "3-2"])
+def test_layers_that_the_encoder_lacks_are_one_line(layers: str) -> None:
+    with pytest.raises(UsageError, match=f"head.layers: {layers}, but the encoder has layers 1 to 4"):
+        layer_slice(layers, 4)
+
+
+@pytest.mark.parametrize("layers", ["0", "first", "1-", "-2", 0, 1.5, True, None])
+def test_layers_are_named_by_number_range_or_word(layers: object) -> None:
+    with pytest.raises(ValueError, match="layers"):
+        HeadParams.model_validate({"layers": layers})
+
+
+def test_without_a_crf_every_step_is_a_softmax_by_itself() -> None:
+    torch.manual_seed(0)
+    params = HeadParams(decoder="softmax", classifier=0)
+    tag_set = params.tag_set(LABELS)
+    head = build_head(params, n_layers=2, width=4, tag_set=tag_set, languages=[])
+    with_crf = build_head(HeadParams(classifier=0), n_layers=2, width=4, tag_set=tag_set, languages=[])
+    assert count(with_crf) - count(head) == len(tag_set) * (len(tag_set) + 2)
+    emissions, mask = torch.randn(2, 5, len(tag_set), requires_grad=True), torch.ones(2, 5, dtype=torch.bool)
+    tags = torch.randint(0, len(tag_set), (2, 5))  # I-x behind O too: nothing is forbidden
+    mask[0, 3:] = False
+    plain = torch.nn.functional.cross_entropy(emissions.transpose(1, 2), tags, reduction="none")
+    found = -head.crf.log_likelihood(emissions, tags, mask)
+    torch.testing.assert_close(found, torch.where(mask, plain, 0.0).sum(1))
+    found.sum().backward()
+    assert all(score.grad is None for score in head.crf.parameters())
+    (best,) = head.crf.decode(emissions[1:].detach(), mask[1:])[0]
+    assert best.tags == emissions[1].argmax(-1).tolist()
 
 
 def test_attention_equals_the_formula_written_out() -> None:
