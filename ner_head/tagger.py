@@ -17,7 +17,7 @@ from ner_head.head.crf import Hypothesis
 from ner_head.head.model import Head, Steps
 from ner_head.head.words import Words
 
-BATCH_PIECES = 8192  # one decoding batch, padding included
+BATCH_PIECES = 2048  # one decoding batch, padding included: more would not fit the caches of a CPU
 
 
 def step_pieces(word_of_piece: NDArray[np.int32], scheme: Scheme) -> NDArray[np.int64]:

@@ -90,13 +90,18 @@ class SelfAttention(nn.Module):
         def split(projected: Tensor) -> Tensor:
             return projected.view(n_sentences, n_pieces, self.heads, -1).transpose(1, 2)
 
-        mixed = nn.functional.scaled_dot_product_attention(
-            split(self.query(sequence)),
-            split(self.key(sequence)),
-            split(self.value(sequence)),
-            attn_mask=mask[:, None, None, :],
-            dropout_p=self.dropout.rate if self.training else 0.0,
-        )
+        query, key, value = split(self.query(sequence)), split(self.key(sequence)), split(self.value(sequence))
+        mixed = self._attend(query, key, value, mask[:, None, None, :])
         joined = mixed.transpose(1, 2).reshape(n_sentences, n_pieces, -1)
         normed: Tensor = self.norm(sequence + self.dropout(self.output(joined)))
         return normed
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        """softmax(q k^T / sqrt(d)) v, (B, heads, P, d)."""
+        if not self.training or query.device.type != "cpu":
+            rate = self.dropout.rate if self.training else 0.0
+            return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+        # torch has no fused kernel with dropout on a CPU, and its random numbers are the dear ones
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
+        scores = scores + torch.where(mask, 0.0, -torch.inf)
+        return self.dropout(scores.softmax(-1)) @ value  # type: ignore[no-any-return]

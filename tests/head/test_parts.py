@@ -132,14 +132,18 @@ def test_without_a_crf_every_step_is_a_softmax_by_itself() -> None:
     assert best.tags == emissions[1].argmax(-1).tolist()
 
 
-def test_attention_equals_the_formula_written_out() -> None:
+@pytest.mark.parametrize("training", [False, True])
+def test_attention_equals_the_formula_written_out(training: bool) -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(8, heads=2, key_size=3, dropout=0.0).eval()
+    attention = SelfAttention(8, heads=2, key_size=3, dropout=0.0).train(training)
     sequence = torch.randn(1, 4, 8)
     q, k, v = (layer(sequence[0]).view(4, 2, 3) for layer in (attention.query, attention.key, attention.value))
     heads = [torch.softmax(q[:, h] @ k[:, h].T / 3**0.5, -1) @ v[:, h] for h in range(2)]
     expected = attention.norm(sequence[0] + attention.output(torch.cat(heads, -1)))
     torch.testing.assert_close(attention(sequence, torch.ones(1, 4, dtype=torch.bool))[0], expected)
+    padded = torch.cat([sequence, torch.randn(1, 2, 8)], 1)
+    mask = torch.tensor([[True] * 4 + [False] * 2])
+    torch.testing.assert_close(attention(padded, mask)[0, :4], expected)
 
 
 def test_the_classifier_pools_real_pieces_only() -> None:
