@@ -111,6 +111,7 @@ def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pyt
     report = json.loads(Path("reports/training.json").read_text())
     assert report["epochs"] == 2  # of three that the rate is made for
 
+    shutil.rmtree("reports")  # as DVC does before a stage runs
     write_params(monkeypatch, PAPER, BLIND, *small, "prepare.splits.test=[ryanair]")
     for stage in (prepare, extract, train, baseline, evaluate):
         stage.main()
