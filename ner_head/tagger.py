@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.features.batches import length_batches, pad_features
+from ner_head.features.batches import keep_pieces, length_batches, pad_features
 from ner_head.features.shard import Features
 from ner_head.head.crf import Hypothesis
 from ner_head.head.model import Head, Steps
@@ -86,7 +86,8 @@ class Tagger:
         results: dict[int, Tagged] = {}
         for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
             members = order[run.start : run.stop]
-            chosen, words = [sentences[i] for i in members], [word_ids[i] for i in members if word_ids]
+            chosen = [keep_pieces(sentences[i], self.head.pieces) for i in members]
+            words = [word_ids[i] for i in members if word_ids]
             for index, tagged in zip(members, self._tag_batch(chosen, words, n_best), strict=True):
                 results[index] = tagged
         return [results[i] for i in range(len(sentences))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,14 @@ class FeatureBatch:
     def to(self, device: torch.device) -> FeatureBatch:
         """The same batch on a device."""
         return FeatureBatch(self.hidden.to(device), self.mask.to(device))
+
+
+def keep_pieces(sentence: Features, pieces: Literal["all", "first"]) -> Features:
+    """A sentence with all of its pieces, or with [CLS] and the first piece of each word; the others are not read."""
+    if pieces == "all":
+        return sentence
+    kept = np.flatnonzero(np.diff(sentence.word_of_piece, prepend=-2))
+    return Features(sentence.hidden[kept], sentence.piece_ids[kept], sentence.word_of_piece[kept])
 
 
 def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:

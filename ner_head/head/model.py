@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from ner_head.corpus.tagging import TagSet
@@ -57,6 +57,8 @@ class HeadParams(Params):
 
     layers: Annotated[str, BeforeValidator(_text), Field(pattern=r"^(all|last|[1-9]\d*(-[1-9]\d*)?)$")] = "all"
     """Of the encoder, for the mix: `all`, `last`, one by its number from 1, or a range such as `1-4`."""
+    pieces: Literal["all", "first"] = "all"
+    """Of a word: those that the network sees. [CLS] is always there."""
     mix: MixKind = "softmax"
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
@@ -70,6 +72,12 @@ class HeadParams(Params):
     tags: Literal["iob", "iobx"] = "iob"
     """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces with X and [CLS], as the paper."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _tag_what_is_seen(self) -> HeadParams:
+        if self.tags == "iobx" and self.pieces != "all":
+            raise ValueError("tags: iobx has a tag for every piece: it needs pieces: all")
+        return self
 
     @classmethod
     def paper(cls) -> HeadParams:
@@ -119,13 +127,14 @@ class Head(nn.Module):
 
     Attributes:
         layers: those of the encoder that `forward` wants, K of them.
+        pieces: those of a word that it wants.
     """
 
     def __init__(
         self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
     ) -> None:
         super().__init__()
-        self.layers = layer_slice(params.layers, n_layers)
+        self.layers, self.pieces = layer_slice(params.layers, n_layers), params.pieces
         self.mix = LayerMix(self.layers.stop - self.layers.start, width, kind=params.mix)
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
@@ -158,7 +167,7 @@ class Head(nn.Module):
         """Score the tags of each step.
 
         Args:
-            hidden: cached states of `layers`, (B, P, K, D).
+            hidden: cached states of `layers` and `pieces`, (B, P, K, D).
             mask: (B, P) bool, left-aligned: real pieces.
             steps: the pieces that get a tag.
             words: their features, where the head has a part for them.

@@ -14,9 +14,9 @@ from torch import Tensor
 from ner_head.corpus.documents import Document, sentence_id, word_spans
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import document_word_ids
-from ner_head.features.batches import ALL, FeatureBatch, pad_features
+from ner_head.features.batches import FeatureBatch, keep_pieces, pad_features
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import Steps
+from ner_head.head.model import Head, Steps
 from ner_head.head.words import Words
 from ner_head.tagger import pad_steps, pad_words
 from ner_head.training.objective import NO_LANGUAGE
@@ -77,9 +77,9 @@ def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence
     ]
 
 
-def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, layers: slice = ALL) -> Batch:
-    """Read a batch's features, those of some layers, from the store and pad everything."""
-    features = [store[example.name] for example in chosen]
+def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, head: Head) -> Batch:
+    """Read from the store what a head wants of a batch's features, and pad everything."""
+    features = [keep_pieces(store[example.name], head.pieces) for example in chosen]
     rows = []
     for example, sentence in zip(chosen, features, strict=True):
         tags = example.word_tags
@@ -87,7 +87,7 @@ def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, lay
             tags = tag_set.encode_pieces(tags, sentence.word_of_piece.tolist())
         rows.append(torch.tensor(tags))
     return Batch(
-        pad_features(features, layers),
+        pad_features(features, head.layers),
         pad_steps(features, tag_set.scheme),
         torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
         torch.tensor([example.language for example in chosen]),

@@ -131,7 +131,7 @@ class Trainer:
         self.head.train()
         total = torch.zeros((), device=self.device)
         n_steps, before = len(batches) * self.params.epochs, len(batches) * (number - 1)
-        prepared = (collate(chosen, store, self.tag_set, self.head.layers) for chosen in batches)
+        prepared = (collate(chosen, store, self.tag_set, self.head) for chosen in batches)
         if self.device.type == "cuda":
             prepared = (batch.pinned() for batch in prepared)
         for done, batch in enumerate(ahead(prepared), 1):

@@ -121,7 +121,7 @@ def test_features_of_other_words_are_refused(store: FeatureStore, documents: lis
 
 def test_the_joint_loss_is_the_sum_of_both(store: FeatureStore, documents: list[Document]) -> None:
     head, tag_set = head_for(store)
-    batch = collate(examples(documents, tag_set, LANGUAGES)[:4], store, tag_set)
+    batch = collate(examples(documents, tag_set, LANGUAGES)[:4], store, tag_set, head)
     output = head(batch.features.hidden, batch.features.mask, batch.steps)
     tagging = -head.crf.log_likelihood(output.emissions, batch.tags, batch.steps.mask).mean()
     language = torch.nn.functional.cross_entropy(output.language_logits, batch.languages)
@@ -141,7 +141,7 @@ def test_a_head_without_classifier_guesses_no_language(store: FeatureStore, docu
 
 def test_a_gradient_step_is_finite_for_padded_batches(store: FeatureStore, documents: list[Document]) -> None:
     head, tag_set = head_for(store, "iobx")
-    batch = collate(examples(documents, tag_set, LANGUAGES), store, tag_set)
+    batch = collate(examples(documents, tag_set, LANGUAGES), store, tag_set, head)
     assert not batch.steps.mask.all()
     output = head(batch.features.hidden, batch.features.mask, batch.steps)
     joint_loss(head, output, batch.steps, batch.tags, batch.languages).backward()
