@@ -63,8 +63,8 @@ class HeadParams(Params):
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
     attention: AttentionParams = AttentionParams()
-    projection: int = Field(default=128, ge=1)
-    """Units of the tanh layer before the emissions."""
+    projection: int = Field(default=128, ge=0)
+    """Units of the tanh layer before the emissions; 0 = none."""
     classifier: int = Field(default=128, ge=0)
     """Units of the language classifier; 0 = none."""
     decoder: Literal["crf", "softmax"] = "crf"
@@ -151,8 +151,8 @@ class Head(nn.Module):
             )
             for _ in range(params.attention.layers)
         )
-        self.projection = nn.Linear(width, params.projection)
-        self.emissions = nn.Linear(params.projection, n_tags)
+        self.projection = nn.Linear(width, params.projection) if params.projection else None
+        self.emissions = nn.Linear(params.projection or width, n_tags)
         self.crf = LinearChainCRF(n_tags, forbidden if params.decoder == "crf" else None)
         if params.decoder == "softmax":
             for score in self.crf.parameters():
@@ -183,7 +183,9 @@ class Head(nn.Module):
             sequence = attention(sequence, mask)
         language_logits = self.language(sequence, mask) if self.language is not None else None
         index = steps.pieces[:, :, None].expand(-1, -1, sequence.shape[2])
-        chosen = self.dropout(self.projection(sequence.gather(1, index)).tanh())
+        chosen = sequence.gather(1, index)
+        if self.projection is not None:
+            chosen = self.dropout(self.projection(chosen).tanh())
         return HeadOutput(self.emissions(chosen), language_logits)
 
 

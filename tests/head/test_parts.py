@@ -166,6 +166,8 @@ def test_the_classifier_pools_real_pieces_only() -> None:
         {"attention": AttentionParams(layers=0)},
         {"lstm": LstmParams(layers=2, hidden=6), "attention": AttentionParams(layers=2, heads=2, key_size=3)},
         {"lstm": LstmParams(layers=0), "attention": AttentionParams(layers=0), "classifier": 0},
+        {"lstm": LstmParams(layers=0), "attention": AttentionParams(layers=0), "classifier": 0, "projection": 0},
+        {"projection": 0, "decoder": "softmax", "tags": "iobx"},
     ],
 )
 def test_a_padded_sentence_scores_the_same_alone(changes: dict[str, object]) -> None:
