@@ -14,7 +14,8 @@ from torch import Tensor
 from ner_head.corpus.documents import Document, sentence_id, word_spans
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import document_word_ids
-from ner_head.features.batches import FeatureBatch, keep_pieces, pad_features
+from ner_head.features.batches import FeatureBatch, keep_pieces, pad_features, pad_rows
+from ner_head.features.shard import Features
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import Head, Steps
 from ner_head.head.words import Words
@@ -80,16 +81,19 @@ def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence
 def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, head: Head) -> Batch:
     """Read from the store what a head wants of a batch's features, and pad everything."""
     features = [keep_pieces(store[example.name], head.pieces) for example in chosen]
-    rows = []
-    for example, sentence in zip(chosen, features, strict=True):
-        tags = example.word_tags
-        if tag_set.scheme == "iobx":
-            tags = tag_set.encode_pieces(tags, sentence.word_of_piece.tolist())
-        rows.append(torch.tensor(tags))
+    tags, _ = pad_rows([_tags(*each, tag_set) for each in zip(chosen, features, strict=True)])
     return Batch(
         pad_features(features, head.layers),
         pad_steps(features, tag_set.scheme),
-        torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        torch.from_numpy(tags),
         torch.tensor([example.language for example in chosen]),
         pad_words(features, [example.word_ids for example in chosen]),
     )
+
+
+def _tags(example: Example, features: Features, tag_set: TagSet) -> NDArray[np.int64]:
+    """Gold over a sentence's steps."""
+    tags = example.word_tags
+    if tag_set.scheme == "iobx":
+        tags = tag_set.encode_pieces(tags, features.word_of_piece.tolist())
+    return np.array(tags)

@@ -104,7 +104,7 @@ class Trainer:
         if not train or missing:
             what = f"no features of {missing}" if missing else "no sentences to train on"
             raise DataError(f"{store.directory}: {what}; run `dvc repro extract`")
-        lengths = [store.n_pieces(example.name) for example in train]
+        lengths = [self.length(example, store) for example in train]
         run = Run(self.head, self.optimizer)
         if checkpoint and (state := checkpoint.load()):
             run.restore(state)
@@ -124,6 +124,10 @@ class Trainer:
                 watcher.epoch(epoch)
         return Trained(run.best, run.best_weights, run.weights(), run.curve)
 
+    def length(self, example: Example, store: FeatureStore) -> int:
+        """Positions of a sentence in the network, from the index alone."""
+        return len(example.word_tags) + 1 if self.head.pieces == "first" else store.n_pieces(example.name)
+
     def train_epoch(
         self, batches: Sequence[Sequence[Example]], store: FeatureStore, number: int, watcher: Watcher = SILENT
     ) -> float:
@@ -137,7 +141,7 @@ class Trainer:
         for done, batch in enumerate(ahead(prepared), 1):
             step = before + done - 1
             # dropout depends on seed and step alone, so that an interrupted run goes on with the same
-            torch.manual_seed(self.params.seed * 1_000_003 + step)
+            seed_dropout(self.device, self.params.seed * 1_000_003 + step)
             total += self._step(batch.to(self.device), self.params.rate(step, n_steps))
             watcher.step(done, len(batches))
         self.optimizer.settle()
@@ -159,3 +163,13 @@ class Trainer:
         for predicted, gold in zip(predict_from_store(self.tagger, dev, store, self.languages), dev, strict=True):
             counts = sum(strict_counts(gold.spans, predicted.document.spans).values(), counts)
         return counts.scores()["f1"]
+
+
+def seed_dropout(device: torch.device, seed: int) -> None:
+    """Seed the generator that dropout draws from on a device; `torch.manual_seed` takes those of all, and longer."""
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
