@@ -224,6 +224,7 @@ def table(rows: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     """Measure, print, and write benchmarks/results/training.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", default="", help="a folder of SlavicNER; the sample unless given")
     parser.add_argument("--sentences", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
@@ -232,7 +233,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     figures: dict[str, Any] = {"threads": options.threads, "batch": BATCH, "bars": BARS}
     with tempfile.TemporaryDirectory() as name:
-        folder, documents = Path(name), sample(options.sentences, "")
+        folder, documents = Path(name), sample(options.sentences, options.corpus)
         large = Corpus.make(documents, random_encoder(folder / "encoder"), folder / "large")
         heads = {"paper": HeadParams.paper(), "default": read_params(Path("params.yaml"), "head", HeadParams)}
         figures["heads"] = {name: compare(large, params, 10, options.repeats) for name, params in heads.items()}

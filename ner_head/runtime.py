@@ -24,6 +24,8 @@ class RuntimeParams(Params):
     """Processes that extract; 1 is the stage's own, without Dask."""
     scheduler: str = ""
     """Address of a Dask scheduler (tcp://host:port) whose workers extract instead; they have to reach the pool."""
+    preload: Literal["auto", "none", "ram", "device"] = "auto"
+    """Features that training keeps in memory: on a GPU where they fit, none elsewhere (the system caches files)."""
     progress: Literal["auto", "lines", "none"] = "auto"
     """A bar on a terminal and lines elsewhere, lines always, or nothing."""
     pool: str = "data/pool"

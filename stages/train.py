@@ -11,10 +11,11 @@ from statistics import median
 
 import torch
 
-from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.documents import Document, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError
 from ner_head.features.files import digest_of
+from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import Head, HeadParams
 from ner_head.params import read_params
@@ -49,6 +50,9 @@ def main() -> None:
     checkpoint = Checkpoint(UNFINISHED, key_of(head_params, params, trainer))
     with closing(start_watching(runtime.progress, params.epochs)) as watcher:
         sentences = examples(train, manifest.tag_set, manifest.languages)
+        names = [e.name for e in sentences] + [sentence_id(d.key, i) for d in dev for i in range(len(d.sentences))]
+        wanted = Wanted(head.pieces, head.layers)
+        store = preload(store, names, wanted, place=runtime.preload, device=device)
         trained = trainer.fit(sentences, dev, store, watcher=watcher, checkpoint=checkpoint)
     write_models(trained, manifest, head, params)
     write_plots(trained, head)

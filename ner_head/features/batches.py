@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -15,7 +15,21 @@ from torch import Tensor
 from ner_head.features.shard import Features
 
 ALL = slice(None)
+Pieces = Literal["all", "first"]
 N = TypeVar("N", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Resident(Features):
+    """A sentence whose states, those that a head wants, are rows of a tensor in memory (`preload`).
+
+    Attributes:
+        rows: (N, K, D), the last one zeros, for pads.
+        start: the first of the sentence's rows.
+    """
+
+    rows: Tensor
+    start: int
 
 
 @dataclass(frozen=True)
@@ -40,11 +54,13 @@ def first_pieces(word_of_piece: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.flatnonzero(word_of_piece[1:] != word_of_piece[:-1]) + 1  # [CLS] is no word, so piece 0 begins none
 
 
-def keep_pieces(sentence: Features, pieces: Literal["all", "first"]) -> Features:
+def keep_pieces(sentence: Features, pieces: Pieces) -> Features:
     """A sentence with all of its pieces, or with [CLS] and the first piece of each word; the others are not read."""
     if pieces == "all":
         return sentence
     kept = np.concatenate([[0], first_pieces(sentence.word_of_piece)])
+    if isinstance(sentence, Resident):
+        return replace(sentence, piece_ids=sentence.piece_ids[kept], word_of_piece=sentence.word_of_piece[kept])
     return Features(np.asarray(sentence.hidden)[kept], sentence.piece_ids[kept], sentence.word_of_piece[kept])
 
 
@@ -58,7 +74,12 @@ def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDA
 
 
 def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:
-    """Copy sentences, those of the L layers that are wanted, out of the memory map into one padded array."""
+    """Copy sentences, those of the L layers that are wanted, out of the memory map into one padded array.
+
+    Resident ones are gathered where they are.
+    """
+    if isinstance(sentences[0], Resident):
+        return _gather([sentence for sentence in sentences if isinstance(sentence, Resident)])
     lengths = np.array([len(s.piece_ids) for s in sentences])
     chosen = [np.asarray(sentence.hidden)[:, layers] for sentence in sentences]
     hidden = np.empty((len(sentences), int(lengths.max()), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
@@ -66,6 +87,15 @@ def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureB
         row[: len(states)], row[len(states) :] = states, 0
     mask = np.arange(hidden.shape[1]) < lengths[:, None]
     return FeatureBatch(torch.from_numpy(hidden), torch.from_numpy(mask))
+
+
+def _gather(sentences: Sequence[Resident]) -> FeatureBatch:
+    rows = sentences[0].rows
+    index, mask = pad_rows([np.arange(s.start, s.start + len(s.piece_ids)) for s in sentences], fill=len(rows) - 1)
+    places = torch.from_numpy(index)
+    if rows.is_cuda:
+        places = places.pin_memory().to(rows.device, non_blocking=True)
+    return FeatureBatch(rows[places], torch.from_numpy(mask))
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[range]:

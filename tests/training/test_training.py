@@ -11,6 +11,7 @@ import torch
 from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
 from ner_head.errors import DataError
+from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import Head, HeadOutput, HeadParams, LstmParams, Steps, WordParams, build_head
 from ner_head.predictions import predict_from_store
@@ -202,3 +203,33 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     for found, wanted in ((resumed.best_weights, whole.best_weights), (resumed.last_weights, whole.last_weights)):
         assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
     assert fit(Seen(), checkpoint).curve == resumed.curve  # nothing is left to do
+
+
+def test_features_in_memory_train_the_same_head(store: FeatureStore, documents: list[Document]) -> None:
+    def fit(place: str) -> Trained:
+        trainer = trainer_for(store, epochs=2, words=4)
+        wanted = Wanted(trainer.head.pieces, trainer.head.layers)
+        source = preload(store, list(store), wanted, place=place, device=CPU)
+        return trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, source)
+
+    held, read = fit("ram"), fit("none")
+    assert all(torch.equal(held.last_weights[name], tensor) for name, tensor in read.last_weights.items())
+    assert [e.dev_f1 for e in held.curve] == [e.dev_f1 for e in read.curve]
+
+
+@pytest.mark.parametrize("pieces", ["all", "first"])
+def test_a_head_that_sees_first_pieces_learns_and_reads_no_others(
+    store: FeatureStore, documents: list[Document], pieces: str
+) -> None:
+    params = HeadParams(pieces=pieces, lstm=LstmParams(hidden=16), projection=16, classifier=8, dropout=0.0)
+    tag_set, encoder = params.tag_set(LABELS), store.manifest.encoder
+    torch.manual_seed(0)
+    head = build_head(params, n_layers=encoder.n_layers, width=encoder.width, tag_set=tag_set, languages=LANGUAGES)
+    settings = TrainingParams(epochs=40, batch_size=4, learning_rate=0.01)
+    trainer = Trainer(head, tag_set, LANGUAGES, params=settings, device=CPU)
+    sentences = examples(documents, tag_set, LANGUAGES)
+    batch = collate(sentences[:1], store, tag_set, head)
+    assert batch.features.mask.shape[1] == trainer.length(sentences[0], store)
+    assert (batch.features.mask.shape[1] == len(sentences[0].word_tags) + 1) == (pieces == "first")
+    trainer.fit(sentences, documents, store)
+    assert trainer.dev_f1(documents, store) == 1.0
