@@ -1,5 +1,6 @@
 # `make` runs the pipeline on the sample, `make test` the tests; each sets up what it needs.
 VENV := .venv
+FLAIR := .venv-flair
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -51,14 +52,25 @@ paper-blind: setup
 	@ls reports/predictions/test.jsonl reports/bsnlp
 
 # Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
-bench: $(VENV)/.peers
+bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.crf $(TEXTS)
 	python -m benchmarks.extraction
 	python -m benchmarks.reading
 	python -m benchmarks.scheduling
+	python -m benchmarks.training --flair $(FLAIR)/bin/python
+
+# On a machine with CUDA: extraction, the paper's head, the CRF.
+bench-gpu: $(VENV)/.peers
+	python -m benchmarks.gpu
 
 $(VENV)/.peers: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps pytorch-crf==0.7.2
+	touch $@
+
+# flair wants an older transformers than ours: an environment of its own, with the same torch.
+$(FLAIR)/.done: constraints.txt
+	$(PYTHON) -m venv $(FLAIR)
+	$(FLAIR)/bin/python -m pip install --quiet --disable-pip-version-check flair==0.15.1 $$(grep "^torch==" constraints.txt)
 	touch $@
 
 lint: setup
@@ -67,4 +79,4 @@ lint: setup
 	mypy
 
 clean:
-	rm -rf $(VENV) models data/prepared data/features data/pool data/training
+	rm -rf $(VENV) $(FLAIR) models data/prepared data/features data/pool data/training
