@@ -51,6 +51,10 @@ paper-blind: setup
 	dvc repro
 	@ls reports/predictions/test.jsonl reports/bsnlp
 
+# Every part of the head switched off, resized or stacked: queued experiments over one cache, and a table.
+ablation: setup
+	python -m experiments.ablation $(SET)
+
 # Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
 bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.crf $(TEXTS)
