@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from experiments import ablation
 from experiments import params as experiments
 from ner_head.corpus.documents import read_documents
 from ner_head.errors import UsageError
-from ner_head.head.model import HeadParams
+from ner_head.head.model import HeadParams, build_head
 from ner_head.params import read_params
 from ner_head.saved_model import ModelManifest
 from ner_head.training.trainer import TrainingParams
@@ -123,3 +124,40 @@ def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pyt
         ("ryanair", "cs"),
         ("ryanair", "ru"),
     }
+
+
+def test_every_variant_of_the_ablation_is_a_head(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    heads = []
+    for changes in ablation.VARIANTS.values():
+        Path("params.yaml").write_text(text, encoding="utf-8")
+        write_params(monkeypatch, *changes)
+        params = read_params(Path("params.yaml"), "head", HeadParams)
+        heads.append(params)
+        build_head(params, n_layers=12, width=24, tag_set=params.tag_set(["LOC"]), languages=["cs", "pl"])
+    assert len({head.model_dump_json() for head in heads}) == len(heads)
+
+
+def test_pieces_through_the_encoder_are_counted_in_the_log() -> None:
+    assert ablation.encoded("Stage 'extract' didn't change, skipping\n") == 0
+    log = "Running stage 'extract':\n12 shards, 12 to compute: 72,430 pieces\n2 shards, 1 to compute: 10 pieces\n"
+    assert ablation.encoded(log) == 72_440
+
+
+def test_reports_are_found_in_what_dvc_shows() -> None:
+    def shown(name: str | None, metrics: object) -> dict[str, object]:
+        return {"name": name, "data": {"metrics": metrics}}
+
+    report = {"reports/training.json": {"data": {"dev_f1": 0.5}}}
+    tree = [
+        shown(None, report),
+        shown("main", report)
+        | {
+            "experiments": [
+                {"revs": [shown("a", report)]},
+                {"revs": [shown("b", {})]},
+                {"revs": [{"name": "c", "data": None}]},
+            ]
+        },
+    ]
+    assert dict(ablation.experiments(tree)) == {"main": {"dev_f1": 0.5}, "a": {"dev_f1": 0.5}}
