@@ -21,3 +21,6 @@ def run(main: Callable[[], None]) -> None:
     except NerHeadError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, and the next run goes on from there", file=sys.stderr)
+        sys.exit(130)
