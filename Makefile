@@ -61,6 +61,7 @@ bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.extraction
 	python -m benchmarks.reading
 	python -m benchmarks.scheduling
+	python -m benchmarks.memory
 	python -m benchmarks.training --flair $(FLAIR)/bin/python
 
 # On a machine with CUDA: extraction, the paper's head, the CRF.

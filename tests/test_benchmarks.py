@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from benchmarks.gpu import Machine, Training
-from benchmarks.random_store import random_store
+from benchmarks.memory import Peak
+from benchmarks.random_store import memory, random_store
 from benchmarks.training import forward_products
 from ner_head.head.model import AttentionParams, HeadParams, LstmParams, WordParams
 from tests.conftest import ROOT
@@ -49,3 +50,18 @@ def test_products_are_counted_as_torch_multiplies() -> None:
     last = 3 * 2 * (8 * 4 + 4 * 11)
     classifier = 2 * 3 * 8 * SMALL.classifier
     assert forward_products(SMALL, 6, 4, 3) == lstm + attention + last + classifier
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_training_takes_a_small_part_of_the_memory_of_its_store(tmp_path: Path) -> None:
+    training = Training(Machine("cpu"), random_store(tmp_path, 16_000, 12, 768), SMALL)
+    size = sum(path.stat().st_size for path in tmp_path.glob("*.h5")) / 1e9
+    trainer = training.trainer("float32")
+    batches = training.batches(trainer, 0)
+    trainer.train_epoch(batches[:2], training.store, 1)
+    before = memory("RssAnon") / 1e9
+    with Peak() as peak:
+        trainer.train_epoch(batches, training.store, 1)
+        trainer.tagger.tag([training.store[sentence.name] for sentence in training.sentences])
+    assert size > 0.4
+    assert 0 < peak.found["RssAnon"] - before < 0.6 * size  # a few batches, however large the store is
