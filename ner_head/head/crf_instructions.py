@@ -86,6 +86,19 @@ class Lanes:
         lane = self.builder.cttz(self.builder.bitcast(equal, ir.IntType(lanes)), ir.IntType(1)(0))
         return self.builder.zext(lane, ir.IntType(64)) if lanes < 64 else self.builder.trunc(lane, ir.IntType(64))
 
+    def but(self, vector: Any, lane: Any, value: Any) -> Any:
+        """The vector with another value in one lane."""
+        lanes = ir.Constant(ir.VectorType(lane.type, vector.type.count), list(range(vector.type.count)))
+        chosen = self.builder.icmp_unsigned("==", lanes, self.splat(lane, vector.type.count))
+        return self.builder.select(chosen, self.splat(value, vector.type.count), vector)
+
+    def with_place(self, vector: Any) -> Any:
+        """The first greatest lane of numbers, and what is in it: not read back through the lane, as callers wait."""
+        top = self.reduce("fmax", vector, NUMBERS)
+        return self.context.make_tuple(
+            self.builder, self.signature.return_type, (self.first_greatest(vector, top), top)
+        )
+
     def fold(self, operation: Any, vectors: list[Any]) -> Any:
         """Combine in four strands, which do not wait for each other."""
         strands = vectors[:4]
@@ -208,6 +221,19 @@ def first_best(typing: Any, x: Any, at: Any, y: Any, yt: Any, V: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
+def best_other(typing: Any, x: Any, at: Any, y: Any, yt: Any, lane: Any, V: Any) -> Any:
+    """Emit `crf_vector.best_other`."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v, do = V.literal_value, Lanes(context, builder, signature)
+        sums = builder.fadd(do.load(0, args[0], args[1], v), do.load(2, args[2], args[3], v))
+        return do.with_place(do.but(sums, args[4], ir.Constant(sums.type.element, float("-inf"))))
+
+    both: Any = types.Tuple
+    return both((types.int64, x.dtype))(x, types.int64, y, types.int64, types.int64, V), emit
+
+
+@intrinsic(prefer_literal=True)
 def sum_best(typing: Any, x: Any, at: Any, y: Any, yt: Any, plus: Any, out: Any, to: Any, V: Any) -> Any:
     """Emit `crf_vector.sum_best`."""
 
@@ -227,12 +253,9 @@ def swap_best(typing: Any, x: Any, at: Any, lane: Any, value: Any, V: Any) -> An
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         v, do = V.literal_value, Lanes(context, builder, signature)
-        lanes = ir.Constant(ir.VectorType(args[2].type, v), list(range(v)))
-        chosen = builder.icmp_unsigned("==", lanes, do.splat(args[2], v))
-        swapped = builder.select(chosen, do.splat(args[3], v), do.load(0, args[0], args[1], v))
+        swapped = do.but(do.load(0, args[0], args[1], v), args[2], args[3])
         do.store(0, args[0], args[1], swapped)
-        top = do.reduce("fmax", swapped, NUMBERS)  # not read back through the lane: callers wait for it
-        return context.make_tuple(builder, signature.return_type, (do.first_greatest(swapped, top), top))
+        return do.with_place(swapped)
 
     both: Any = types.Tuple
     return both((types.int64, x.dtype))(x, types.int64, types.int64, x.dtype, V), emit

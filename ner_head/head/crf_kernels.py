@@ -21,7 +21,6 @@ from numba.extending import register_jitable
 
 from ner_head.head.crf_vector import REVISION, add_outer, below, multiply, posterior, shift
 
-LANES = 8  # V is T rounded up to a multiple
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 EXP_TERMS = tuple(

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ner_head.head import crf_batched, crf_gold
-from ner_head.head.crf_kernels import LANES, compiled, expectations, tabulate
+from ner_head.head.crf_kernels import compiled, expectations, tabulate
 from ner_head.head.crf_posterior import Expectations, Scores
-from ner_head.head.crf_rules import Rules
+from ner_head.head.crf_rules import Rules, lanes
 
 Floats = NDArray[Any]
 Lengths = NDArray[np.int64]
@@ -50,6 +50,7 @@ class Inputs(NamedTuple):
     lengths: Lengths
     scores: tuple[Floats, Floats, Floats]  # pairs (T, T), start (T,), end (T,)
     rules: Rules
+    tables: tuple[Floats, ...] | None = None  # `probability_tables` of the scores, where they are at hand
 
 
 @cache
@@ -74,25 +75,21 @@ def spread(work: Callable[[int, int], Any], lengths: Lengths) -> None:
         future.result()
 
 
-def _lanes(n_tags: int) -> int:
-    return -(-n_tags // LANES) * LANES
-
-
-def _tables(inputs: Inputs) -> tuple[Floats, ...]:
-    """The tables of `tabulate`, and the rules as bounds for the kernel."""
-    n_tags, real = inputs.emissions.shape[2], inputs.emissions.dtype
-    width = _lanes(n_tags)
+def probability_tables(scores: tuple[Floats, Floats, Floats], rules: Rules, real: Any) -> tuple[Floats, ...]:
+    """The tables of `tabulate` for scores that are -inf where forbidden, and the rules as bounds for the kernel."""
+    n_tags = len(scores[1])
+    width = lanes(n_tags)
     pairs, back = np.empty(n_tags * width, real), np.empty(n_tags * width, real)
     first, last, tops = np.empty(width, real), np.empty(width, real), np.empty(2)
-    _tabulate(inputs.scores, pairs, back, first, last, tops)
-    return pairs, back, first, last, tops, *inputs.rules.bounds(width, real)
+    _tabulate(scores, pairs, back, first, last, tops)
+    return pairs, back, first, last, tops, *rules.bounds(width, real)
 
 
 def _run(inputs: Inputs, sign: int, later: bool) -> tuple[Arrays, NDArray[np.bool_]]:
     """One pass of the kernel in the emissions' own precision: its results, and which rows they are good for."""
     emissions, lengths = inputs.emissions, inputs.lengths
     (n_sentences, _, n_tags), real = emissions.shape, emissions.dtype
-    tables, nothing = _tables(inputs), (0, 0, 0)
+    tables, nothing = inputs.tables or probability_tables(inputs.scores, inputs.rules, real), (0, 0, 0)
     found = Arrays(
         np.empty(n_sentences),
         np.zeros(emissions.shape if sign else nothing, real),
@@ -100,7 +97,7 @@ def _run(inputs: Inputs, sign: int, later: bool) -> tuple[Arrays, NDArray[np.boo
         np.zeros(emissions.shape if later else nothing, real),
     )
     good = np.empty(n_sentences, np.bool_)
-    kernel = expectations(n_tags, _lanes(n_tags), real == np.float64)
+    kernel = expectations(n_tags, lanes(n_tags), real == np.float64)
     spread(lambda low, high: kernel(emissions, lengths, tables, low, high, sign, *found, good), lengths)
     return found, good
 
@@ -175,10 +172,14 @@ def log_sum(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules, g
 
 
 def log_partition(
-    emissions: Tensor, lengths: Lengths, legal: tuple[Floats, Floats, Floats], rules: Rules
+    emissions: Tensor,
+    lengths: Lengths,
+    legal: tuple[Floats, Floats, Floats],
+    rules: Rules,
+    tables: tuple[Floats, ...] | None,
 ) -> NDArray[np.float64]:
-    """Log Z in float64, (B,), from scores that are -inf where forbidden."""
-    return expect(Inputs(emissions.contiguous().numpy(), lengths, legal, rules)).log_z
+    """Log Z in float64, (B,), from scores that are -inf where forbidden, and their `probability_tables`."""
+    return expect(Inputs(emissions.contiguous().numpy(), lengths, legal, rules, tables)).log_z
 
 
 def expectations_of(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules) -> Expectations:

@@ -8,6 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bools = NDArray[np.bool_]
+LANES = 8  # float64 numbers of the widest vectors
+
+
+def lanes(n_tags: int) -> int:
+    """T rounded up to whole vectors."""
+    return -(-n_tags // LANES) * LANES
 
 
 def _spread(links: Bools, seeds: Bools, n_pieces: int) -> Bools:

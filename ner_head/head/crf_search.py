@@ -1,11 +1,24 @@
-"""The n best paths of a sentence, by lazy recursive enumeration (Jimenez & Marzal, 1999), as a numba kernel.
+"""The n best paths of a sentence as a numba kernel: each further path is the best change of one found before.
 
-Viterbi's scores give every node its best path. The next best path into a node differs from the last one found
-either in its last step or in the path into the node before, which is asked for in turn: only what is needed is
-computed, about one step a piece and path, where keeping n paths at every node takes n T^2.
+The paths behind the best are cut into sets that do not overlap (Lawler, 1972): those that share a found path's tags
+behind some piece, and have at this piece a tag that was not taken there yet. The best of a set is read off Viterbi's
+scores, one vector operation a piece: the best prefix into each tag, the step into the tag behind, and what the found
+path has from there on. The best of all sets is the next path, and its set is cut anew (tree-trellis search, Soong &
+Huang, 1991). Where keeping n paths at every node takes n T^2 a piece, this takes n T, in vectors.
 
 Scores are sums in float64 from left to right, as a plain loop would add them: ((start + e0) + t01) + e1 ... + end.
+Sets are compared by sums in another order; where these are too close to tell, the sums from left to right decide.
 Ties go to the path whose last tag is lower, then whose last but one is, and so on.
+
+Arrays, which come one by one, because numba counts references to what it takes out of a tuple: `emissions` (P, V) flat
+of one sentence; `steps` (T + 1, V) flat, the scores [to, from], its last row the end, as a tag T behind the last
+piece; `best` (P, V) flat, Viterbi's scores; `paths` (n, P) tags; and of the sets, a row each,
+
+    sums    VALUE, of the set's best path; REST, the part of it behind the piece that is changed; EXACT, the same as
+            VALUE from left to right, NaN before it is asked for. The last row: how far two sums in different orders can
+            be from each other, as a SHARE of themselves and of a SIZE.
+    links   BASE, the path that is changed; PIECE, where; TAG, to what; BEFORE, the set that this one was cut from, or
+            -1; PLACE, a column of its own: sets by falling value. The last row: how many are in PLACE, and in all.
 """
 
 from __future__ import annotations
@@ -17,11 +30,18 @@ import numpy as np
 from numba.extending import register_jitable
 
 from ner_head.head.crf_kernels import compiled
-from ner_head.head.crf_vector import REVISION, best_sum, first_best, sum_best, swap_best
+from ner_head.head.crf_vector import REVISION, best_other, best_sum, first_best, sum_best, swap_best
+
+VALUE, REST, EXACT = range(3)
+BASE, PIECE, TAG, BEFORE, PLACE = range(5)
+SHARE, SIZE = 0, 1
+IN_PLACE, IN_ALL = 0, 1
+inlined = register_jitable(forceinline=True)  # a call that passes ten arrays takes longer than what is done in it
+ROUNDING = 2.0**-50  # two sums of N terms, in any two orders, differ by less than N x their absolute sum x this
 
 
 def _viterbi(T: int, V: int) -> Any:
-    @register_jitable
+    @inlined
     def viterbi(length: int, emissions: Any, start: Any, pairs: Any, best: Any) -> None:
         """best[t, tag]: the score of the best prefix that ends there."""
         for j in range(V):
@@ -33,149 +53,187 @@ def _viterbi(T: int, V: int) -> Any:
 
 
 def _trace(V: int) -> Any:
-    @register_jitable
-    def trace(length: int, best: Any, steps: Any, end: Any, entry: int, entries: Any, known: Any, out: Any) -> None:
-        """The tags of a path: of an entry at the end, or of the best, -1. Where it joins the best, that is `known`."""
-        tag = -1
-        for level in range(length, 0, -1):
-            if entry >= 0:
-                tag, entry = entries[entry, 0], entries[entry, 1]
-            elif level == length:
-                tag = first_best(best, (level - 1) * V, end, 0, V)
-            else:
-                tag = first_best(best, (level - 1) * V, steps, tag * V, V)
-            out[level - 1] = tag
-            if entry < 0 and known.size and known[level - 1] == tag:
-                for t in range(level - 1):
-                    out[t] = known[t]
+    @inlined
+    def trace(piece: int, behind: int, best: Any, steps: Any, known: Any, out: Any) -> None:
+        """Write the tags of the best prefix into tag `behind` of a piece; `known` is the best path, if it is there."""
+        tag = behind
+        for t in range(piece - 1, -1, -1):
+            tag = first_best(best, t * V, steps, tag * V, V)
+            out[t] = tag
+            if known.size and known[t] == tag:  # from here on they are the same
+                for u in range(t):
+                    out[u] = known[u]
                 return
 
     return trace
 
 
-def _opened(V: int) -> Any:
-    @register_jitable
-    def opened(
-        node: int, last: bool, best: Any, emissions: Any, links: Any, link: int,
-        slots: Any, nodes: Any, values: Any, origins: Any,
+@inlined
+def floor_of(needed: int, sums: Any, links: Any) -> float:
+    """The sum below which no other set matters: that of the last one needed, less what rounding can make of it."""
+    if links[-1, IN_PLACE] < needed:
+        return -np.inf
+    worst = sums[links[needed - 1, PLACE], VALUE]
+    return float(worst - sums[-1, SHARE] * (abs(worst) + sums[-1, SIZE]))
+
+
+@inlined
+def offer(
+    value: float, rest: float, base: int, piece: int, tag: int, before: int, needed: int, sums: Any, links: Any
+) -> float:
+    """Enter a set; returns the new floor."""
+    record, place = links[-1, IN_ALL], links[-1, IN_PLACE]
+    sums[record, VALUE], sums[record, REST], sums[record, EXACT] = value, rest, np.nan
+    links[record, BASE], links[record, PIECE], links[record, TAG], links[record, BEFORE] = base, piece, tag, before
+    while place > 0 and sums[links[place - 1, PLACE], VALUE] < value:
+        links[place, PLACE] = links[place - 1, PLACE]
+        place -= 1
+    links[place, PLACE] = record
+    links[-1, IN_PLACE] += 1
+    links[-1, IN_ALL] += 1
+    floor = floor_of(needed, sums, links)
+    while sums[links[links[-1, IN_PLACE] - 1, PLACE], VALUE] < floor:
+        links[-1, IN_PLACE] -= 1
+    return float(floor)
+
+
+def _explore(T: int, V: int) -> Any:
+    @inlined
+    def explore(
+        k: int, record: int, needed: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any,
+        paths: Any,
+    ) -> None:  # fmt: skip
+        """Offer the sets of path k: those that change one of its pieces before the one that it changed itself.
+
+        `record` is the set that path k is the best of, -1 for path 0.
+        """
+        rest, behind, piece = 0.0, T, length
+        if record >= 0:
+            piece, behind, rest = links[record, PIECE], links[record, TAG], sums[record, REST]
+            after = T if piece + 1 == length else int(paths[k, piece + 1])
+            rest += emissions[piece * V + behind] + steps[after * V + behind]
+        size, tag = 0.0, behind
+        for t in range(piece - 1, -1, -1):
+            size += abs(emissions[t * V + int(paths[k, t])]) + abs(steps[tag * V + int(paths[k, t])])
+            tag = int(paths[k, t])
+        sums[-1, SIZE] += size
+        floor = floor_of(needed, sums, links)
+        for t in range(piece - 1, -1, -1):
+            tag = int(paths[k, t])
+            other, value = best_other(best, t * V, steps, behind * V, tag, V)
+            value += rest
+            if value >= floor and value > -np.inf:  # equal ones too: ties are settled by tags
+                floor = offer(value, rest, k, t, other, -1, needed, sums, links)
+            rest += emissions[t * V + tag] + steps[behind * V + tag]
+            behind = tag
+
+    return explore
+
+
+def _reconsider(T: int, V: int) -> Any:
+    @inlined
+    def reconsider(
+        record: int, needed: int, length: int, steps: Any, best: Any, sums: Any, links: Any, paths: Any, row: Any
+    ) -> None:
+        """Offer what is left of a set whose best path was taken; `row` is room for V numbers."""
+        base, piece = links[record, BASE], links[record, PIECE]
+        behind = T if piece + 1 == length else int(paths[base, piece + 1])
+        sum_best(best, piece * V, steps, behind * V, 0.0, row, 0, V)
+        before = record
+        while before >= 0:
+            row[links[before, TAG]] = -np.inf
+            before = links[before, BEFORE]
+        other, value = swap_best(row, 0, int(paths[base, piece]), -np.inf, V)
+        value += sums[record, REST]
+        if value >= floor_of(needed, sums, links) and value > -np.inf:
+            offer(value, sums[record, REST], base, piece, other, record, needed, sums, links)
+
+    return reconsider
+
+
+def _spell(trace: Any) -> Any:
+    @inlined
+    def spell(record: int, length: int, steps: Any, best: Any, links: Any, paths: Any, out: Any) -> None:
+        """The tags of the best path of a set."""
+        base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
+        for t in range(piece + 1, length):
+            out[t] = paths[base, t]
+        out[piece] = tag
+        trace(piece, tag, best, steps, paths[0], out)
+
+    return spell
+
+
+def _score(T: int, V: int) -> Any:
+    @inlined
+    def score(record: int, length: int, emissions: Any, steps: Any, best: Any, links: Any, paths: Any) -> float:
+        """The score of the best path of a set, from left to right."""
+        base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
+        total = best[piece * V + tag]
+        for t in range(piece + 1, length):
+            after = int(paths[base, t])
+            total = (total + steps[after * V + tag]) + emissions[t * V + after]
+            tag = after
+        return float(total + steps[T * V + tag])
+
+    return score
+
+
+def _take(score: Any, spell: Any) -> Any:
+    @inlined
+    def take(
+        length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, spelled: Any
+    ) -> int:
+        """Remove the set with the best path; `spelled` is room for two paths."""
+        top, chosen = sums[links[0, PLACE], VALUE], 0
+        near = top - sums[-1, SHARE] * (abs(top) + sums[-1, SIZE])
+        for place in range(links[-1, IN_PLACE]):
+            record, rival = links[place, PLACE], links[chosen, PLACE]
+            if sums[record, VALUE] < near:
+                break
+            if np.isnan(sums[record, EXACT]):
+                sums[record, EXACT] = score(record, length, emissions, steps, best, links, paths)
+            if place > 0 and sums[record, EXACT] > sums[rival, EXACT]:
+                chosen = place
+            elif place > 0 and sums[record, EXACT] == sums[rival, EXACT]:
+                spell(record, length, steps, best, links, paths, spelled[0])
+                spell(rival, length, steps, best, links, paths, spelled[1])
+                t = length - 1
+                while spelled[0, t] == spelled[1, t]:  # the sets do not overlap
+                    t -= 1
+                if spelled[0, t] < spelled[1, t]:
+                    chosen = place
+        record = links[chosen, PLACE]
+        links[-1, IN_PLACE] -= 1
+        for place in range(chosen, links[-1, IN_PLACE]):
+            links[place, PLACE] = links[place + 1, PLACE]
+        return int(record)
+
+    return take
+
+
+def _enumerate_paths(T: int, V: int, trace: Any) -> Any:
+    explore, reconsider, spell = _explore(T, V), _reconsider(T, V), _spell(trace)
+    take = _take(_score(T, V), spell)
+
+    @inlined
+    def enumerate_paths(
+        n: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, scores: Any,
+        spelled: Any, row: Any,
     ) -> int:  # fmt: skip
-        """The slot of a node; a new one has its best path taken, and each predecessor's best as a candidate.
-
-        `links[link:]` are the steps into the node. Arrays come one by one: numba counts references to what it takes
-        out of a tuple, which costs more than all the rest.
-        """
-        slot = slots[node]
-        if slot < 0:
-            slot = nodes[-1, 0]
-            nodes[-1, 0] += 1
-            slots[node] = slot
-            before = (node // V - 1) * V
-            taken = sum_best(best, before, links, link, 0.0 if last else emissions[node], values, slot * V, V)
-            for i in range(V):
-                origins[slot * V + i] = -1
-            nodes[slot, 0], nodes[slot, 1], nodes[slot, 2], nodes[slot, 3] = taken, -1, -1, 0
-        return slot  # type: ignore[no-any-return]
-
-    return opened
-
-
-def _descend(V: int, opened: Any) -> Any:
-    @register_jitable
-    def descend(best: Any, chain: Any, pool: Any) -> Any:
-        """Down the last path found, to the first node whose next candidate is known: its level, and the entry."""
-        length, emissions, steps, end = chain
-        slots, nodes, values, origins, entries, _, trail = pool
-        level, tag = length, 0
-        while True:
-            node = level * V + tag
-            if level == length:
-                slot = opened(node, True, best, emissions, end, 0, slots, nodes, values, origins)
-            else:
-                slot = opened(node, False, best, emissions, steps, tag * V, slots, nodes, values, origins)
-            trail[level, 0], trail[level, 1] = slot, tag
-            tag = nodes[slot, 0]
-            if level == 1:
-                return level, -1
-            under = slots[(level - 1) * V + tag]
-            if under >= 0:
-                last = origins[slot * V + tag]
-                entry = nodes[under, 1] if last < 0 else entries[last, 2]
-                if entry >= 0 or nodes[under, 3] == 1:
-                    return level, entry
-            level -= 1
-
-    return descend
-
-
-def _ascend(V: int) -> Any:
-    @register_jitable
-    def ascend(level: int, entry: int, chain: Any, pool: Any) -> int:
-        """Back up: replace each node's used candidate, and enter its next best path. -1 at the end: there is none."""
-        length, emissions, steps, end = chain
-        _, nodes, values, origins, entries, scores, trail = pool
-        score = scores[entry] if entry >= 0 else -np.inf
-        fresh = nodes[-1, 1]
-        for here in range(level, length + 1):
-            slot, tag = trail[here, 0], trail[here, 1]
-            used = nodes[slot, 0]
-            last = here == length
-            value = score + end[used] if last else (score + steps[tag * V + used]) + emissions[here * V + tag]
-            origins[slot * V + used] = entry
-            taken, score = swap_best(values, slot * V, used, value, V)
-            if score == -np.inf:
-                nodes[slot, 3], entry = 1, -1
-                continue
-            entry = fresh
-            fresh += 1
-            entries[entry, 0], entries[entry, 1], entries[entry, 2] = taken, origins[slot * V + taken], -1
-            scores[entry] = score
-            if nodes[slot, 2] < 0:
-                nodes[slot, 1] = entry
-            else:
-                entries[nodes[slot, 2], 2] = entry
-            nodes[slot, 0], nodes[slot, 2] = taken, entry
-        nodes[-1, 1] = fresh
-        return entry
-
-    return ascend
-
-
-def _allocate(T: int, V: int) -> Any:
-    @register_jitable
-    def allocate(n: int, n_pieces: int) -> Any:
-        """Room for the search in one sentence.
-
-        slots: (level, tag) -> slot or -1. nodes: (slot, [tag before of the path taken last, first entry, last entry,
-        1 if spent]); its last row counts slots and entries. values, origins: (slot, tag before) -> the score of the
-        next candidate, and the entry of its prefix or -1 for the best one. entries: [tag before, entry of the prefix
-        or -1, next entry of the node or -1], and their scores. trail: level -> slot, tag.
-        """
-        n_entries = (n - 1) * n_pieces
-        n_slots = min(n_entries, n_pieces * T) + 1
-        slots, nodes = np.empty((n_pieces + 1) * V, np.int32), np.empty((n_slots + 1, 4), np.int32)
-        values, origins = np.empty(n_slots * V), np.empty(n_slots * V, np.int32)
-        entries, scores = np.empty((n_entries, 3), np.int32), np.empty(n_entries)
-        return slots, nodes, values, origins, entries, scores, np.empty((n_pieces + 1, 2), np.int32)
-
-    return allocate
-
-
-def _enumerate_paths(V: int, descend: Any, ascend: Any, trace: Any) -> Any:
-    @register_jitable
-    def enumerate_paths(n: int, best: Any, chain: Any, pool: Any, paths: Any, path_scores: Any) -> int:
         """Write paths 1..n, path 0 being the best; returns how many there are in all."""
-        length, _, steps, end = chain
-        slots, nodes, _, _, entries, scores, _ = pool
-        for i in range((length + 1) * V):
-            slots[i] = -1
-        nodes[-1, 0], nodes[-1, 1] = 0, 0
+        links[-1, IN_PLACE], links[-1, IN_ALL] = 0, 0
+        sums[-1, SHARE], sums[-1, SIZE] = (2 * length + 1) * ROUNDING, 0.0
+        explore(0, -1, n - 1, length, emissions, steps, best, sums, links, paths)
         for k in range(1, n):
-            level, entry = descend(best, chain, pool)
-            entry = ascend(level, entry, chain, pool)
-            if entry < 0:
+            if links[-1, IN_PLACE] == 0:
                 return k
-            path_scores[k] = scores[entry]
-            trace(length, best, steps, end, entry, entries, paths[0], paths[k])
+            record = take(length, emissions, steps, best, sums, links, paths, spelled)
+            spell(record, length, steps, best, links, paths, paths[k])
+            scores[k] = sums[record, EXACT]
+            if k + 1 < n:
+                reconsider(record, n - 1 - k, length, steps, best, sums, links, paths, row)
+                explore(k, record, n - 1 - k, length, emissions, steps, best, sums, links, paths)
         return n
 
     return enumerate_paths
@@ -184,33 +242,37 @@ def _enumerate_paths(V: int, descend: Any, ascend: Any, trace: Any) -> Any:
 @cache
 def search(T: int, V: int, *, jit: bool) -> Any:
     """The kernel for T tags in V lanes, which numba compiles at the first call or reads from its cache; or as it is."""
-    viterbi, trace, allocate = _viterbi(T, V), _trace(V), _allocate(T, V)
-    enumerate_paths = _enumerate_paths(V, _descend(V, _opened(V)), _ascend(V), trace)
+    viterbi, trace = _viterbi(T, V), _trace(V)
+    enumerate_paths = _enumerate_paths(T, V, trace)
     revision = REVISION
 
     def kernel(
         emissions: Any, lengths: Any, tables: Any, n: int, low: int, high: int, paths: Any, scores: Any, found: Any
     ) -> int:
         """Sentences low..high of a batch: (B, P, T) -> paths (B, n, P), scores (B, n), found (B,)."""
-        pairs, steps, start, end = tables
-        size = emissions.shape[1] * V
-        row, best, pool = np.empty(size), np.empty(size), allocate(n, emissions.shape[1])
+        pairs, steps, start = tables
+        n_pieces = emissions.shape[1]
+        most = (n - 1) * (n_pieces + 1) + 1
+        values, best, row = np.empty(n_pieces * V), np.empty(n_pieces * V), np.empty(V)
+        sums, links, spelled = np.empty((most, 3)), np.empty((most, 5), np.int64), np.empty((2, n_pieces), np.int64)
         for b in range(low, high):
             length = lengths[b]
             for t in range(length):
                 for j in range(T):
-                    row[t * V + j] = emissions[b, t, j]
+                    values[t * V + j] = emissions[b, t, j]
                 for j in range(T, V):
-                    row[t * V + j] = 0.0
-            viterbi(length, row, start, pairs, best)
-            trace(length, best, steps, end, -1, pool[4], paths[b, 0, :0], paths[b, 0])
-            last = paths[b, 0, length - 1]
-            scores[b, 0] = best[(length - 1) * V + last] + end[last]
+                    values[t * V + j] = 0.0
+            viterbi(length, values, start, pairs, best)
+            trace(length, T, best, steps, paths[b, 0, :0], paths[b, 0])
+            last = int(paths[b, 0, length - 1])
+            scores[b, 0] = best[(length - 1) * V + last] + steps[T * V + last]
             found[b] = 1
             if scores[b, 0] == -np.inf:
                 found[b] = 0
             elif n > 1:
-                found[b] = enumerate_paths(n, best, (length, row, steps, end), pool, paths[b], scores[b])
+                found[b] = enumerate_paths(
+                    n, length, values, steps, best, sums, links, paths[b], scores[b], spelled, row
+                )
         return revision
 
     return compiled(kernel, fast=False) if jit else kernel

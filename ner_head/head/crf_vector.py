@@ -70,6 +70,14 @@ def first_best(x: Reals, at: int, y: Reals, yt: int, V: int) -> int:
     return int(np.argmax(x[at : at + V] + y[yt : yt + V]))
 
 
+def best_other(x: Reals, at: int, y: Reals, yt: int, lane: int, V: int) -> tuple[int, float]:
+    """The first lane but `lane` at which x[at:] + y[yt:] is greatest, and the sum there."""
+    sums = x[at : at + V] + y[yt : yt + V]
+    sums[lane] = -np.inf
+    best = int(np.argmax(sums))
+    return best, float(sums[best])
+
+
 def sum_best(x: Reals, at: int, y: Reals, yt: int, plus: float, out: Reals, to: int, V: int) -> int:
     """Write out[to:] = (x[at:] + y[yt:]) + plus; returns its first greatest lane."""
     out[to : to + V] = (x[at : at + V] + y[yt : yt + V]) + plus
@@ -116,6 +124,9 @@ overload(best_sum, prefer_literal=True)(
 )
 overload(first_best, prefer_literal=True)(
     lambda x, at, y, yt, V: lambda x, at, y, yt, V: vector.first_best(x, at, y, yt, V)
+)
+overload(best_other, prefer_literal=True)(
+    lambda x, at, y, yt, lane, V: lambda x, at, y, yt, lane, V: vector.best_other(x, at, y, yt, lane, V)
 )
 overload(sum_best, prefer_literal=True)(
     lambda x, at, y, yt, plus, out, to, V: (

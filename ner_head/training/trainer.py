@@ -94,9 +94,17 @@ class Trainer:
         *,
         watcher: Watcher = SILENT,
         checkpoint: Checkpoint | None = None,
+        last: int = 0,
     ) -> Trained:
         """Train for all epochs, or until patience ends; from where `checkpoint` stands, where it holds a state.
 
+        Args:
+            train: sentences.
+            dev: to choose the epoch by; without any the last one is the best.
+            store: the features of both.
+            watcher: is told how it goes.
+            checkpoint: is kept up to date.
+            last: end after this epoch, although the rate falls until `epochs`; 0 = `stop_after`.
         Raises:
             DataError: there is nothing to train on, or the store lacks features.
         """
@@ -111,7 +119,7 @@ class Trainer:
             for epoch in run.curve:
                 watcher.epoch(epoch)
         with torch.random.fork_rng():
-            while not run.is_over(self.params.stop_after or self.params.epochs, self.params.patience):
+            while not run.is_over(last or self.params.stop_after or self.params.epochs, self.params.patience):
                 start, number = time.perf_counter(), len(run.curve) + 1
                 plan = shuffled_batches(lengths, self.params.batch_size, seed=self.params.seed * 10_007 + number)
                 batches = [[train[i] for i in batch] for batch in plan]

@@ -120,11 +120,11 @@ def module_plans(documents: list[Document], encoder: Encoder) -> list[module.Sha
     return plan_shards(documents, shard_words=40, fingerprint=encoder.fingerprint.digest())
 
 
-def test_processes_of_this_machine_give_the_bytes_of_one_process(
+def test_four_processes_of_this_machine_give_the_bytes_of_one(
     encoder: Encoder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     documents = many(60)
-    found = run(documents, encoder, tmp_path / "two", Workers(2, show="lines"))
+    found = run(documents, encoder, tmp_path / "four", Workers(4, show="lines"))
     shown = capfd.readouterr().err
     assert "0 shards left" in shown
     assert all("to compute" in line or "shards left" in line for line in shown.splitlines())  # no chatter of Dask's

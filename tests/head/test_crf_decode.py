@@ -42,6 +42,18 @@ def test_the_n_best_paths_are_those_of_the_enumeration(batch: Batch, n: int) -> 
     assert_as_enumerated("compiled", batch, n)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e4])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_same_where_sums_in_another_order_have_other_last_bits(seed: int, scale: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    # 1e-9 beside 1: the last bits decide about the order of many paths
+    scores = [torch.randn(size, generator=generator) * scale + (scale < 1) for size in ((6, 6), (6,), (6,))]
+    emissions = torch.randn(2, 6, 6, generator=generator, dtype=torch.float64) * scale + (scale < 1)
+    batch = Batch(model_with(*scores).double(), emissions, torch.arange(6) < torch.tensor([[6], [4]]))
+    for n in (2, 11, 400):
+        assert_as_enumerated("compiled", batch, n)
+
+
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(batches(), st.integers(1, 12))
 def test_the_same_with_kernels_that_are_not_compiled(batch: Batch, n: int) -> None:

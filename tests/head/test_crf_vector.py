@@ -21,6 +21,8 @@ CALLERS: dict[str, Callable] = {
     "add_outer": lambda x, m, w, out, more, k: vector.add_outer(m, x, k, x[0], w, 2, T, V),
     "best_sum": lambda x, m, w, out, more, k: vector.best_sum(x, k, m, w, out, k, T, V),
     "first_best": lambda x, m, w, out, more, k: vector.first_best(x, k, w, 2, V),
+    "best_other": lambda x, m, w, out, more, k: vector.best_other(x, k, w, 2, 3, V)[0],
+    "best_other, value": lambda x, m, w, out, more, k: vector.best_other(x, k, w, 2, 3, V)[1],
     "sum_best": lambda x, m, w, out, more, k: vector.sum_best(x, k, w, 2, x[0], out, 2, V),
     "swap_best": lambda x, m, w, out, more, k: vector.swap_best(x, k, 3, x[0], V)[0],
     "swap_best, value": lambda x, m, w, out, more, k: vector.swap_best(x, k, 3, x[0], V)[1],
