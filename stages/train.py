@@ -112,7 +112,9 @@ def write_plots(trained: Trained, head: Head) -> None:
     with (REPORTS / "layer_weights.csv").open("w", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle, lineterminator="\n")
         rows.writerow(["layer", "weight"])
-        rows.writerows([i, f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, head.layers.start + 1))
+        rows.writerows(  # two digits, because the plot sorts layers as text
+            [f"{i:02}", f"{float(w.mean()):.6f}"] for i, w in enumerate(weights, head.layers.start + 1)
+        )
 
 
 def write_report(trained: Trained, size: int, n_words: int) -> None:
