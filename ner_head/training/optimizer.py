@@ -50,16 +50,24 @@ class RowAdamW:
 
     def catch_up(self, rows: Tensor) -> None:
         """Bring rows to the present."""
-        seen, time = self.seen[rows], self.now - self.first
+        time, seen = self.now - self.first, self.seen[rows]
         idle = (time - seen).unsqueeze(1).double()
-        mean, square = self.mean[rows], self.square[rows]
-        moved = torch.where(square > 0, mean / (square.sqrt() + EPSILON), 0.0)
         shrunk = (self.kept[time] / self.kept[seen]).unsqueeze(1).float()
         factor = (self.kept[time] * self.fading[seen]).unsqueeze(1).float()
-        self.table.data[rows] = self.table.data[rows] * shrunk - moved * factor
-        self.mean[rows] = mean * (self.betas[0] ** idle).float()
-        self.square[rows] = square * (self.betas[1] ** idle).float()
-        self.seen[rows] = time
+        table, mean, square = self._read(rows)
+        table.mul_(shrunk).addcmul_(mean / square.sqrt().add_(EPSILON), factor, value=-1)
+        self._write(
+            rows, table, mean.mul_((self.betas[0] ** idle).float()), square.mul_((self.betas[1] ** idle).float())
+        )
+
+    def _read(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        table, mean, square = (all_.index_select(0, rows) for all_ in (self.table.data, self.mean, self.square))
+        return table, mean, square
+
+    def _write(self, rows: Tensor, *parts: Tensor) -> None:
+        for all_, part in zip((self.table.data, self.mean, self.square), parts, strict=True):
+            all_.index_copy_(0, rows, part)
+        self.seen[rows] = self.now - self.first
 
     def step(self, rows: Tensor, grad: Tensor, rate: float) -> None:
         """One step of AdamW for rows that have a gradient, (N, E), and were brought to the present."""
@@ -67,13 +75,13 @@ class RowAdamW:
             self.settle()
         self.now += 1
         bias = 1 - self.betas[0] ** self.now, 1 - self.betas[1] ** self.now
-        mean = self.mean[rows].lerp_(grad, 1 - self.betas[0])
-        square = self.square[rows].mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])
-        change = mean / ((square / bias[1]).sqrt_() + EPSILON)
-        self.table.data[rows] = self.table.data[rows] * (1 - rate * self.decay) - change * (rate / bias[0])
-        self.mean[rows], self.square[rows] = mean, square
+        table, mean, square = self._read(rows)
+        mean.lerp_(grad, 1 - self.betas[0])
+        square.mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])
+        size = (square / bias[1]).sqrt_().add_(EPSILON)
+        table.mul_(1 - rate * self.decay).addcdiv_(mean, size, value=-rate / bias[0])
+        self._write(rows, table, mean, square)
         self._remember(rate, math.sqrt(bias[1]) / bias[0])
-        self.seen[rows] = self.now - self.first
 
     def _remember(self, rate: float, correction: float) -> None:
         """Add this step to the sums of all who were not seen in it."""
