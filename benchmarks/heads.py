@@ -66,7 +66,7 @@ class Bench:
             head = new_head(manifest)
         tag_set, device = manifest.tag_set, torch.device("cpu")
         trainer = Trainer(head, tag_set, self.languages, params=params, device=device)
-        head.load_state_dict(trainer.fit(examples(train, tag_set, self.languages), self.dev, self.store).state)
+        head.load_state_dict(trainer.fit(examples(train, tag_set, self.languages), self.dev, self.store).best_weights)
         return Tagger(head, tag_set, device)
 
     def predict(self, tagger: Tagger, temperatures: Temperatures | None = None) -> list[Prediction]:

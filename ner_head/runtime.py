@@ -10,6 +10,8 @@ from pydantic import Field
 from ner_head.errors import UsageError
 from ner_head.params import Params
 
+Show = Literal["auto", "lines", "none"]
+
 
 class RuntimeParams(Params):
     """Section `runtime`."""
@@ -24,7 +26,9 @@ class RuntimeParams(Params):
     """Processes that extract; 1 is the stage's own, without Dask."""
     scheduler: str = ""
     """Address of a Dask scheduler (tcp://host:port) whose workers extract instead; they have to reach the pool."""
-    progress: Literal["auto", "lines", "none"] = "auto"
+    preload: Literal["auto", "none", "ram", "device"] = "auto"
+    """Features that training keeps in memory: on a GPU where they fit, none elsewhere (the system caches files)."""
+    progress: Show = "auto"
     """A bar on a terminal and lines elsewhere, lines always, or nothing."""
     pool: str = "data/pool"
     """Finished shards, by content; kept between runs, outside of what DVC tracks."""

@@ -11,37 +11,32 @@ from numpy.typing import NDArray
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.features.batches import length_batches, pad_features
+from ner_head.features.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
 from ner_head.features.shard import Features
 from ner_head.head.crf import Hypothesis, LinearChainCRF, SpanPattern
 from ner_head.head.model import Head, HeadOutput, Steps
 from ner_head.head.words import Words
 from ner_head.posterior import SpanPatterns, Temperatures, span_probabilities, tempered
 
-BATCH_PIECES = 8192  # one decoding batch, padding included
+BATCH_PIECES = 2048  # one decoding batch, padding included: more would not fit the caches of a CPU
 
 
 def step_pieces(word_of_piece: NDArray[np.int32], scheme: Scheme) -> NDArray[np.int64]:
     """The pieces that get a tag: each word's first for `iob`, every one for `iobx`."""
-    if scheme == "iobx":
-        return np.arange(len(word_of_piece))
-    return np.flatnonzero(np.diff(word_of_piece, prepend=-1))
+    return np.arange(len(word_of_piece)) if scheme == "iobx" else first_pieces(word_of_piece)
 
 
 def pad_steps(sentences: Sequence[Features], scheme: Scheme) -> Steps:
     """The steps of a batch, padded with piece 0."""
-    rows = [torch.from_numpy(step_pieces(s.word_of_piece, scheme)) for s in sentences]
-    lengths = torch.tensor([len(row) for row in rows])
-    pieces = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    return Steps(pieces, torch.arange(pieces.shape[1]) < lengths[:, None])
+    pieces, mask = pad_rows([step_pieces(s.word_of_piece, scheme) for s in sentences])
+    return Steps(torch.from_numpy(pieces), torch.from_numpy(mask))
 
 
 def pad_words(sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]]) -> Words:
     """The words of a batch, padded with features 0 and, for the pieces, with word -1."""
-    pad = torch.nn.utils.rnn.pad_sequence
-    rows = [torch.from_numpy(ids.astype(np.int64)) for ids in word_ids]
-    of_piece = [torch.from_numpy(s.word_of_piece.astype(np.int64)) for s in sentences]
-    return Words(pad(rows, batch_first=True), pad(of_piece, batch_first=True, padding_value=-1))
+    ids, _ = pad_rows(word_ids)
+    of_piece, _ = pad_rows([s.word_of_piece for s in sentences], fill=-1)
+    return Words(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(of_piece.astype(np.int64)))
 
 
 @dataclass(frozen=True)
@@ -126,8 +121,8 @@ class Tagger:
         order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
         for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
             members = order[run.start : run.stop]
-            chosen = [sentences[i] for i in members]
-            batch = pad_features(chosen).to(self.device)
+            chosen = [keep_pieces(sentences[i], self.head.pieces) for i in members]
+            batch = pad_features(chosen, self.head.layers).to(self.device)
             steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
             words = None
             if self.head.words is not None:

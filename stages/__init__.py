@@ -22,6 +22,9 @@ def run(main: Callable[[], None]) -> None:
     except NerHeadError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, and the next run goes on from there", file=sys.stderr)
+        sys.exit(130)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

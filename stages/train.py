@@ -1,60 +1,85 @@
-"""data/features -> models/head: the head, from shards alone."""
+"""data/features -> models/head, models/last: the head, from shards alone."""
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 
-from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.documents import Document, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError
 from ner_head.evaluation.slices import forms
+from ner_head.features.files import digest_of
+from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
 from ner_head.head.model import Head, HeadParams
 from ner_head.params import read_params
 from ner_head.posterior import Temperatures
-from ner_head.runtime import RuntimeParams
+from ner_head.runtime import RuntimeParams, Show
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.tagger import Tagger
 from ner_head.training.examples import examples
 from ner_head.training.held_out import hold_out
+from ner_head.training.progress import start_watching
+from ner_head.training.state import Checkpoint, Epoch, run_key
 from ner_head.training.temperatures import fit_temperatures
-from ner_head.training.trainer import Epoch, Trained, Trainer, TrainingParams
+from ner_head.training.trainer import Trained, Trainer, TrainingParams
 from stages import PARAMS, PREPARED, REPORTS, run, write_csv
 
-OUTPUT = Path("models/head")
+BEST, LAST = Path("models/head"), Path("models/last")
+FEATURES = Path("data/features")
+UNFINISHED = Path("data/training")
 
 
 def main() -> None:
-    """Train on train, choose the epoch on dev, write model and learning curve."""
+    """Train on train, choose the epoch on dev, write the best and the last model and the learning curve."""
     head_params = read_params(PARAMS, "head", HeadParams)
     params = read_params(PARAMS, "training", TrainingParams)
-    device = read_params(PARAMS, "runtime", RuntimeParams).start()
+    runtime = read_params(PARAMS, "runtime", RuntimeParams)
+    device = runtime.start()
     train, dev = (list(read_documents(PREPARED / f"{split}.jsonl")) for split in ("train", "dev"))
+    manifest, store = new_manifest(train, head_params, params)
+    head = fresh_head(manifest)
+    size = sum(p.numel() for p in head.parameters() if p.requires_grad)
+    if runtime.progress != "none":
+        print(f"{size:,} parameters, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
+    names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
+    store = preload(store, names, Wanted(head_params.pieces, head.layers), place=runtime.preload, device=device)
+    session = Session(params, runtime.progress, device, store)
+    first = session.fit(head, manifest, train, dev)
+    manifest = finished(manifest, first.trained.best)
+    temperatures, second = session.calibrate(manifest, train)
+    write_models(first.trained, manifest.model_copy(update={"temperatures": temperatures}), head)
+    write_plots(first.trained, head)
+    write_report(first.trained, size, sum(len(sentence.words) for document in train for sentence in document.sentences))
+    for checkpoint in (first.checkpoint, *second):
+        checkpoint.discard()
+
+
+def new_manifest(
+    train: list[Document], head_params: HeadParams, params: TrainingParams
+) -> tuple[ModelManifest, FeatureStore]:
+    """What the model will be, and the features to make it from."""
     labels = sorted({span.label for document in train for span in document.spans})
     if not labels:
         raise DataError(f"{PREPARED / 'train.jsonl'}: no entities to learn from")
-    store = FeatureStore.open(Path("data/features"))
-    languages = sorted({document.language for document in train if document.language != "und"})
+    store = FeatureStore.open(FEATURES)
     manifest = ModelManifest(
         scheme=head_params.tags,
         labels=labels,
-        languages=languages,
+        languages=sorted({document.language for document in train if document.language != "und"}),
         segmentation=SEGMENTATION,
         encoder=store.manifest.encoder,
         head=head_params,
         training=TrainingRecord(seed=params.seed, epoch=0, dev_f1=0.0),
     )
-    head = fresh_head(manifest)
-    trained = fit(head, manifest, train, dev, store, params=params, device=device)
-    head.load_state_dict(trained.state)
-    record = TrainingRecord(seed=params.seed, epoch=trained.best.epoch, dev_f1=trained.best.dev_f1)
-    manifest = manifest.model_copy(update={"training": record})
-    temperatures = calibrate(manifest, train, store, params=params, device=device)
-    SavedModel(manifest.model_copy(update={"temperatures": temperatures}), head).save(OUTPUT)
-    write_plots(trained, head)
+    return manifest, store
 
 
 def fresh_head(manifest: ModelManifest) -> Head:
@@ -64,64 +89,106 @@ def fresh_head(manifest: ModelManifest) -> Head:
         return new_head(manifest)
 
 
-def fit(
-    head: Head,
-    manifest: ModelManifest,
-    train: list[Document],
-    dev: list[Document],
-    store: FeatureStore,
-    *,
-    params: TrainingParams,
-    device: torch.device,
-) -> Trained:
-    """Run the trainer, a line on standard error per epoch."""
-    count = sum(p.numel() for p in head.parameters())
-    print(f"{count:,} parameters, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
-
-    def show(epoch: Epoch) -> None:
-        print(
-            f"epoch {epoch.epoch}/{params.epochs}: loss {epoch.loss:.3f}, dev F1 {epoch.dev_f1:.3f}, "
-            f"{epoch.seconds:.1f} s",
-            file=sys.stderr,
-        )
-
-    trainer = Trainer(head, manifest.tag_set, manifest.languages, params=params, device=device)
-    return trainer.fit(examples(train, manifest.tag_set, manifest.languages), dev, store, show)
+def finished(manifest: ModelManifest, epoch: Epoch) -> ModelManifest:
+    """The manifest of the weights after an epoch."""
+    record = manifest.training.model_copy(update={"epoch": epoch.epoch, "dev_f1": epoch.dev_f1})
+    return manifest.model_copy(update={"training": record})
 
 
-def calibrate(
-    manifest: ModelManifest,
-    train: list[Document],
-    store: FeatureStore,
-    *,
-    params: TrainingParams,
-    device: torch.device,
-) -> Temperatures:
-    """Fit the temperatures on held-out documents, with a second head that was trained without them.
+@dataclass(frozen=True)
+class Fit:
+    """A run that has ended, and the state it would have gone on from."""
 
-    The saved head was trained on all documents: those that it knows cannot say how sure it may be.
-    """
-    kept, held = hold_out(train, params.held_out, seed=params.seed)
-    if not held:
-        return Temperatures()
-    print(f"temperatures: a second head, without {len(held)} of the train documents", file=sys.stderr)
-    head, tag_set, languages = fresh_head(manifest), manifest.tag_set, manifest.languages
-    trainer = Trainer(head, tag_set, languages, params=params, device=device)
-    last = manifest.training.epoch
-    head.load_state_dict(trainer.fit(examples(kept, tag_set, languages), [], store, last=last).state)
-    tagger = Tagger(head, tag_set, device)
-    found = fit_temperatures(tagger, held, store, languages, seen=forms(kept), new_forms=params.new_forms)
-    print(f"temperatures: {found.spans:.3f} of spans, {found.languages:.3f} of languages", file=sys.stderr)
-    return found
+    trained: Trained
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Session:
+    """What both heads, the one that is saved and the one for its temperatures, are trained with."""
+
+    params: TrainingParams
+    progress: Show
+    device: torch.device
+    store: FeatureStore
+
+    def fit(
+        self, head: Head, manifest: ModelManifest, train: list[Document], dev: list[Document], last: int = 0
+    ) -> Fit:
+        """Run the trainer, from where an interrupted run with the same key stopped."""
+        trainer = Trainer(head, manifest.tag_set, manifest.languages, params=self.params, device=self.device)
+        documents = " ".join(document.key for document in train)
+        key = key_of(manifest.head, self.params, trainer, documents=f"{last} {documents}")
+        checkpoint = Checkpoint(UNFINISHED, key)
+        sentences = examples(train, manifest.tag_set, manifest.languages)
+        with closing(start_watching(self.progress, last or self.params.epochs)) as watcher:
+            trained = trainer.fit(sentences, dev, self.store, watcher=watcher, checkpoint=checkpoint, last=last)
+        return Fit(trained, checkpoint)
+
+    def calibrate(self, manifest: ModelManifest, train: list[Document]) -> tuple[Temperatures, list[Checkpoint]]:
+        """Fit the temperatures on held-out documents, with a second head that was trained without them.
+
+        The saved head was trained on all documents: those that it knows cannot say how sure it may be.
+        """
+        kept, held = hold_out(train, self.params.held_out, seed=self.params.seed)
+        if not held:
+            return Temperatures(), []
+        self.tell(f"temperatures: a second head, without {len(held)} of the train documents")
+        head = fresh_head(manifest)
+        fit = self.fit(head, manifest, kept, [], last=manifest.training.epoch)
+        head.load_state_dict(fit.trained.best_weights)
+        tagger, new_forms = Tagger(head, manifest.tag_set, self.device), self.params.new_forms
+        found = fit_temperatures(tagger, held, self.store, manifest.languages, seen=forms(kept), new_forms=new_forms)
+        self.tell(f"temperatures: {found.spans:.3f} of spans, {found.languages:.3f} of languages")
+        return found, [fit.checkpoint]
+
+    def tell(self, line: str) -> None:
+        """A line on standard error, where progress is shown."""
+        if self.progress != "none":
+            print(line, file=sys.stderr)
+
+
+def key_of(head: HeadParams, params: TrainingParams, trainer: Trainer, *, documents: str) -> str:
+    """What decides the result: an interrupted run with the same key goes on."""
+    files = (PREPARED / "train.jsonl", PREPARED / "dev.jsonl", FEATURES / "manifest.json")
+    return run_key(
+        {str(path): digest_of(path) for path in files}
+        | {"head": head.model_dump_json(), "training": params.model_dump_json(), "documents": documents}
+        | {"device": trainer.device.type, "precision": str(trainer.dtype), "torch": torch.__version__}
+    )
+
+
+def write_models(trained: Trained, manifest: ModelManifest, head: Head) -> None:
+    """The weights of the last epoch and of the best, which the head holds then."""
+    for folder, epoch, weights in (
+        (LAST, trained.curve[-1], trained.last_weights),
+        (BEST, trained.best, trained.best_weights),
+    ):
+        head.load_state_dict(weights)
+        SavedModel(finished(manifest, epoch), head).save(folder)
 
 
 def write_plots(trained: Trained, head: Head) -> None:
     """Learning curve and layer weights, for `dvc plots show`."""
     curve = [[epoch.epoch, epoch.loss, epoch.dev_f1] for epoch in trained.curve]
     write_csv(REPORTS / "learning_curve.csv", ["epoch", "loss", "dev_f1"], curve)
-    weights = head.mix.layer_weights().detach().cpu()
-    means = [[f"{i:02}", float(w.mean())] for i, w in enumerate(weights, 1)]  # the plot sorts them as text
+    weights = enumerate(head.mix.layer_weights().detach().cpu(), head.layers.start + 1)
+    means = [[f"{i:02}", float(w.mean())] for i, w in weights]  # two digits, because the plot sorts layers as text
     write_csv(REPORTS / "layer_weights.csv", ["layer", "weight"], means)
+
+
+def write_report(trained: Trained, size: int, n_words: int) -> None:
+    """What the run took, for `dvc metrics` and `dvc exp show`."""
+    seconds = median(epoch.seconds for epoch in trained.curve)
+    report = {
+        "parameters": size,
+        "epochs": len(trained.curve),
+        "best_epoch": trained.best.epoch,
+        "dev_f1": trained.best.dev_f1,
+        "seconds_per_epoch": round(seconds, 2),
+        "words_per_second": round(n_words / seconds),
+    }
+    (REPORTS / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

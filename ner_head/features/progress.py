@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Literal, Protocol
+from typing import Protocol
 
-Show = Literal["auto", "lines", "none"]
+from ner_head.runtime import Show
+
 SECONDS_BETWEEN_LINES = 5.0
 
 

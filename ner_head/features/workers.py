@@ -24,7 +24,7 @@ from ner_head.features.encode import encode_shard
 from ner_head.features.encoder import Encoder, Fingerprint
 from ner_head.features.plans import ShardPlan
 from ner_head.features.pool import Pool
-from ner_head.features.progress import Show
+from ner_head.runtime import Show
 
 if TYPE_CHECKING:
     from distributed import Client, Future, as_completed

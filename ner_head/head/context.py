@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ner_head.head.dropout import Dropout
+
+
+class Reversal(torch.autograd.Function):
+    """A permutation of pieces that is its own inverse: (B, P, D) and the order, (B, P)."""
+
+    @staticmethod
+    def forward(ctx: Any, sequence: Tensor, order: Tensor) -> Tensor:
+        """Piece `order[b, p]` at (b, p)."""
+        ctx.save_for_backward(order)
+        return _permute(sequence, order)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The same again; torch's own way is to add up into zeros, one number at a time."""
+        (order,) = ctx.saved_tensors
+        return _permute(grad, order), None
+
+
+def _permute(sequence: Tensor, order: Tensor) -> Tensor:
+    n_sentences, n_pieces, _ = sequence.shape
+    rows = order + n_pieces * torch.arange(n_sentences, device=order.device)[:, None]
+    return sequence.flatten(0, 1).index_select(0, rows.flatten()).view_as(sequence)
 
 
 def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -16,7 +44,8 @@ def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
     positions = torch.arange(sequence.shape[1], device=sequence.device)
     flipped = lengths[:, None] - 1 - positions
     order = torch.where(flipped >= 0, flipped, positions)
-    return sequence.gather(1, order[:, :, None].expand_as(sequence))
+    reversed_: Tensor = Reversal.apply(sequence, order)  # type: ignore[no-untyped-call]
+    return reversed_
 
 
 class BiLSTM(nn.Module):
@@ -46,12 +75,13 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, *, heads: int, key_size: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.query = nn.Linear(width, heads * key_size, bias=False)
         self.key = nn.Linear(width, heads * key_size, bias=False)
         self.value = nn.Linear(width, heads * key_size, bias=False)
         self.output = nn.Linear(heads * key_size, width)
         self.norm = nn.LayerNorm(width)
+        self.dropout = Dropout(dropout)
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
         """(B, P, D), (B, P) bool -> (B, P, D); no piece attends to a pad."""
@@ -60,14 +90,18 @@ class SelfAttention(nn.Module):
         def split(projected: Tensor) -> Tensor:
             return projected.view(n_sentences, n_pieces, self.heads, -1).transpose(1, 2)
 
-        mixed = nn.functional.scaled_dot_product_attention(
-            split(self.query(sequence)),
-            split(self.key(sequence)),
-            split(self.value(sequence)),
-            attn_mask=mask[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        query, key, value = split(self.query(sequence)), split(self.key(sequence)), split(self.value(sequence))
+        mixed = self._attend(query, key, value, mask[:, None, None, :])
         joined = mixed.transpose(1, 2).reshape(n_sentences, n_pieces, -1)
-        update = nn.functional.dropout(self.output(joined), self.dropout, self.training)
-        normed: Tensor = self.norm(sequence + update)
+        normed: Tensor = self.norm(sequence + self.dropout(self.output(joined)))
         return normed
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        """softmax(q k^T / sqrt(d)) v, (B, heads, P, d)."""
+        if not self.training or query.device.type != "cpu":
+            rate = self.dropout.rate if self.training else 0.0
+            return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+        # torch has no fused kernel with dropout on a CPU, and its random numbers are the dear ones
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
+        scores = scores + torch.where(mask, 0.0, -torch.inf)
+        return self.dropout(scores.softmax(-1)) @ value  # type: ignore[no-any-return]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ner_head.head.dropout import Dropout
+
 
 class LanguageClassifier(nn.Module):
     """[h_CLS ; max ; mean] -> ReLU -> language logits (Emelyanov & Artemova, 2019, eq. 2)."""
@@ -13,7 +15,7 @@ class LanguageClassifier(nn.Module):
         super().__init__()
         self.inner = nn.Linear(3 * width, hidden)
         self.outer = nn.Linear(hidden, n_languages)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
         """(B, P, D), (B, P) bool -> (B, G). Pads are left out of both poolings."""

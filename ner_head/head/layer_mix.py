@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ner_head.errors import UsageError
 
 MixKind = Literal["softmax", "free", "per_dimension"]
+CACHED = 1 << 17  # float32 numbers of a block that stays in a core's cache while it is read twice
+
+
+def layer_slice(layers: str, n_layers: int) -> slice:
+    """Which of an encoder's L layers are meant: `all`, `last`, one of 1 to L, or a range such as `1-4`.
+
+    Raises:
+        UsageError: layers that the encoder does not have.
+    """
+    first, _, last = {"all": f"1-{n_layers}", "last": str(n_layers)}.get(layers, layers).partition("-")
+    start, stop = int(first) - 1, int(last or first)
+    if not 0 <= start < stop <= n_layers:
+        raise UsageError(f"head.layers: {layers}, but the encoder has layers 1 to {n_layers}")
+    return slice(start, stop)
+
+
+class Blend(torch.autograd.Function):
+    """sum_i w_i b_i: hidden (N, L, D) of any float and weights (L, D) or (L, 1), float32 -> (N, D) float32.
+
+    Hidden states go to float32 block by block, once in each direction, and are kept as they are stored: a float32
+    copy of a batch of 12 x 768 does not fit a CPU's caches, and would double what a GPU keeps for the gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weights: Tensor) -> Tensor:
+        """See the class."""
+        ctx.save_for_backward(hidden, weights)
+        mixed = torch.empty(len(hidden), hidden.shape[2], dtype=weights.dtype, device=hidden.device)
+        for rows in _blocks(hidden):
+            torch.sum(hidden[rows].to(weights.dtype) * weights, 1, out=mixed[rows])
+        return mixed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """(N, D) -> of hidden, where it is asked for, and of the weights."""
+        hidden, weights = ctx.saved_tensors
+        of_hidden = (grad[:, None] * weights).to(hidden.dtype) if ctx.needs_input_grad[0] else None
+        total = torch.zeros(hidden.shape[1:], dtype=weights.dtype, device=hidden.device)
+        for rows in _blocks(hidden):
+            total += (hidden[rows].to(weights.dtype) * grad[rows, None]).sum(0)
+        return of_hidden, total.sum_to_size(weights.shape)
+
+
+def _blocks(hidden: Tensor) -> list[slice]:
+    n_pieces, n_layers, width = hidden.shape
+    step = max(1, CACHED // (n_layers * width)) if hidden.device.type == "cpu" else max(1, n_pieces)
+    return [slice(start, start + step) for start in range(0, n_pieces, step)]
 
 
 class LayerMix(nn.Module):
@@ -27,8 +78,10 @@ class LayerMix(nn.Module):
 
     def layer_weights(self) -> Tensor:
         """s, (L,) for the scalar kinds or (L, D)."""
-        weights = self.weights.softmax(0) if self.kind == "softmax" else self.weights
-        return weights.squeeze(-1)
+        return self._weights().squeeze(-1)
+
+    def _weights(self) -> Tensor:
+        return self.weights.softmax(0) if self.kind == "softmax" else self.weights
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Blend the layers.
@@ -38,7 +91,5 @@ class LayerMix(nn.Module):
         Returns:
             (B, P, D), float32.
         """
-        weights = self.layer_weights()
-        # float16 halves the cache; mixing upcasts to float32
-        equation = "bpld,ld->bpd" if self.kind == "per_dimension" else "bpld,l->bpd"
-        return self.gamma * torch.einsum(equation, hidden.float(), weights)
+        mixed: Tensor = Blend.apply(hidden.flatten(0, 1), self._weights())  # type: ignore[no-untyped-call]
+        return self.gamma * mixed.view(*hidden.shape[:2], -1)

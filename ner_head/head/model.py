@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from ner_head.corpus.tagging import TagSet
 from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
+from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix, MixKind
+from ner_head.head.layer_mix import LayerMix, MixKind, layer_slice
 from ner_head.head.words import WordEmbeddings, Words
 from ner_head.params import Params
 
@@ -46,20 +47,37 @@ class WordParams(Params):
     """Share of the features left out while training."""
 
 
+def _text(value: object) -> object:
+    """YAML's 7 is a number."""
+    return str(value) if type(value) is int else value
+
+
 class HeadParams(Params):
     """Section `head`: the shape of the network. Zero layers or units switch a part off."""
 
+    layers: Annotated[str, BeforeValidator(_text), Field(pattern=r"^(all|last|[1-9]\d*(-[1-9]\d*)?)$")] = "all"
+    """Of the encoder, for the mix: `all`, `last`, one by its number from 1, or a range such as `1-4`."""
+    pieces: Literal["all", "first"] = "all"
+    """Of a word: those that the network sees. [CLS] is always there."""
     mix: MixKind = "softmax"
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
     attention: AttentionParams = AttentionParams()
-    projection: int = Field(default=128, ge=1)
-    """Units of the tanh layer before the emissions."""
+    projection: int = Field(default=128, ge=0)
+    """Units of the tanh layer before the emissions; 0 = none."""
     classifier: int = Field(default=128, ge=0)
     """Units of the language classifier; 0 = none."""
+    decoder: Literal["crf", "softmax"] = "crf"
+    """`softmax`: every step by itself, as a CRF without transitions and rules."""
     tags: Literal["iob", "iobx"] = "iob"
     """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces with X and [CLS], as the paper."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _tag_what_is_seen(self) -> HeadParams:
+        if self.tags == "iobx" and self.pieces != "all":
+            raise ValueError("tags: iobx has a tag for every piece: it needs pieces: all")
+        return self
 
     @classmethod
     def paper(cls) -> HeadParams:
@@ -71,6 +89,7 @@ class HeadParams(Params):
             projection=512,
             classifier=512,
             tags="iobx",
+            dropout=0.5,
         )
 
     def tag_set(self, labels: Sequence[str]) -> TagSet:
@@ -104,14 +123,20 @@ class HeadOutput:
 
 
 class Head(nn.Module):
-    """Everything that is trained."""
+    """Everything that is trained.
+
+    Attributes:
+        layers: those of the encoder that `forward` wants, K of them.
+        pieces: those of a word that it wants.
+    """
 
     def __init__(
         self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
     ) -> None:
         super().__init__()
-        self.mix = LayerMix(n_layers, width, kind=params.mix)
-        self.dropout = nn.Dropout(params.dropout)
+        self.layers, self.pieces = layer_slice(params.layers, n_layers), params.pieces
+        self.mix = LayerMix(self.layers.stop - self.layers.start, width, kind=params.mix)
+        self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
         if params.words.size:
             self.words = WordEmbeddings(params.words.buckets, params.words.size, dropout=params.words.dropout)
@@ -126,9 +151,12 @@ class Head(nn.Module):
             )
             for _ in range(params.attention.layers)
         )
-        self.projection = nn.Linear(width, params.projection)
-        self.emissions = nn.Linear(params.projection, n_tags)
-        self.crf = LinearChainCRF(n_tags, forbidden)
+        self.projection = nn.Linear(width, params.projection) if params.projection else None
+        self.emissions = nn.Linear(params.projection or width, n_tags)
+        self.crf = LinearChainCRF(n_tags, forbidden if params.decoder == "crf" else None)
+        if params.decoder == "softmax":
+            for score in self.crf.parameters():
+                nn.init.zeros_(score).requires_grad_(False)
         self.language: LanguageClassifier | None = None
         if params.classifier and n_languages:
             self.language = LanguageClassifier(
@@ -139,7 +167,7 @@ class Head(nn.Module):
         """Score the tags of each step.
 
         Args:
-            hidden: cached states, (B, P, L, D).
+            hidden: cached states of `layers` and `pieces`, (B, P, K, D).
             mask: (B, P) bool, left-aligned: real pieces.
             steps: the pieces that get a tag.
             words: their features, where the head has a part for them.
@@ -155,7 +183,9 @@ class Head(nn.Module):
             sequence = attention(sequence, mask)
         language_logits = self.language(sequence, mask) if self.language is not None else None
         index = steps.pieces[:, :, None].expand(-1, -1, sequence.shape[2])
-        chosen = self.dropout(self.projection(sequence.gather(1, index)).tanh())
+        chosen = sequence.gather(1, index)
+        if self.projection is not None:
+            chosen = self.dropout(self.projection(chosen).tanh())
         return HeadOutput(self.emissions(chosen), language_logits)
 
 

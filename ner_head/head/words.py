@@ -39,9 +39,13 @@ class WordEmbeddings(nn.Module):
         with torch.no_grad():
             self.table.weight.mul_(0.1)
 
+    def rows(self, ids: Tensor) -> Tensor:
+        """Hashes -> rows of the table, the same shape; 0 for none."""
+        return torch.where(ids > 0, 1 + ids % self.buckets, 0)
+
     def forward(self, words: Words) -> Tensor:
         """(B, W, K) ids and (B, P) words of pieces -> (B, P, E); zeros for [CLS]."""
-        ids = torch.where(words.ids > 0, 1 + words.ids % self.buckets, 0)
+        ids = self.rows(words.ids)
         if self.training and self.dropout:
             ids = ids * (torch.rand(ids.shape, device=ids.device) >= self.dropout)
         vectors = self.table(ids.flatten(0, 1)).unflatten(0, ids.shape[:2])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -21,8 +21,15 @@ from ner_head.head.model import Head
 from ner_head.params import Params
 from ner_head.predictions import predict_from_store
 from ner_head.tagger import Tagger
-from ner_head.training.examples import Example, collate
+from ner_head.training.examples import Batch, Example, collate
+from ner_head.training.loading import ahead
 from ner_head.training.objective import joint_loss
+from ner_head.training.optimizer import HeadOptimizer
+from ner_head.training.progress import Watcher
+from ner_head.training.run import Run
+from ner_head.training.state import Checkpoint, Epoch
+
+SILENT = Watcher()
 
 
 class TrainingParams(Params):
@@ -37,31 +44,38 @@ class TrainingParams(Params):
     """Share of the steps over which the rate rises; then it falls linearly to 0."""
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
+    stop_after: int = Field(default=0, ge=0)
+    """End after so many epochs, although the rate falls until `epochs`; 0 = never."""
     patience: int = Field(default=0, ge=0)
     """Stop after so many epochs without a better dev F1; 0 = never."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products: `auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
     seed: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.1, ge=0, le=0.5)
     """Share of train that a second head is trained without, to fit the temperatures on; 0 = none, no second head."""
     new_forms: float = Field(default=0.7, ge=0, le=1)
     """Share of names that train does not have, where the model will be used: temperatures are fitted for that."""
 
+    def rate(self, step: int, n_steps: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        warm = self.warmup * n_steps
+        share = min((step + 1) / max(warm, 1), (n_steps - step) / max(n_steps - warm, 1), 1.0)
+        return self.learning_rate * share
 
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the learning curve."""
-
-    epoch: int
-    loss: float
-    dev_f1: float
-    seconds: float
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """`precision` on a device."""
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        mixed = able if self.precision == "auto" else self.precision == "bfloat16"
+        return torch.bfloat16 if mixed else torch.float32
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The weights of the best epoch and the whole curve."""
+    """The weights of the best and of the last epoch, and the whole curve."""
 
-    state: dict[str, Tensor]
     best: Epoch
+    best_weights: dict[str, Tensor]
+    last_weights: dict[str, Tensor]
     curve: list[Epoch]
 
 
@@ -72,22 +86,29 @@ class Trainer:
         self, head: Head, tag_set: TagSet, languages: Sequence[str], *, params: TrainingParams, device: torch.device
     ) -> None:
         self.head, self.tag_set, self.languages = head.to(device), tag_set, languages
-        self.params, self.device = params, device
+        self.params, self.device, self.dtype = params, device, params.dtype(device)
         self.tagger = Tagger(head, tag_set, device)
-        self.optimizer = torch.optim.AdamW(
-            head.parameters(), lr=params.learning_rate, betas=params.betas, weight_decay=params.weight_decay
-        )
+        self.optimizer = HeadOptimizer(head, betas=params.betas, decay=params.weight_decay, clip=params.clip)
 
     def fit(
         self,
         train: Sequence[Example],
         dev: Sequence[Document],
         store: FeatureStore,
-        on_epoch: Callable[[Epoch], None] = lambda _: None,
+        *,
+        watcher: Watcher = SILENT,
+        checkpoint: Checkpoint | None = None,
         last: int = 0,
     ) -> Trained:
-        """Train for all epochs, or until patience ends, or epoch `last`, if not 0.
+        """Train for all epochs, or until patience ends; from where `checkpoint` stands, where it holds a state.
 
+        Args:
+            train: sentences.
+            dev: to choose the epoch by; without any the last one is the best.
+            store: the features of both.
+            watcher: is told how it goes.
+            checkpoint: is kept up to date.
+            last: end after this epoch, although the rate falls until `epochs`; 0 = `stop_after`.
         Raises:
             DataError: there is nothing to train on, or the store lacks features.
         """
@@ -95,48 +116,58 @@ class Trainer:
         if not train or missing:
             what = f"no features of {missing}" if missing else "no sentences to train on"
             raise DataError(f"{store.directory}: {what}; run `dvc repro extract`")
-        lengths = [store.n_pieces(example.name) for example in train]
-        n_batches = -(-len(train) // self.params.batch_size)
-        schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate(n_batches * self.params.epochs))
-        curve: list[Epoch] = []
-        best, state = None, self.head.state_dict()
+        lengths = [self.length(example, store) for example in train]
+        run = Run(self.head, self.optimizer)
+        if checkpoint and (state := checkpoint.load()):
+            run.restore(state)
+            for epoch in run.curve:
+                watcher.epoch(epoch)
         with torch.random.fork_rng():
-            torch.manual_seed(self.params.seed)  # dropout
-            for number in range(1, (last or self.params.epochs) + 1):
-                start = time.perf_counter()
+            while not run.is_over(last or self.params.stop_after or self.params.epochs, self.params.patience):
+                start, number = time.perf_counter(), len(run.curve) + 1
                 plan = shuffled_batches(lengths, self.params.batch_size, seed=self.params.seed * 10_007 + number)
-                loss = self._epoch([[train[i] for i in batch] for batch in plan], store.for_epoch(number), schedule)
-                epoch = Epoch(number, loss, self.dev_f1(dev, store), time.perf_counter() - start)
-                curve.append(epoch)
-                on_epoch(epoch)
-                if best is None or epoch.dev_f1 > best.dev_f1 or not dev:
-                    best, state = epoch, copy.deepcopy(self.head.state_dict())
-                elif self.params.patience and number - best.epoch >= self.params.patience:
-                    break
-        assert best is not None  # there is at least one epoch
-        return Trained(state, best, curve)
+                batches = [[train[i] for i in batch] for batch in plan]
+                loss = self.train_epoch(batches, store.for_epoch(number), number, watcher)
+                f1 = self.dev_f1(dev, store)
+                epoch = Epoch(epoch=number, loss=loss, dev_f1=f1, seconds=time.perf_counter() - start)
+                run.add(epoch, best=not dev)
+                if checkpoint:
+                    checkpoint.save(run.state())
+                watcher.epoch(epoch)
+        return Trained(run.best, run.best_weights, run.weights(), run.curve)
 
-    def _rate(self, n_steps: int) -> Callable[[int], float]:
-        warm = self.params.warmup * n_steps
-        return lambda step: min((step + 1) / max(warm, 1), (n_steps - step) / max(n_steps - warm, 1), 1.0)
+    def length(self, example: Example, store: FeatureStore) -> int:
+        """Positions of a sentence in the network, from the index alone."""
+        return len(example.word_tags) + 1 if self.head.pieces == "first" else store.n_pieces(example.name)
 
-    def _epoch(
-        self, batches: Sequence[Sequence[Example]], store: FeatureStore, schedule: torch.optim.lr_scheduler.LambdaLR
+    def train_epoch(
+        self, batches: Sequence[Sequence[Example]], store: FeatureStore, number: int, watcher: Watcher = SILENT
     ) -> float:
-        """One pass; returns the mean loss."""
+        """One pass; returns the mean loss. `number` counts epochs from 1."""
         self.head.train()
         total = torch.zeros((), device=self.device)
-        for chosen in batches:
-            batch = collate(chosen, store, self.tag_set).to(self.device)
+        n_steps, before = len(batches) * self.params.epochs, len(batches) * (number - 1)
+        prepared = (collate(chosen, store, self.tag_set, self.head) for chosen in batches)
+        if self.device.type == "cuda":
+            prepared = (batch.pinned() for batch in prepared)
+        for done, batch in enumerate(ahead(prepared), 1):
+            step = before + done - 1
+            # dropout depends on seed and step alone, so that an interrupted run goes on with the same
+            seed_dropout(self.device, self.params.seed * 1_000_003 + step)
+            total += self._step(batch.to(self.device), self.params.rate(step, n_steps))
+            watcher.step(done, len(batches))
+        self.optimizer.settle()
+        return float(total) / len(batches)
+
+    def _step(self, batch: Batch, rate: float) -> Tensor:
+        """One step of the optimizer; returns the loss. Nothing here waits for a device."""
+        self.optimizer.prepare(batch.words)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             output = self.head(batch.features.hidden, batch.features.mask, batch.steps, batch.words)
             loss = joint_loss(self.head, output, batch.steps, batch.tags, batch.languages)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.head.parameters(), self.params.clip)
-            self.optimizer.step()
-            schedule.step()
-            total += loss.detach()
-        return float(total) / len(batches)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step(rate)
+        return loss.detach()
 
     def dev_f1(self, dev: Sequence[Document], store: FeatureStore) -> float:
         """Strict micro F1 by character offsets; 0 without dev documents."""
@@ -144,3 +175,13 @@ class Trainer:
         for predicted, gold in zip(predict_from_store(self.tagger, dev, store, self.languages), dev, strict=True):
             counts = sum(strict_counts(gold.spans, predicted.document.spans).values(), counts)
         return counts.scores()["f1"]
+
+
+def seed_dropout(device: torch.device, seed: int) -> None:
+    """Seed the generator that dropout draws from on a device; `torch.manual_seed` takes those of all, and longer."""
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)

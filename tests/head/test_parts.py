@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from ner_head.corpus.tagging import TagSet
+from ner_head.errors import UsageError
+from ner_head.head import layer_mix
 from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix
+from ner_head.head.layer_mix import LayerMix, layer_slice
 from ner_head.head.model import AttentionParams, Head, HeadParams, LstmParams, Steps, build_head
 
 LABELS = ["EVT", "LOC", "ORG", "PER", "PRO"]
@@ -44,6 +46,22 @@ def test_the_mix_follows_the_papers_formula(kind: str) -> None:
     torch.testing.assert_close(mix(hidden), expected)
 
 
+@pytest.mark.parametrize("kind", ["softmax", "free", "per_dimension"])
+def test_the_gradient_of_the_mix_is_that_of_the_formula(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(layer_mix, "CACHED", 50)  # blocks of two pieces
+    torch.manual_seed(0)
+    mix = LayerMix(4, 6, kind=kind)
+    torch.nn.init.normal_(mix.weights)
+    hidden = torch.randn(3, 5, 4, 6).half().requires_grad_()
+    goal = torch.randn(3, 5, 6)
+    weights = mix.weights.softmax(0) if kind == "softmax" else mix.weights
+    plain = mix.gamma * sum(hidden[:, :, i].float() * weights[i] for i in range(4))
+    wanted = torch.autograd.grad((plain * goal).sum(), [mix.weights, mix.gamma, hidden])
+    found = torch.autograd.grad((mix(hidden) * goal).sum(), [mix.weights, mix.gamma, hidden])
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+
+
 def test_reversal_stays_within_each_length() -> None:
     sequence = torch.arange(8.0).view(2, 4, 1)
     assert reverse_within(sequence, torch.tensor([3, 4])).squeeze(-1).tolist() == [[2, 1, 0, 3], [7, 6, 5, 4]]
@@ -64,14 +82,68 @@ def test_bilstm_equals_torchs_packed_one() -> None:
     torch.testing.assert_close(ours(sequence, mask)[mask], expected[mask])
 
 
-def test_attention_equals_the_formula_written_out() -> None:
+def test_the_gradient_of_a_reversal_is_reversed() -> None:
+    sequence, weights = torch.randn(2, 4, 3, requires_grad=True), torch.randn(2, 4, 3)
+    lengths = torch.tensor([3, 4])
+    (reverse_within(sequence, lengths) * weights).sum().backward()
+    assert sequence.grad is not None
+    assert torch.equal(sequence.grad, reverse_within(weights, lengths))
+
+
+@pytest.mark.parametrize(
+    ("layers", "chosen"), [("all", [0, 1, 2, 3]), ("last", [3]), (2, [1]), ("1-3", [0, 1, 2]), ("4-4", [3])]
+)
+def test_a_head_mixes_the_layers_it_is_told_to(layers: object, chosen: list[int]) -> None:
+    params = HeadParams.model_validate({"layers": layers, "classifier": 0})
+    head = build_head(params, n_layers=4, width=6, tag_set=params.tag_set(LABELS), languages=[])
+    hidden = torch.randn(2, 3, 4, 6)
+    assert head.mix.layer_weights().shape == (len(chosen),)
+    torch.testing.assert_close(head.mix(hidden[:, :, head.layers]), hidden[:, :, chosen].mean(2))
+
+
+@pytest.mark.parametrize("layers", ["5", "1-5", "3-2"])
+def test_layers_that_the_encoder_lacks_are_one_line(layers: str) -> None:
+    with pytest.raises(UsageError, match=f"head.layers: {layers}, but the encoder has layers 1 to 4"):
+        layer_slice(layers, 4)
+
+
+@pytest.mark.parametrize("layers", ["0", "first", "1-", "-2", 0, 1.5, True, None])
+def test_layers_are_named_by_number_range_or_word(layers: object) -> None:
+    with pytest.raises(ValueError, match="layers"):
+        HeadParams.model_validate({"layers": layers})
+
+
+def test_without_a_crf_every_step_is_a_softmax_by_itself() -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(8, heads=2, key_size=3, dropout=0.0).eval()
+    params = HeadParams(decoder="softmax", classifier=0)
+    tag_set = params.tag_set(LABELS)
+    head = build_head(params, n_layers=2, width=4, tag_set=tag_set, languages=[])
+    with_crf = build_head(HeadParams(classifier=0), n_layers=2, width=4, tag_set=tag_set, languages=[])
+    assert count(with_crf) - count(head) == len(tag_set) * (len(tag_set) + 2)
+    emissions, mask = torch.randn(2, 5, len(tag_set), requires_grad=True), torch.ones(2, 5, dtype=torch.bool)
+    tags = torch.randint(0, len(tag_set), (2, 5))  # I-x behind O too: nothing is forbidden
+    mask[0, 3:] = False
+    plain = torch.nn.functional.cross_entropy(emissions.transpose(1, 2), tags, reduction="none")
+    found = -head.crf.log_likelihood(emissions, tags, mask)
+    torch.testing.assert_close(found, torch.where(mask, plain, 0.0).sum(1))
+    found.sum().backward()
+    assert all(score.grad is None for score in head.crf.parameters())
+    (best,) = head.crf.decode(emissions[1:].detach(), mask[1:])[0]
+    assert best.tags == emissions[1].argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_attention_equals_the_formula_written_out(training: bool) -> None:
+    torch.manual_seed(0)
+    attention = SelfAttention(8, heads=2, key_size=3, dropout=0.0).train(training)
     sequence = torch.randn(1, 4, 8)
     q, k, v = (layer(sequence[0]).view(4, 2, 3) for layer in (attention.query, attention.key, attention.value))
     heads = [torch.softmax(q[:, h] @ k[:, h].T / 3**0.5, -1) @ v[:, h] for h in range(2)]
     expected = attention.norm(sequence[0] + attention.output(torch.cat(heads, -1)))
     torch.testing.assert_close(attention(sequence, torch.ones(1, 4, dtype=torch.bool))[0], expected)
+    padded = torch.cat([sequence, torch.randn(1, 2, 8)], 1)
+    mask = torch.tensor([[True] * 4 + [False] * 2])
+    torch.testing.assert_close(attention(padded, mask)[0, :4], expected)
 
 
 def test_the_classifier_pools_real_pieces_only() -> None:
@@ -94,6 +166,8 @@ def test_the_classifier_pools_real_pieces_only() -> None:
         {"attention": AttentionParams(layers=0)},
         {"lstm": LstmParams(layers=2, hidden=6), "attention": AttentionParams(layers=2, heads=2, key_size=3)},
         {"lstm": LstmParams(layers=0), "attention": AttentionParams(layers=0), "classifier": 0},
+        {"lstm": LstmParams(layers=0), "attention": AttentionParams(layers=0), "classifier": 0, "projection": 0},
+        {"projection": 0, "decoder": "softmax", "tags": "iobx"},
     ],
 )
 def test_a_padded_sentence_scores_the_same_alone(changes: dict[str, object]) -> None:

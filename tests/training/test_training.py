@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,20 +11,32 @@ import torch
 from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
 from ner_head.errors import DataError
+from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import Head, HeadOutput, HeadParams, LstmParams, Steps, build_head
+from ner_head.head.model import Head, HeadOutput, HeadParams, LstmParams, Steps, WordParams, build_head
 from ner_head.predictions import predict_from_store
 from ner_head.tagger import Tagger
 from ner_head.training.examples import collate, examples
 from ner_head.training.objective import NO_LANGUAGE, joint_loss
-from ner_head.training.trainer import Epoch, Trainer, TrainingParams
+from ner_head.training.progress import Watcher
+from ner_head.training.state import Checkpoint, Epoch
+from ner_head.training.trainer import Trained, Trainer, TrainingParams
 
 LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 CPU = torch.device("cpu")
 
 
-def head_for(store: FeatureStore, tags: str = "iob", classifier: int = 8) -> tuple[Head, TagSet]:
-    params = HeadParams(tags=tags, lstm=LstmParams(hidden=16), projection=16, classifier=classifier, dropout=0.0)
+def head_for(
+    store: FeatureStore, tags: str = "iob", classifier: int = 8, *, dropout: float = 0.0, words: int = 0
+) -> tuple[Head, TagSet]:
+    params = HeadParams(
+        tags=tags,
+        words=WordParams(size=words, buckets=100),
+        lstm=LstmParams(hidden=16),
+        projection=16,
+        classifier=classifier,
+        dropout=dropout,
+    )
     tag_set = params.tag_set(LABELS)
     torch.manual_seed(0)
     encoder = store.manifest.encoder
@@ -31,10 +44,26 @@ def head_for(store: FeatureStore, tags: str = "iob", classifier: int = 8) -> tup
     return head, tag_set
 
 
-def trainer_for(store: FeatureStore, tags: str = "iob", **params: object) -> Trainer:
-    head, tag_set = head_for(store, tags)
+def trainer_for(
+    store: FeatureStore, tags: str = "iob", *, dropout: float = 0.0, words: int = 0, **params: object
+) -> Trainer:
+    head, tag_set = head_for(store, tags, dropout=dropout, words=words)
     settings = TrainingParams.model_validate({"epochs": 40, "batch_size": 4, "learning_rate": 0.01, **params})
     return Trainer(head, tag_set, LANGUAGES, params=settings, device=CPU)
+
+
+class Seen(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.epochs: list[Epoch] = []
+        self.steps: list[tuple[int, int]] = []
+
+    def step(self, done: int, n_steps: int) -> None:
+        self.steps.append((done, n_steps))
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
 
 
 @pytest.mark.parametrize("tags", ["iob", "iobx"])
@@ -52,18 +81,19 @@ def test_a_head_learns_six_documents_by_heart(store: FeatureStore, documents: li
 def test_the_same_seed_gives_the_same_weights(store: FeatureStore, documents: list[Document]) -> None:
     def weights() -> dict[str, torch.Tensor]:
         trainer = trainer_for(store, epochs=3)
-        return trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store).state
+        return trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store).best_weights
 
     first, second = weights(), weights()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_patience_stops_and_the_best_epoch_is_kept(store: FeatureStore, documents: list[Document]) -> None:
-    trainer, seen = trainer_for(store, patience=2), list[Epoch]()
-    trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store, seen.append)
+    trainer, seen = trainer_for(store, patience=2), Seen()
+    trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store, watcher=seen)
     assert len(trained.curve) == trained.best.epoch + 2 < 40
     assert trained.best.dev_f1 == max(epoch.dev_f1 for epoch in trained.curve)
-    assert seen == trained.curve
+    assert seen.epochs == trained.curve
+    assert seen.steps == [(1, 3), (2, 3), (3, 3)] * len(trained.curve)
 
 
 def test_without_dev_documents_the_last_epoch_is_kept(store: FeatureStore, documents: list[Document]) -> None:
@@ -101,7 +131,7 @@ def test_features_of_other_words_are_refused(store: FeatureStore, documents: lis
 
 def test_the_joint_loss_is_the_sum_of_both(store: FeatureStore, documents: list[Document]) -> None:
     head, tag_set = head_for(store)
-    batch = collate(examples(documents, tag_set, LANGUAGES)[:4], store, tag_set)
+    batch = collate(examples(documents, tag_set, LANGUAGES)[:4], store, tag_set, head)
     output = head(batch.features.hidden, batch.features.mask, batch.steps)
     tagging = -head.crf.log_likelihood(output.emissions, batch.tags, batch.steps.mask).mean()
     language = torch.nn.functional.cross_entropy(output.language_logits, batch.languages)
@@ -121,7 +151,7 @@ def test_a_head_without_classifier_guesses_no_language(store: FeatureStore, docu
 
 def test_a_gradient_step_is_finite_for_padded_batches(store: FeatureStore, documents: list[Document]) -> None:
     head, tag_set = head_for(store, "iobx")
-    batch = collate(examples(documents, tag_set, LANGUAGES), store, tag_set)
+    batch = collate(examples(documents, tag_set, LANGUAGES), store, tag_set, head)
     assert not batch.steps.mask.all()
     output = head(batch.features.hidden, batch.features.mask, batch.steps)
     joint_loss(head, output, batch.steps, batch.tags, batch.languages).backward()
@@ -136,3 +166,79 @@ def test_training_and_evaluation_never_import_the_encoder_or_dask() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+class Killed(Exception):
+    """Stands for a signal that nobody can catch."""
+
+
+class KilledAt(Watcher):
+    """Ends a run in the middle of an epoch."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        self.left, self.at = epoch - 1, step
+
+    def step(self, done: int, n_steps: int) -> None:
+        if not self.left and done == self.at:
+            raise Killed
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.left -= 1
+
+
+@pytest.mark.parametrize("words", [0, 4])
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    store: FeatureStore, documents: list[Document], tmp_path: Path, words: int
+) -> None:
+    def trainer() -> Trainer:
+        return trainer_for(store, epochs=6, dropout=0.5, words=words)
+
+    def fit(watcher: Watcher, checkpoint: Checkpoint | None) -> Trained:
+        new = trainer()
+        return new.fit(
+            examples(documents, new.tag_set, LANGUAGES), documents, store, watcher=watcher, checkpoint=checkpoint
+        )
+
+    whole = fit(Watcher(), None)
+    checkpoint = Checkpoint(tmp_path, "key")
+    for epoch, step in ((1, 2), (3, 2), (3, 1)):
+        with pytest.raises(Killed):
+            fit(KilledAt(epoch, step), checkpoint)
+    seen = Seen()
+    resumed = fit(seen, checkpoint)
+    assert [e.epoch for e in seen.epochs] == [1, 2, 3, 4, 5, 6]
+    assert len(seen.steps) < 18
+    assert [(e.loss, e.dev_f1) for e in resumed.curve] == [(e.loss, e.dev_f1) for e in whole.curve]
+    for found, wanted in ((resumed.best_weights, whole.best_weights), (resumed.last_weights, whole.last_weights)):
+        assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+    assert fit(Seen(), checkpoint).curve == resumed.curve  # nothing is left to do
+
+
+def test_features_in_memory_train_the_same_head(store: FeatureStore, documents: list[Document]) -> None:
+    def fit(place: str) -> Trained:
+        trainer = trainer_for(store, epochs=2, words=4)
+        wanted = Wanted(trainer.head.pieces, trainer.head.layers)
+        source = preload(store, list(store), wanted, place=place, device=CPU)
+        return trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, source)
+
+    held, read = fit("ram"), fit("none")
+    assert all(torch.equal(held.last_weights[name], tensor) for name, tensor in read.last_weights.items())
+    assert [e.dev_f1 for e in held.curve] == [e.dev_f1 for e in read.curve]
+
+
+@pytest.mark.parametrize("pieces", ["all", "first"])
+def test_a_head_that_sees_first_pieces_learns_and_reads_no_others(
+    store: FeatureStore, documents: list[Document], pieces: str
+) -> None:
+    params = HeadParams(pieces=pieces, lstm=LstmParams(hidden=16), projection=16, classifier=8, dropout=0.0)
+    tag_set, encoder = params.tag_set(LABELS), store.manifest.encoder
+    torch.manual_seed(0)
+    head = build_head(params, n_layers=encoder.n_layers, width=encoder.width, tag_set=tag_set, languages=LANGUAGES)
+    settings = TrainingParams(epochs=40, batch_size=4, learning_rate=0.01)
+    trainer = Trainer(head, tag_set, LANGUAGES, params=settings, device=CPU)
+    sentences = examples(documents, tag_set, LANGUAGES)
+    batch = collate(sentences[:1], store, tag_set, head)
+    assert batch.features.mask.shape[1] == trainer.length(sentences[0], store)
+    assert (batch.features.mask.shape[1] == len(sentences[0].word_tags) + 1) == (pieces == "first")
+    trainer.fit(sentences, documents, store)
+    assert trainer.dev_f1(documents, store) == 1.0

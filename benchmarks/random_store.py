@@ -1,0 +1,68 @@
+"""A feature store of random numbers, as large as one likes, and sentences to learn from it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from ner_head.corpus.tagging import TagSet
+from ner_head.corpus.word_features import COLUMNS
+from ner_head.features.codes import Coded
+from ner_head.features.shard_writer import shard_parts
+from ner_head.features.store import (
+    DocumentRows,
+    EncoderRecord,
+    FeatureStore,
+    ShardRecord,
+    StoreManifest,
+    write_manifest,
+)
+from ner_head.features.wordpieces import Pieces
+from ner_head.training.examples import Example
+
+SHARD_BYTES = 128 << 20
+MEAN = 39  # pieces a sentence
+
+
+def memory(name: str) -> int:
+    """Bytes of this process's memory: `RssAnon`, its own, or `RssFile`, mapped pages that it may drop."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
+def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 768) -> FeatureStore:
+    """At least so many pieces in shards of about 128 MB, which hold the same numbers; sentences of 8 to 70 pieces."""
+    rng = np.random.default_rng(0)
+    a_shard = min(n_pieces, SHARD_BYTES // (n_layers * width * 2))
+    sizes = rng.integers(8, 71, max(1, a_shard // MEAN)).tolist()
+    states = Coded(rng.standard_normal((sum(sizes), n_layers, width), np.float32).astype(np.float16))
+    pieces = [Pieces(np.ones(n, np.int32), np.arange(-1, n - 1, dtype=np.int32)) for n in sizes]
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = []
+    for number in range(-(-n_pieces // sum(sizes))):
+        key = f"{number:064x}"
+        digest = hashlib.sha256()
+        with (folder / f"{key}.h5").open("wb") as file:
+            for part in shard_parts([states], pieces, code="float16", key=key, fingerprint="f" * 64):
+                file.write(part)
+                digest.update(part)
+        rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
+        shards.append(ShardRecord(key=key, sha256=digest.hexdigest(), documents=rows))
+    record = EncoderRecord(model="random", fingerprint="f" * 64, n_layers=n_layers, width=width)
+    write_manifest(folder, StoreManifest(encoder=record, shards=shards))
+    return FeatureStore.open(folder)
+
+
+def random_examples(store: FeatureStore, tag_set: TagSet, n_languages: int) -> list[Example]:
+    """A sentence for each row of the store, with entities at random."""
+    rng = np.random.default_rng(1)
+    outside, begins = tag_set.index("O"), [tag_set.index(f"B-{label}") for label in tag_set.labels]
+    found = []
+    for name in store:
+        n_words = store.n_pieces(name) - 1
+        tags = np.where(rng.random(n_words) < 0.1, rng.choice(begins, n_words), outside).tolist()
+        ids = rng.integers(1, 1 << 32, (n_words, COLUMNS), dtype=np.uint32)
+        found.append(Example(name, tags, int(rng.integers(n_languages)), ids))
+    return found

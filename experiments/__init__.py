@@ -1,0 +1,1 @@
+"""Named experiments: files of params, and the ablation."""

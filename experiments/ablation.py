@@ -1,0 +1,121 @@
+"""Each part of the head switched off, resized or stacked, as queued DVC experiments over one cache.
+
+    python -m experiments.ablation [--jobs N] [--only NAME ...] [section.name=value ...]
+
+Assignments hold for every run. The table goes to standard output and reports/ablation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+from ner_head.errors import DataError
+from stages import REPORTS, run
+
+VARIANTS: dict[str, list[str]] = {
+    "base": [],
+    "no-lstm": ["head.lstm.layers=0"],
+    "lstm-64": ["head.lstm.hidden=64"],
+    "lstm-256": ["head.lstm.hidden=256"],
+    "lstm-twice": ["head.lstm.layers=2"],
+    "no-attention": ["head.attention.layers=0"],
+    "attention-twice": ["head.attention.layers=2"],
+    "no-classifier": ["head.classifier=0"],
+    "no-words": ["head.words.size=0"],
+    "mix-free": ["head.mix=free"],
+    "mix-per-dimension": ["head.mix=per_dimension"],
+    "last-layer": ["head.layers=last"],
+    "layer-6": ["head.layers=6"],
+    "layers-1-4": ["head.layers=1-4"],
+    "first-pieces": ["head.pieces=first"],
+    "softmax": ["head.decoder=softmax"],
+    "iobx": ["head.tags=iobx"],
+    "iobx-softmax": ["head.tags=iobx", "head.decoder=softmax"],
+    "linear": ["head.lstm.layers=0", "head.attention.layers=0", "head.projection=0", "head.decoder=softmax"],
+}
+COMPUTED = re.compile(r"\d+ shards, \d+ to compute: ([\d,]+) pieces")
+
+
+def main() -> None:
+    """Queue, run, gather."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("assignments", nargs="*", metavar="section.name=value")
+    options = parser.parse_args()
+    common = options.assignments + (["runtime.threads=1"] if options.jobs > 1 else [])
+    dvc("repro", "extract")  # once, here; the runs link what DVC's cache holds
+    names = {name: f"ablation-{name}" for name in options.only}
+    dvc("exp", "remove", "--queue", quiet=True)
+    for name, experiment in names.items():
+        dvc("exp", "remove", experiment, quiet=True)
+        overrides = [word for change in VARIANTS[name] + common for word in ("--set-param", change)]
+        dvc("exp", "run", "--queue", "--name", experiment, *overrides)
+    dvc("exp", "run", "--run-all", "--jobs", str(options.jobs))
+    found = table(names)
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "ablation.md").write_text(found, encoding="utf-8")
+    print(f"\n{found}")
+
+
+def dvc(*arguments: str, quiet: bool = False) -> None:
+    """Run DVC; what it says is shown, unless `quiet`, where failing is fine too.
+
+    Raises:
+        DataError: it failed.
+    """
+    done = subprocess.run(["dvc", *arguments], capture_output=quiet, check=False)
+    if done.returncode and not quiet:
+        raise DataError(f"`dvc {' '.join(arguments)}` failed; see above")
+
+
+def table(names: dict[str, str]) -> str:
+    """Markdown: one row a run, with what the encoder had to do for it."""
+    results = dict(experiments(json.loads(output("exp", "show", "--json"))))
+    lines = [
+        "| run | changes | dev F1 | seconds an epoch | parameters | pieces through the encoder |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, experiment in names.items():
+        if experiment not in results:
+            lines.append(f"| {name} | {' '.join(VARIANTS[name])} | failed: `dvc queue logs {experiment}` | | | |")
+            continue
+        report = results[experiment]
+        lines.append(
+            f"| {name} | {' '.join(VARIANTS[name])} | {report['dev_f1']:.3f} | {report['seconds_per_epoch']:.1f} "
+            f"| {report['parameters']:,} | {encoded(output('queue', 'logs', experiment)):,} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def output(*arguments: str) -> str:
+    """What a DVC command prints."""
+    return subprocess.run(["dvc", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def experiments(shown: Any) -> Iterator[tuple[str, Any]]:
+    """Names and training reports of all experiments in `dvc exp show --json`, however they are nested."""
+    if isinstance(shown, list):
+        for item in shown:
+            yield from experiments(item)
+    elif isinstance(shown, dict):
+        metrics = (shown.get("data") or {}).get("metrics") if isinstance(shown.get("data"), dict) else None
+        report = (metrics or {}).get(str(REPORTS / "training.json"), {}).get("data")
+        if shown.get("name") and report:
+            yield shown["name"], report
+        for key in ("experiments", "revs"):
+            yield from experiments(shown.get(key) or [])
+
+
+def encoded(log: str) -> int:
+    """Pieces that stage `extract` sent through the encoder, as its own log counts them; 0 where it did not run."""
+    return sum(int(count.replace(",", "")) for count in COMPUTED.findall(log))
+
+
+if __name__ == "__main__":
+    run(main)

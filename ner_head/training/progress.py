@@ -1,0 +1,87 @@
+"""How far a training run is, on standard error: a bar on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from ner_head.runtime import Show
+from ner_head.training.state import Epoch
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Watcher:
+    """Told of a run's progress; this one says nothing."""
+
+    def step(self, done: int, n_steps: int) -> None:
+        """So many of an epoch's steps are done."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch is over; those of an interrupted run that goes on are told again first."""
+
+    def close(self) -> None:
+        """No more will come."""
+
+
+class Lines(Watcher):
+    """A line per epoch, and now and then one inside of a long epoch."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs, self.number, self.shown = n_epochs, 1, time.monotonic()
+
+    def step(self, done: int, n_steps: int) -> None:
+        """Say so every half minute."""
+        if time.monotonic() - self.shown >= SECONDS_BETWEEN_LINES:
+            self.shown = time.monotonic()
+            print(f"epoch {self.number}/{self.n_epochs}: {done} of {n_steps} steps", file=sys.stderr)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Loss, score and time."""
+        self.number, self.shown = epoch.epoch + 1, time.monotonic()
+        print(_line(epoch, self.n_epochs), file=sys.stderr)
+
+
+class Bar(Watcher):
+    """A bar for the epoch that runs, below the lines of those that ended."""
+
+    def __init__(self, n_epochs: int) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self.n_epochs = n_epochs
+        self.bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("steps"),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self.task = self.bar.add_task(f"epoch 1/{n_epochs}", total=None)
+        self.bar.start()
+
+    def step(self, done: int, n_steps: int) -> None:
+        """Move the bar."""
+        self.bar.update(self.task, completed=done, total=n_steps)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """A line above, and the bar from the start."""
+        self.bar.console.print(_line(epoch, self.n_epochs), highlight=False)
+        if epoch.epoch < self.n_epochs:
+            self.bar.reset(self.task, description=f"epoch {epoch.epoch + 1}/{self.n_epochs}")
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.bar.stop()
+
+
+def _line(epoch: Epoch, n_epochs: int) -> str:
+    return f"epoch {epoch.epoch}/{n_epochs}: loss {epoch.loss:.3f}, dev F1 {epoch.dev_f1:.3f}, {epoch.seconds:.1f} s"
+
+
+def start_watching(show: Show, n_epochs: int) -> Watcher:
+    """Who is told how a run goes."""
+    if show == "none":
+        return Watcher()
+    return Bar(n_epochs) if show == "auto" and sys.stderr.isatty() else Lines(n_epochs)

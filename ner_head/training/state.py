@@ -1,0 +1,105 @@
+"""A training run on disk: enough to go on after the last finished epoch as if nothing had happened.
+
+One safetensors file, its record as JSON in the header, named by what decides the run's result: other data, params or
+code find nothing. It lies outside of what DVC tracks, because DVC deletes a stage's outputs before it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ner_head.features.files import remove_leftovers, write_whole
+from ner_head.params import Params
+
+RECORD = "ner-head training"
+KEPT = 4  # states of runs that did not end
+
+
+class Epoch(Params):
+    """One line of the learning curve."""
+
+    epoch: int
+    loss: float
+    dev_f1: float
+    seconds: float
+
+
+class RunRecord(Params):
+    """Where a run is."""
+
+    version: Literal[1] = 1
+    curve: list[Epoch] = Field(min_length=1)
+    best: Epoch
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A record and its tensors: weights (`last.*`), the best epoch's (`best.*`), the optimizer's."""
+
+    record: RunRecord
+    tensors: dict[str, Tensor]
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors named `NAME.*`, without that."""
+        start = f"{name}."
+        return {key.removeprefix(start): tensor for key, tensor in self.tensors.items() if key.startswith(start)}
+
+
+def run_key(parts: Mapping[str, str]) -> str:
+    """A name for a run: everything that decides its result, the project's own code that is loaded included."""
+    digest = hashlib.sha256()
+    for name, value in sorted({**parts, **_sources()}.items()):
+        digest.update(f"{len(name)} {name} {len(value)} {value}\n".encode())
+    return digest.hexdigest()
+
+
+def _sources() -> dict[str, str]:
+    files = {
+        name: module.__file__
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in ("ner_head", "stages") and module.__file__
+    }
+    return {name: hashlib.sha256(Path(file).read_bytes()).hexdigest() for name, file in files.items()}
+
+
+class Checkpoint:
+    """The state of one run, in a folder of such."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.path = folder / f"{key}.safetensors"
+
+    def save(self, state: RunState) -> None:
+        """Write it whole; the one before stays until then.
+
+        Raises:
+            ResourceError: the disk is full or not writable.
+        """
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+        write_whole(self.path, save(tensors, {RECORD: state.record.model_dump_json()}))
+
+    def load(self) -> RunState | None:
+        """What was saved last; None where nothing was, or it cannot be read."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                record = RunRecord.model_validate_json((file.metadata() or {}).get(RECORD, ""))
+                return RunState(record, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (OSError, SafetensorError, ValidationError):
+            return None
+
+    def discard(self) -> None:
+        """The run has ended: remove its state, and those of all but the last few that did not."""
+        self.path.unlink(missing_ok=True)
+        remove_leftovers(self.path.parent)
+        states = sorted(self.path.parent.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+        for path in states[:-KEPT]:
+            path.unlink(missing_ok=True)
