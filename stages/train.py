@@ -121,7 +121,8 @@ class Session:
         key = key_of(manifest.head, self.params, trainer, documents=f"{last} {documents}")
         checkpoint = Checkpoint(UNFINISHED, key)
         sentences = examples(train, manifest.tag_set, manifest.languages)
-        with closing(start_watching(self.progress, last or self.params.epochs)) as watcher:
+        n_epochs = last or self.params.epochs
+        with closing(start_watching(self.progress, n_epochs, scored=bool(dev))) as watcher:
             trained = trainer.fit(sentences, dev, self.store, watcher=watcher, checkpoint=checkpoint, last=last)
         return Fit(trained, checkpoint)
 

@@ -166,7 +166,7 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     titles = ["Learning curve", "Weight of each encoder layer", "Gold against predicted types", "Precision against"]
     assert [title for title in [*titles, "Are predicted spans as often right"] if title not in shown] == []
     page = (project / "reports/errors.html").read_text(encoding="utf-8")
-    assert "satellite_cs_01" in page
+    assert '"id":"cs-1","topic":"satellite"' in page
     (project / "ner_head/evaluation/page/page.css").write_text("", encoding="utf-8")
     assert reproduce(project) == ["errors"]
 

@@ -27,8 +27,8 @@ class Watcher:
 class Lines(Watcher):
     """A line per epoch, and now and then one inside of a long epoch."""
 
-    def __init__(self, n_epochs: int) -> None:
-        self.n_epochs, self.number, self.shown = n_epochs, 1, time.monotonic()
+    def __init__(self, n_epochs: int, *, scored: bool) -> None:
+        self.n_epochs, self.scored, self.number, self.shown = n_epochs, scored, 1, time.monotonic()
 
     def step(self, done: int, n_steps: int) -> None:
         """Say so every half minute."""
@@ -39,17 +39,17 @@ class Lines(Watcher):
     def epoch(self, epoch: Epoch) -> None:
         """Loss, score and time."""
         self.number, self.shown = epoch.epoch + 1, time.monotonic()
-        print(_line(epoch, self.n_epochs), file=sys.stderr)
+        print(_line(epoch, self.n_epochs, scored=self.scored), file=sys.stderr)
 
 
 class Bar(Watcher):
     """A bar for the epoch that runs, below the lines of those that ended."""
 
-    def __init__(self, n_epochs: int) -> None:
+    def __init__(self, n_epochs: int, *, scored: bool) -> None:
         from rich import progress
         from rich.console import Console
 
-        self.n_epochs = n_epochs
+        self.n_epochs, self.scored = n_epochs, scored
         self.bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
@@ -67,7 +67,7 @@ class Bar(Watcher):
 
     def epoch(self, epoch: Epoch) -> None:
         """A line above, and the bar from the start."""
-        self.bar.console.print(_line(epoch, self.n_epochs), highlight=False)
+        self.bar.console.print(_line(epoch, self.n_epochs, scored=self.scored), highlight=False)
         if epoch.epoch < self.n_epochs:
             self.bar.reset(self.task, description=f"epoch {epoch.epoch + 1}/{self.n_epochs}")
 
@@ -76,12 +76,14 @@ class Bar(Watcher):
         self.bar.stop()
 
 
-def _line(epoch: Epoch, n_epochs: int) -> str:
-    return f"epoch {epoch.epoch}/{n_epochs}: loss {epoch.loss:.3f}, dev F1 {epoch.dev_f1:.3f}, {epoch.seconds:.1f} s"
+def _line(epoch: Epoch, n_epochs: int, *, scored: bool) -> str:
+    score = f", dev F1 {epoch.dev_f1:.3f}" if scored else ""
+    return f"epoch {epoch.epoch}/{n_epochs}: loss {epoch.loss:.3f}{score}, {epoch.seconds:.1f} s"
 
 
-def start_watching(show: Show, n_epochs: int) -> Watcher:
-    """Who is told how a run goes."""
+def start_watching(show: Show, n_epochs: int, *, scored: bool) -> Watcher:
+    """Who is told how a run goes; `scored`: it has dev documents, and their F1 is told too."""
     if show == "none":
         return Watcher()
-    return Bar(n_epochs) if show == "auto" and sys.stderr.isatty() else Lines(n_epochs)
+    kind = Bar if show == "auto" and sys.stderr.isatty() else Lines
+    return kind(n_epochs, scored=scored)
