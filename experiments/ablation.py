@@ -2,7 +2,8 @@
 
     python -m experiments.ablation [--jobs N] [--only NAME ...] [section.name=value ...]
 
-Assignments hold for every run. The table goes to standard output and reports/ablation.md.
+Assignments hold for every run; `training.held_out=0` does unless one of them says otherwise, because the table has no
+probabilities. The table goes to standard output and reports/ablation.md.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("assignments", nargs="*", metavar="section.name=value")
     options = parser.parse_args()
-    common = options.assignments + (["runtime.threads=1"] if options.jobs > 1 else [])
+    given = {"training.held_out": "0"} | dict(assignment.split("=", 1) for assignment in options.assignments)
+    if options.jobs > 1:
+        given |= {"runtime.threads": "1"}
+    common = [f"{name}={value}" for name, value in given.items()]
     dvc("repro", "extract")  # once, here; the runs link what DVC's cache holds
     names = {name: f"ablation-{name}" for name in options.only}
     dvc("exp", "remove", "--queue", quiet=True)
