@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.corpus.documents import Document
+from ner_head.corpus.stems import plain
 
 AFFIX = 4  # longest prefix and suffix, in characters
-COLUMNS = 5 + 2 * AFFIX
+STEMS = (4, 5, 99)  # beginnings of the plain spelling, in characters
+COLUMNS = 5 + 2 * AFFIX + len(STEMS) + 1
 
 
 def shape(word: str) -> str:
@@ -46,7 +48,8 @@ def document_word_ids(document: Document) -> list[NDArray[np.uint32]]:
 
     Returns:
         (W, `COLUMNS`) for each sentence: lower-cased form, shape, length, shape with the place in the sentence, shape
-        with the document's spelling, prefixes and suffixes of 1 to `AFFIX` characters. 0 where a word is too short.
+        with the document's spelling, prefixes and suffixes of 1 to `AFFIX` characters, 0 where a word is too short;
+        beginnings of its plain spelling, which languages and scripts share, and the last 3 letters of it.
     """
     spelled = spellings(document)
     return [
@@ -61,6 +64,8 @@ def _row(word: str, first: bool, spelled: str) -> NDArray[np.uint32]:
     values = [lower, form, str(min(len(word), 5)), f"{form} {first}", f"{form} {first} {spelled}"]
     for n in range(1, AFFIX + 1):
         values += [lower[:n], lower[-n:]] if n < len(lower) else ["", ""]
+    bare = plain(word)
+    values += [*(bare[:n] for n in STEMS), bare[-3:]]
     hashes = (crc32(f"{column}={value}".encode("utf-8", "surrogatepass")) for column, value in enumerate(values))
     return np.array(
         [max(hashed, 1) if value else 0 for hashed, value in zip(hashes, values, strict=True)], dtype=np.uint32

@@ -5,9 +5,10 @@ import pytest
 
 from ner_head.corpus.documents import Document
 from ner_head.corpus.segment import segment
-from ner_head.corpus.word_features import COLUMNS, document_word_ids, shape, spellings
+from ner_head.corpus.word_features import AFFIX, COLUMNS, document_word_ids, shape, spellings
 
 LOWER, SHAPE, LENGTH, PLACE, SPELLED = range(5)
+AFFIXES, PLAIN = slice(5, 5 + 2 * AFFIX), slice(5 + 2 * AFFIX, COLUMNS)
 
 
 def document(text: str) -> Document:
@@ -64,9 +65,15 @@ def test_columns_say_what_they_should() -> None:
 
 def test_affixes_are_shorter_than_the_word() -> None:
     ((one, two, *_),) = document_word_ids(document("a od."))
-    assert (one[5:] == 0).all()
-    assert (two[5:7] > 0).all()
-    assert (two[7:] == 0).all()
+    assert (one[AFFIXES] == 0).all()
+    assert (two[AFFIXES][:2] > 0).all()
+    assert (two[AFFIXES][2:] == 0).all()
+
+
+def test_both_scripts_share_the_plain_spelling() -> None:
+    ((cyrillic, latin, _),) = document_word_ids(document("Варшава Warszawa."))
+    assert (cyrillic[PLAIN] == latin[PLAIN]).all()
+    assert cyrillic[LOWER] != latin[LOWER]
 
 
 def test_how_the_rest_of_the_document_spells_a_word_changes_one_column() -> None:
