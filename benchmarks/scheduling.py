@@ -9,9 +9,10 @@ import argparse
 import time
 
 from benchmarks.report import write_results
+from ner_head.features.cluster import connect, run_tasks
 from ner_head.features.encoder import Fingerprint
 from ner_head.features.plans import ShardPlan
-from ner_head.features.workers import Job, Receipt, Workers, connect, run_tasks
+from ner_head.features.workers import Job, Receipt
 
 WORDS = tuple(tuple(("slovo",) * 20 for _ in range(20)) for _ in range(10))  # 4,000 words, as shard_words has it
 
@@ -30,7 +31,7 @@ def main() -> None:
     mark = Fingerprint(weights="w" * 64, tokenizer="t" * 64, n_layers=12, width=768, limit=512)
     job = Job("encoder", "cpu", mark, "pool", 4096, 1)
     plans = [ShardPlan(WORDS, tuple(f"d{i}" for i in range(10)), f"{n:064x}") for n in range(options.shards)]
-    with connect(Workers(options.workers)) as client:
+    with connect(options.workers) as client:
         list(run_tasks(client, fake, plans[:10], job))  # the workers import what they need
         start = time.perf_counter()
         done = {receipt.key for _, receipt in run_tasks(client, fake, plans, job) if isinstance(receipt, Receipt)}

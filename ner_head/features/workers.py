@@ -1,4 +1,4 @@
-"""Extraction in several processes, here or on a cluster. The only module that knows dask.
+"""Extraction in several processes, here or on a cluster.
 
 What travels to a worker is the words of a shard, what comes back a receipt; the shard goes to the pool, which the
 workers of a cluster reach through a shared file system.
@@ -6,20 +6,18 @@ workers of a cluster reach through a shared file system.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
 from ner_head.errors import DataError, NerHeadError, ResourceError, UsageError
+from ner_head.features.cluster import Failure, connect, own_threads, run_tasks
 from ner_head.features.encode import encode_shard
 from ner_head.features.encoder import Encoder, Fingerprint
 from ner_head.features.plans import ShardPlan
@@ -27,17 +25,10 @@ from ner_head.features.pool import Pool
 from ner_head.runtime import Show
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, as_completed
+    from distributed import Client
 
-RETRIES = 2  # after an exception
-IDLE_SECONDS = 120.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
-POLL_SECONDS = 0.02
-REVIVE_SECONDS = 20.0  # without any worker, after which those of this machine are started anew
-ALLOWED_FAILURES = 2  # workers that may die of a task; a foreign scheduler has its own setting
 NAMED = 5  # documents in an error
 ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -113,19 +104,13 @@ def compute_shard(plan: ShardPlan, job: Job) -> Receipt | NerHeadError:
     """A worker's task. What trying again cannot mend is returned, everything else raised."""
     with ONE_AT_A_TIME:
         try:
-            torch.set_num_threads(job.threads or _own_threads())  # a nanny has set them to 1
+            torch.set_num_threads(job.threads or own_threads())  # a nanny has set them to 1
             encoder = load_encoder(job.folder, job.device, job.fingerprint)
             parts = encode_shard(plan.words, encoder, key=plan.key, batch_pieces=job.batch_pieces)
             shard = Pool(Path(job.pool)).add(plan.key, *parts)
         except NerHeadError as error:
             return error
     return Receipt(shard.key, shard.sha256)
-
-
-def _own_threads() -> int:
-    from distributed import get_worker
-
-    return int(get_worker().state.nthreads)
 
 
 def run_on_workers(
@@ -138,7 +123,7 @@ def run_on_workers(
 
     Raises:
         ResourceError: the disk is full, shards kill their workers (all others are computed), or no worker takes a
-            shard for `IDLE_SECONDS`. What is finished is kept.
+            shard for `cluster.IDLE_SECONDS`. What is finished is kept.
         DataError: the encoder overflows, or workers see another one.
         UsageError: there is no scheduler at the address, or its workers do not reach the pool.
     """
@@ -151,24 +136,12 @@ def run_on_workers(
         workers.threads_each,
     )
     final: Failures = []
-    with connect(workers, gpu=encoder.device.type == "cuda") as client:
+    with connect(workers.count, workers.scheduler, gpu=encoder.device.type == "cuda") as client:
         for plan, first in (yield from _round(client, plans, job)):
             for _, last in (yield from _round(client, [plan], job)):
                 final.append((plan, Failure(last.why, first.kills + last.kills)))
     if final:
         raise ResourceError(_blame(final, len(plans), pool))
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What stopped a shard, and how many workers died of it."""
-
-    why: str
-    kills: int = 0
-
-    def __str__(self) -> str:
-        """A line for an error."""
-        return f"killed its worker {self.kills} times" if self.kills else self.why
 
 
 Failures = list[tuple[ShardPlan, Failure]]
@@ -198,130 +171,3 @@ def _blame(failed: Failures, n_plans: int, pool: Path) -> str:
         f"shard {plan.key[:12]} {why}{others}; its documents: {', '.join(plan.names[:NAMED])}{more}; "
         f"{n_plans - len(failed)} other shards are kept in {pool}; leave the documents out, or give workers more memory"
     )
-
-
-def run_tasks(
-    client: Client,
-    task: Callable[[ShardPlan, Job], T],
-    plans: Sequence[ShardPlan],
-    job: Job,
-    *,
-    resources: dict[str, float] | None = None,
-) -> Iterator[tuple[ShardPlan, T | Failure]]:
-    """Map a task over shards; each shard with its result, or with what stopped it.
-
-    Raises:
-        ResourceError: nobody works on what is left.
-    """
-    from distributed import as_completed
-
-    # the job is small; scattered, it would be lost with the last worker that holds it
-    futures = client.map(task, plans, job=job, pure=False, retries=RETRIES, resources=resources)
-    plan_of = dict(zip((future.key for future in futures), plans, strict=True))
-    finished = as_completed(futures, loop=client.loop)
-    del futures  # so that each is forgotten when it is done
-    try:
-        for future in _as_they_come(client, finished):
-            plan = plan_of.pop(future.key)
-            yield plan, _result(future)
-            future.release()
-    finally:
-        finished.clear()
-
-
-def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any]]:
-    """Futures that are done, until all are.
-
-    A bare loop over `finished` waits for ever when the last worker is gone, or when none has the resources asked for.
-    """
-    busy = checked = manned = time.monotonic()
-    while not finished.is_empty():
-        if finished.has_ready():
-            yield from finished.next_batch(block=False)
-            busy = time.monotonic()
-            continue
-        time.sleep(POLL_SECONDS)
-        now = time.monotonic()
-        if now - checked < min(1.0, IDLE_SECONDS / 4):
-            continue
-        checked = now
-        if client.status == "running" and client.nthreads():
-            manned = now
-        elif client.cluster is not None and now - manned > REVIVE_SECONDS:
-            # all died while they started: the cluster counts them still; emptied, it adapts to what is wanted
-            client.cluster.scale(0)
-            manned = now
-        if client.status == "running" and any(client.processing().values()):
-            busy = now
-        elif now - busy > IDLE_SECONDS:
-            raise ResourceError(_idle(client))
-
-
-def _idle(client: Client) -> str:
-    alive = len(client.scheduler_info(n_workers=-1)["workers"]) if client.status == "running" else 0
-    return (
-        f"shards are left, but no Dask worker has taken one for {IDLE_SECONDS:.0f} s ({alive} are connected); finished "
-        "shards are kept: start workers (on a GPU, with `--resources GPU=1`), or leave runtime.scheduler empty"
-    )
-
-
-def _result(future: Future[T]) -> T | Failure:
-    from distributed import KilledWorker
-
-    try:
-        outcome: T = future.result()
-        return outcome
-    except KilledWorker as error:
-        return Failure("killed its worker", error.allowed_failures + 1)
-    except Exception as error:  # of the task, whatever it is: it must not stop the others
-        return Failure(f"failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-@contextmanager
-def connect(workers: Workers, *, gpu: bool = False) -> Iterator[Client]:
-    """A client of the cluster asked for; processes of this machine end with it.
-
-    Raises:
-        UsageError: no scheduler answers at the address.
-    """
-    import dask
-
-    # workers come and go on purpose; before distributed is imported, for it sets up logging then
-    dask.config.set({"logging.distributed": "critical", "distributed.scheduler.allowed-failures": ALLOWED_FAILURES})
-    from distributed import Client, LocalCluster
-
-    with ExitStack() as stack:
-        if workers.scheduler:
-            try:
-                yield stack.enter_context(Client(workers.scheduler, timeout="10s", set_as_default=False))
-            except (OSError, ValueError) as error:
-                raise UsageError(
-                    f"runtime.scheduler: no Dask scheduler at {workers.scheduler} ({type(error).__name__})"
-                ) from None
-            return
-        # a worker that dies while it starts leaves a task that nobody awaits, which asyncio would show as a traceback
-        stack.enter_context(_quiet(logging.getLogger("asyncio")))
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=0,
-                threads_per_worker=1,
-                memory_limit=0,  # a worker paused for "unmanaged" memory would never go on (distributed#7535)
-                dashboard_address="127.0.0.1:0",  # no fixed port, and nothing for others to see
-                resources={"GPU": 1} if gpu else None,
-                silence_logs=50,
-            )
-        )
-        # started here, a worker that dies while it starts would end the run, and its nanny gives it up; so it is
-        # the cluster's business to have as many as are wanted
-        cluster.adapt(minimum=workers.count, maximum=workers.count, interval="1s")
-        yield stack.enter_context(Client(cluster, set_as_default=False))

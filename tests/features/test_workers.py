@@ -17,6 +17,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from ner_head.corpus.documents import Document
 from ner_head.corpus.segment import segment
 from ner_head.errors import DataError, NerHeadError, ResourceError, UsageError
+from ner_head.features import cluster as tasks
 from ner_head.features import workers as module
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
@@ -140,7 +141,7 @@ def test_no_scheduler_at_the_address_is_one_line(encoder: Encoder, tmp_path: Pat
 def test_a_cluster_without_workers_ends_the_run_and_says_so(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(tasks, "IDLE_SECONDS", 0.5)
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as empty,
         pytest.raises(ResourceError, match=r"no Dask worker has taken one for \d s \(0 are connected\)") as stopped,
@@ -152,10 +153,10 @@ def test_a_cluster_without_workers_ends_the_run_and_says_so(
 def test_workers_without_the_resources_asked_for_end_the_run(
     cluster: str, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(tasks, "IDLE_SECONDS", 0.5)
     job = module.Job(str(encoder.folder), "cuda", encoder.fingerprint, "nowhere", 64, 1)
     with Client(cluster, set_as_default=False) as client, pytest.raises(ResourceError, match="GPU=1"):
-        list(module.run_tasks(client, module.compute_shard, module_plans(many(3), encoder), job, resources={"GPU": 1}))
+        list(tasks.run_tasks(client, module.compute_shard, module_plans(many(3), encoder), job, resources={"GPU": 1}))
 
 
 def test_workers_times_threads_are_the_cores() -> None:
