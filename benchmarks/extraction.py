@@ -87,9 +87,99 @@ def code_errors(states: torch.Tensor) -> dict[str, Any]:
     return found
 
 
+class Bench:
+    """The same passes through one encoder, batched in several ways.
+
+    Attributes:
+        passes: every sentence, in the order in which extraction takes them.
+        batches: the runs of passes that extraction makes one batch of.
+        order: the passes shuffled.
+    """
+
+    def __init__(self, folder: Path, documents: list[Document], batch_pieces: int) -> None:
+        self.folder, self.documents, self.batch_pieces = folder, documents, batch_pieces
+        self.encoder = random_encoder(folder / "encoder")
+        self.plans = plan_shards(documents, shard_words=4096, fingerprint=self.encoder.fingerprint.digest())
+        self.passes, self.batches = list[Pass](), list[range]()
+        for plan in self.plans:
+            ids = [[p.ids for p in document] for document in split_words(plan.words, self.encoder)]
+            found = plan_passes(ids, context="sentence", capacity=self.encoder.fingerprint.limit - 2)
+            start = len(self.passes)
+            self.passes += found
+            cut = length_batches([len(p) for p in found], batch_pieces)
+            self.batches += [range(start + batch.start, start + batch.stop) for batch in cut]
+        self.lengths = [len(p) for p in self.passes]
+        self.order = np.random.default_rng(0).permutation(len(self.passes)).tolist()
+        self.third = self.order[: len(self.order) // 3 // 16 * 16]
+
+    def forward(self, rows: Sequence[int], longest: int) -> None:
+        """One batch through the encoder."""
+        tokens, mask = torch.zeros(2, len(rows), longest, dtype=torch.long)
+        for row, index in enumerate(rows):
+            tokens[row, 1 : self.lengths[index] - 1] = torch.from_numpy(self.passes[index].body)
+            mask[row, : self.lengths[index]] = 1
+        with torch.inference_mode():
+            self.encoder.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+
+    def bare(self) -> None:
+        """The batches of extraction, and nothing else."""
+        for batch in self.batches:
+            self.forward(batch, self.lengths[batch.stop - 1])
+
+    def random_16(self) -> None:
+        """A third of all, in random batches of 16 padded to the longest."""
+        for start in range(0, len(self.third), 16):
+            rows = self.third[start : start + 16]
+            self.forward(rows, max(self.lengths[i] for i in rows))
+
+    def half_paper_batch(self) -> None:
+        """Half a batch of 16 padded to 512: a whole one takes minutes here."""
+        self.forward(self.order[:8], 512)
+
+    def extraction(self) -> None:
+        """All of it, from documents to shards in a new pool."""
+        place = Path(tempfile.mkdtemp(dir=self.folder))
+        extract(
+            self.documents,
+            self.encoder,
+            model="random",
+            shard_words=4096,
+            batch_pieces=self.batch_pieces,
+            pool=Pool(place / "pool"),
+            output=place,
+            workers=Workers(show="none"),
+        )
+
+    def states(self) -> torch.Tensor:
+        """(P, L, D) of one sentence."""
+        with torch.inference_mode():
+            body = torch.from_numpy(np.stack([self.passes[-1].body])).long()
+            hidden = self.encoder.model(body, output_hidden_states=True).hidden_states
+        return torch.stack(hidden[1:], dim=2)[0]
+
+    def measure(self, repeats: int) -> dict[str, Any]:
+        """Times in turns, and their ratios."""
+        times = best({"extraction": self.extraction, "bare": self.bare, "random_16": self.random_16}, repeats)
+        times["random_16"] *= len(self.order) / len(self.third)
+        times["paper_16"] = 2 * best({"paper": self.half_paper_batch}, 1)["paper"]
+        paper = times["paper_16"] * len(self.passes) / 16
+        return {
+            "sentences": len(self.passes),
+            "pieces": sum(self.lengths) - len(self.passes),
+            "shards": len(self.plans),
+            "threads": torch.get_num_threads(),
+            "batch_pieces": self.batch_pieces,
+            "seconds": {name: round(value, 3) for name, value in times.items()},
+            "throughput_of_the_bare_encoder": round(times["bare"] / times["extraction"], 3),
+            "faster_than_padding_to_512_in_batches_of_16": round(paper / times["extraction"], 2),
+            "faster_than_random_batches_of_16": round(times["random_16"] / times["extraction"], 2),
+            "codes": code_errors(self.states()),
+        }
+
+
 def main() -> None:
     """Measure, print, and write benchmarks/results/extraction.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="", help="a folder of SlavicNER; the sample unless given")
     parser.add_argument("--sentences", type=int, default=1500)
     parser.add_argument("--repeats", type=int, default=2)
@@ -98,74 +188,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        encoder, documents = random_encoder(folder / "encoder"), sample(options.sentences, options.corpus)
-        plans = plan_shards(documents, shard_words=4096, fingerprint=encoder.fingerprint.digest())
-        passes, batches = list[Pass](), list[range]()
-        for plan in plans:
-            ids = [[p.ids for p in document] for document in split_words(plan.words, encoder)]
-            found = plan_passes(ids, context="sentence", capacity=encoder.fingerprint.limit - 2)
-            start = len(passes)
-            passes += found
-            cut = length_batches([len(p) for p in found], options.batch_pieces)
-            batches += [range(start + batch.start, start + batch.stop) for batch in cut]
-        lengths = [len(p) for p in passes]
-        order = np.random.default_rng(0).permutation(len(passes)).tolist()
-        model, runs = encoder.model, iter(range(10**9))
-
-        def forward(rows: Sequence[int], longest: int) -> None:
-            tokens, mask = torch.zeros(2, len(rows), longest, dtype=torch.long)
-            for row, index in enumerate(rows):
-                tokens[row, 1 : lengths[index] - 1] = torch.from_numpy(passes[index].body)
-                mask[row, : lengths[index]] = 1
-            with torch.inference_mode():
-                model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
-
-        def bare() -> None:
-            for batch in batches:
-                forward(batch, lengths[batch.stop - 1])
-
-        third = order[: len(order) // 3 // 16 * 16]
-
-        def random_16() -> None:
-            for start in range(0, len(third), 16):
-                rows = third[start : start + 16]
-                forward(rows, max(lengths[i] for i in rows))
-
-        def whole() -> None:
-            place = folder / str(next(runs))
-            extract(
-                documents,
-                encoder,
-                model="random",
-                shard_words=4096,
-                batch_pieces=options.batch_pieces,
-                pool=Pool(place / "pool"),
-                output=place,
-                workers=Workers(show="none"),
-            )
-
-        paper_batch = order[:8]  # half a batch of 16, its time doubled: a whole one takes minutes here
-        times = best({"extraction": whole, "bare": bare, "random_16": random_16}, options.repeats)
-        times["random_16"] *= len(order) / len(third)
-        times["paper_16"] = 2 * best({"paper": lambda: forward(paper_batch, 512)}, 1)["paper"]
-        paper = times["paper_16"] * len(passes) / 16
-        with torch.inference_mode():
-            hidden = model(
-                torch.from_numpy(np.stack([passes[-1].body])).long(), output_hidden_states=True
-            ).hidden_states
-        figures = {
-            "sentences": len(passes),
-            "pieces": sum(lengths) - len(passes),
-            "shards": len(plans),
-            "threads": options.threads,
-            "batch_pieces": options.batch_pieces,
-            "seconds": {name: round(value, 3) for name, value in times.items()},
-            "throughput_of_the_bare_encoder": round(times["bare"] / times["extraction"], 3),
-            "faster_than_padding_to_512_in_batches_of_16": round(paper / times["extraction"], 2),
-            "faster_than_random_batches_of_16": round(times["random_16"] / times["extraction"], 2),
-            "codes": code_errors(torch.stack(hidden[1:], dim=2)[0]),
-        }
+        bench = Bench(Path(name), sample(options.sentences, options.corpus), options.batch_pieces)
+        figures = bench.measure(options.repeats)
     print(figures)
     write_results("extraction", figures, ("torch", "transformers", "h5py"))
 

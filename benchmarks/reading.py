@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -90,66 +91,74 @@ def digests(folder: Path) -> float:
     return time.perf_counter() - start
 
 
+class Ways:
+    """Ways to read sentence i of what `fill` wrote."""
+
+    def __init__(self, folder: Path, lengths: list[int], width: int) -> None:
+        self.offsets = np.cumsum([0, *lengths])
+        self.memmap = np.memmap(folder / "raw", np.float16, "r", shape=(int(self.offsets[-1]), LAYERS, width))
+        self.index = [np.zeros(n, np.int32) for n in lengths]
+        self.each = h5py.File(folder / "each.h5")
+        self.files = FeatureStore.open(folder)
+        self.names = list(self.files)
+
+    def store(self, i: int) -> Features:
+        """From the feature store."""
+        return self.files[self.names[i]]
+
+    def raw(self, i: int) -> Features:
+        """From the raw memory map."""
+        return Features(self.memmap[self.offsets[i] : self.offsets[i + 1]], self.index[i], np.zeros(0, np.int32))
+
+    def dataset_per_sentence(self, i: int, kind: str = "") -> Features:
+        """From HDF5, as structural-probes writes it."""
+        return Features(self.each[f"{i}{kind}"][:].transpose(1, 0, 2), self.index[i], np.zeros(0, np.int32))
+
+    def dataset_per_sentence_float16(self, i: int) -> Features:
+        """The same, half as large."""
+        return self.dataset_per_sentence(i, "-float16")
+
+
+def measure(folder: Path, lengths: list[int], width: int) -> dict[str, Any]:
+    """Epochs in turns, and what checking adds to the first one."""
+    before = memory("RssAnon")
+    ways = Ways(folder, lengths, width)
+    turns = [ways.store, ways.raw, ways.dataset_per_sentence, ways.dataset_per_sentence_float16]
+    epoch(ways.raw, lengths, 0)  # everything is in the page cache, as far as it fits
+    first = epoch(ways.store, lengths, 1)
+    seconds: dict[str, list[float]] = {read.__name__: [] for read in turns}
+    anonymous = []
+    for seed in (2, 3, 4):
+        for read in turns:
+            seconds[read.__name__].append(epoch(read, lengths, seed))
+        anonymous.append(memory("RssAnon"))
+    best = {name: min(found) for name, found in seconds.items()}
+    hashing = digests(folder)
+    trained = epoch(ways.store, lengths, 5, step=STEP)
+    trained_first = epoch(Ways(folder, lengths, width).store, lengths, 5, step=STEP)
+    return {
+        "gigabytes": round(ways.memmap.nbytes / 1e9, 2),
+        "sentences": len(lengths),
+        "width": width,
+        "pieces_per_second": {name: round(sum(lengths) / found) for name, found in best.items()},
+        "of_a_raw_memory_map": round(best["raw"] / best["store"], 3),
+        "faster_than_a_dataset_per_sentence": round(best["dataset_per_sentence"] / best["store"], 2),
+        "faster_than_a_dataset_per_sentence_in_float16": round(best["dataset_per_sentence_float16"] / best["store"], 2),
+        "first_epoch_longer_by_passes_of_sha256": round((first - best["store"]) / hashing, 2),
+        "the_same_beside_training": round((trained_first - trained) / hashing, 2),
+        "own_memory_above_start_in_MB_after_each_epoch": [round((a - before) / 1e6, 1) for a in anonymous],
+    }
+
+
 def main() -> None:
     """Measure, print, and write benchmarks/results/reading.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=2)
     parser.add_argument("--width", type=int, default=768)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        lengths = fill(folder, int(options.gigabytes * 1e9), options.width)
-        offsets = np.cumsum([0, *lengths])
-        raw = np.memmap(folder / "raw", np.float16, "r", shape=(int(offsets[-1]), LAYERS, options.width))
-        none = np.zeros(0, np.int32)
-        index = [np.zeros(n, np.int32) for n in lengths]
-        each = h5py.File(folder / "each.h5")
-        before = memory("RssAnon")
-        store = FeatureStore.open(folder)
-        names = list(store)
-
-        def from_store(i: int) -> Features:
-            return store[names[i]]
-
-        def from_raw(i: int) -> Features:
-            return Features(raw[offsets[i] : offsets[i + 1]], index[i], none)
-
-        def from_each(i: int, kind: str = "") -> Features:
-            return Features(each[f"{i}{kind}"][:].transpose(1, 0, 2), index[i], none)
-
-        ways = {
-            "store": from_store,
-            "raw": from_raw,
-            "dataset_per_sentence": from_each,
-            "dataset_per_sentence_float16": lambda i: from_each(i, "-float16"),
-        }
-        epoch(from_raw, lengths, 0)  # everything is in the page cache, as far as it fits
-        first = epoch(from_store, lengths, 1)
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        anonymous = []
-        for seed in (2, 3, 4):
-            for name, read in ways.items():
-                seconds[name].append(epoch(read, lengths, seed))
-            anonymous.append(memory("RssAnon"))
-        best = {name: min(found) for name, found in seconds.items()}
-        hashing = digests(folder)
-        trained = epoch(from_store, lengths, 5, step=STEP)
-        fresh = FeatureStore.open(folder)
-        trained_first = epoch(lambda i: fresh[names[i]], lengths, 5, step=STEP)
-        figures = {
-            "gigabytes": round(raw.nbytes / 1e9, 2),
-            "sentences": len(lengths),
-            "width": options.width,
-            "pieces_per_second": {name: round(sum(lengths) / found) for name, found in best.items()},
-            "of_a_raw_memory_map": round(best["raw"] / best["store"], 3),
-            "faster_than_a_dataset_per_sentence": round(best["dataset_per_sentence"] / best["store"], 2),
-            "faster_than_a_dataset_per_sentence_in_float16": round(
-                best["dataset_per_sentence_float16"] / best["store"], 2
-            ),
-            "first_epoch_longer_by_passes_of_sha256": round((first - best["store"]) / hashing, 2),
-            "the_same_beside_training": round((trained_first - trained) / hashing, 2),
-            "own_memory_above_start_in_MB_after_each_epoch": [round((a - before) / 1e6, 1) for a in anonymous],
-        }
+        lengths = fill(Path(name), int(options.gigabytes * 1e9), options.width)
+        figures = measure(Path(name), lengths, options.width)
     print(figures)
     write_results("reading", figures, ("h5py", "numpy"))
 
