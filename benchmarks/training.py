@@ -122,7 +122,7 @@ class Contest:
 
 def forward_products(params: HeadParams, width: int, positions: int, steps: int) -> float:
     """Operations of one sentence's products with weights, and of attention's two; the mix is not counted."""
-    width, total = width + params.words.size, 0.0
+    width, total = width + params.words.width, 0.0
     for _ in range(params.lstm.layers):
         total += positions * 2 * 4 * 2 * params.lstm.hidden * (width + params.lstm.hidden)
         width = 2 * params.lstm.hidden
@@ -182,7 +182,7 @@ def against_flair(corpus: Corpus, python: Path, folder: Path, threads: int, repe
     """One row of the second table: BiLSTM 256 + CRF, over the first pieces of words as flair has it."""
     params = HeadParams(
         pieces="first",
-        words=WordParams(size=0),
+        words=WordParams(width=0),
         lstm=LstmParams(hidden=256),
         attention=AttentionParams(layers=0),
         projection=0,

@@ -17,7 +17,7 @@ from ner_head.head.model import AttentionParams, HeadParams, LstmParams, WordPar
 from tests.conftest import ROOT
 
 SMALL = HeadParams(
-    words=WordParams(size=0), lstm=LstmParams(hidden=4), attention=AttentionParams(heads=1, key_size=4), projection=4
+    words=WordParams(width=0), lstm=LstmParams(hidden=4), attention=AttentionParams(heads=1, key_size=4), projection=4
 )
 
 

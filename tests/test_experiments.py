@@ -40,7 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_papers_file_is_the_papers_head_and_recipe(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_params(monkeypatch, PAPER)
     head = read_params(Path("params.yaml"), "head", HeadParams)
-    assert head.words.size == 0
+    assert head.words.width == 0
     assert head.model_copy(update={"words": HeadParams.paper().words}) == HeadParams.paper()
     training = read_params(Path("params.yaml"), "training", TrainingParams)
     assert (training.epochs, training.stop_after, training.batch_size) == (150, 80, 16)

@@ -11,9 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc_data.hashfile.meta import Meta
 from ruamel.yaml import YAML
 
+from ner_head.baseline import BaselineParams
+from ner_head.corpus.prepare import PrepareParams
 from ner_head.evaluation.bsnlp import score_directories
+from ner_head.features.encoder import EncoderParams
+from ner_head.head.model import HeadParams
+from ner_head.training.trainer import TrainingParams
 from tests.conftest import ROOT
 
 PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -93,6 +99,22 @@ def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     return folder
+
+
+def names(params: object) -> set[str]:
+    """The keys of params, at any depth."""
+    if not isinstance(params, dict):
+        return set()
+    return set(params).union(*map(names, params.values()))
+
+
+def test_no_param_has_a_name_that_the_run_cache_leaves_out() -> None:
+    """DVC takes it for its own and hands out the results of another value (dvc/stage/cache.py)."""
+    params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    sections = [PrepareParams, EncoderParams, HeadParams, TrainingParams, BaselineParams]
+    found = names(params).union(*(names(section.model_construct().model_dump()) for section in sections))
+    assert "shard_words" in found
+    assert not found & {Meta.PARAM_SIZE, Meta.PARAM_NFILES}
 
 
 def environment() -> dict[str, str]:

@@ -96,7 +96,7 @@ def test_a_temperature_divides_all_scores_and_changes_no_decision() -> None:
 def tagger(request: pytest.FixtureRequest, store: FeatureStore) -> Tagger:
     """A head with random weights, sharpened so that it finds something."""
     params = HeadParams(
-        tags=request.param, lstm=LstmParams(hidden=16), projection=16, classifier=8, words=WordParams(size=8)
+        tags=request.param, lstm=LstmParams(hidden=16), projection=16, classifier=8, words=WordParams(width=8)
     )
     encoder, tag_set = store.manifest.encoder, params.tag_set(LABELS)
     torch.manual_seed(1)

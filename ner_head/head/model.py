@@ -39,7 +39,7 @@ class AttentionParams(Params):
 class WordParams(Params):
     """`head.words`: hashed features of words, joined after the mix."""
 
-    size: int = Field(default=0, ge=0)
+    width: int = Field(default=0, ge=0)  # not `size`: DVC's run cache leaves values of that name out of account
     """Dimensions; 0 = none, the encoder's features only."""
     buckets: int = Field(default=2**16, ge=1)
     """Rows that the hashes share."""
@@ -138,9 +138,9 @@ class Head(nn.Module):
         self.mix = LayerMix(self.layers.stop - self.layers.start, width, kind=params.mix)
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
-        if params.words.size:
-            self.words = WordEmbeddings(params.words.buckets, params.words.size, dropout=params.words.dropout)
-            width += params.words.size
+        if params.words.width:
+            self.words = WordEmbeddings(params.words.buckets, params.words.width, dropout=params.words.dropout)
+            width += params.words.width
         self.lstms = nn.ModuleList()
         for _ in range(params.lstm.layers):
             self.lstms.append(BiLSTM(width, params.lstm.hidden))

@@ -8,7 +8,7 @@ import torch
 from ner_head.head.model import Head, HeadParams, Steps, WordParams, build_head
 from ner_head.head.words import WordEmbeddings, Words
 
-PARAMS = HeadParams(words=WordParams(size=6, buckets=50))
+PARAMS = HeadParams(words=WordParams(width=6, buckets=50))
 IDS = torch.tensor([[[7, 3_000_000_001, 0], [9, 0, 0], [11, 7, 4]], [[9, 0, 0], [0, 0, 0], [0, 0, 0]]])
 OF_PIECE = torch.tensor([[-1, 0, 0, 1, 2], [-1, 0, -1, -1, -1]])
 

@@ -46,7 +46,7 @@ def test_a_step_on_a_gpu_asks_it_nothing(
     """The path of a GPU, on a CPU: whatever reads a number of a tensor would stop its queue."""
     monkeypatch.setattr(objective, "likelihood", as_on_a_gpu)
     monkeypatch.setattr(RowAdamW, "suits", staticmethod(lambda table, betas: False))
-    params = HeadParams(tags=tags, words=WordParams(size=4, buckets=20))
+    params = HeadParams(tags=tags, words=WordParams(width=4, buckets=20))
     tag_set, encoder = params.tag_set(LABELS), store.manifest.encoder
     head = build_head(params, n_layers=encoder.n_layers, width=encoder.width, tag_set=tag_set, languages=LANGUAGES)
     trainer = Trainer(head, tag_set, LANGUAGES, params=TrainingParams(), device=torch.device("cpu"))

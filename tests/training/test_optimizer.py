@@ -56,7 +56,7 @@ def test_momentum_that_never_fades_goes_to_torchs_own() -> None:
 
 def head_with_words(buckets: int = 50) -> Head:
     torch.manual_seed(0)
-    params = HeadParams(words=WordParams(size=6, buckets=buckets), lstm=LstmParams(hidden=4), projection=8)
+    params = HeadParams(words=WordParams(width=6, buckets=buckets), lstm=LstmParams(hidden=4), projection=8)
     return build_head(params, n_layers=2, width=4, tag_set=params.tag_set(["LOC"]), languages=["cs", "pl"])
 
 

@@ -31,7 +31,7 @@ def head_for(
 ) -> tuple[Head, TagSet]:
     params = HeadParams(
         tags=tags,
-        words=WordParams(size=words, buckets=100),
+        words=WordParams(width=words, buckets=100),
         lstm=LstmParams(hidden=16),
         projection=16,
         classifier=classifier,
