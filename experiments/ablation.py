@@ -1,6 +1,6 @@
 """Each part of the head switched off, resized or stacked, as queued DVC experiments over one cache.
 
-    python -m experiments.ablation [--jobs N] [--only NAME ...] [section.name=value ...]
+    python -m experiments.ablation [section.name=value ...] [--jobs N] [--only NAME ...]
 
 Assignments hold for every run; `training.held_out=0` does unless one of them says otherwise, because the table has no
 probabilities. The table goes to standard output and reports/ablation.md.
