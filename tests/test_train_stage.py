@@ -20,10 +20,10 @@ FILES += ["reports/learning_curve.csv", "reports/layer_weights.csv"]
 
 @pytest.fixture(scope="module")
 def prepared(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with params.yaml and the features of two documents of the sample."""
+    """A folder with params.yaml and the features of two documents of the sample, both to train on."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "params.yaml", folder)
-    changes = ["prepare.splits.train=[railway/cs/cs-1]", "prepare.splits.dev=[satellite/cs/cs-1]"]
+    changes = ["prepare.splits.train=[railway/cs/cs-1, railway/cs/cs-2]", "prepare.splits.dev=[]"]
     changes += [f"prepare.source={ROOT / 'data/sample'}", f"encoder.model={tiny_encoder}", "prepare.languages=[cs]"]
     changes += ["runtime.progress=lines", "runtime.device=cpu", "head.lstm.hidden=8", "head.words.buckets=100"]
     with pytest.MonkeyPatch.context() as patch:
@@ -51,7 +51,8 @@ def contents(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in FILES]
 
 
-def test_a_run_that_is_killed_ends_in_the_same_files(prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed_after", [3, 12 + 3], ids=["first-head", "head-for-temperatures"])
+def test_a_run_that_is_killed_ends_in_the_same_files(prepared: Path, tmp_path: Path, killed_after: int) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         shutil.copytree(prepared, folder)
@@ -60,18 +61,21 @@ def test_a_run_that_is_killed_ends_in_the_same_files(prepared: Path, tmp_path: P
     assert not list((whole / "data/training").iterdir())
     process = started(killed)
     assert process.stderr is not None
+    epochs = 0
     for line in process.stderr:
-        if line.startswith("epoch 3/"):
+        epochs += line.startswith("epoch")
+        if epochs == killed_after:
             process.kill()
             break
     assert process.wait() == -9
     assert not (killed / "models").exists()
-    assert len(list((killed / "data/training").glob("*.safetensors"))) == 1
+    assert len(list((killed / "data/training").glob("*.safetensors"))) == 1 + killed_after // 12
     process = started(killed)
     assert process.stderr is not None
     lines = process.stderr.read().splitlines()
     assert process.wait() == 0
-    assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == [f"epoch {n}/12" for n in range(1, 13)]
+    told = [f"epoch {n}/12" for n in range(1, 13)]
+    assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == told * 2
     assert contents(killed) == contents(whole)
     assert not list((killed / "data/training").iterdir())
 

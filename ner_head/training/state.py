@@ -10,6 +10,7 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -63,7 +64,9 @@ def run_key(parts: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
+@cache
 def _sources() -> dict[str, str]:
+    """Digests by module, once: what training imports on its way does not make another run of it."""
     files = {
         name: module.__file__
         for name, module in sys.modules.items()

@@ -63,4 +63,7 @@ def test_the_key_tells_runs_apart_and_knows_the_code(monkeypatch: pytest.MonkeyP
     assert len({run_key(parts), run_key({"a": "12", "b": ""}), run_key({"a": "1", "b": "3"}), run_key({})}) == 4
     before = run_key(parts)
     monkeypatch.setattr(module, "__file__", __file__)
+    assert run_key(parts) == before  # of this process
+    module._sources.cache_clear()
     assert run_key(parts) != before
+    module._sources.cache_clear()
