@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,12 @@ def prepared(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def started(folder: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-m", "stages.train"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "stages.train"],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests may run where it is ignored
     )
 
 
@@ -89,7 +95,7 @@ def test_an_interrupt_is_one_line(prepared: Path, tmp_path: Path) -> None:
     for line in process.stderr:
         seen.append(line)
         if line.startswith("epoch 2/"):
-            process.send_signal(2)
+            process.send_signal(signal.SIGINT)
             break
     seen += process.stderr.read().splitlines()
     assert process.wait() == 130
