@@ -27,8 +27,3 @@ def plain(word: str) -> str:
     bare = "".join(c for c in parts if not unicodedata.combining(c))
     spelled = SPELLING.sub(lambda found: SPELLINGS[found[0]], bare)
     return SOFT.sub("", spelled) if len(spelled) > 3 else spelled
-
-
-def stem(word: str) -> str:
-    """The first five letters of the plain spelling, about the root: minister -> minis."""
-    return plain(word)[:5]
