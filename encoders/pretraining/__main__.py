@@ -1,102 +1,99 @@
-"""`python -m encoders.pretraining TEXT NEWS OUT --work DIR --minutes N`: resumable from what DIR holds."""
+"""`python -m encoders.pretraining TEXT OUT --work DIR --minutes N`: resumable from what DIR holds."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from transformers import BertModel
 
-from encoders.pretraining import cooccurrence, distil, mlm, text, vocabulary, word_vectors
+from encoders.pretraining import distil, loop, model, pieces, rows, text, vocabulary, word_vectors
 
-NEWS_TIMES = 4  # news is scarce: its words count so often
+VECTOR_SIZE = 160
 
 
-def prepare(
-    texts: Path, news: Path, work: Path, recipe: mlm.Recipe, pieces: int
-) -> tuple[Tokenizer, text.PieceStreams]:
-    """Tokenizer, piece streams and starting embeddings, each made once."""
+def prepare(texts: Path, work: Path, *, size: int) -> tuple[Tokenizer, text.PieceStreams]:
+    """Tokenizer and piece streams, each made once."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "tokenizer.json").exists():
-        vocabulary.train_tokenizer(texts, news, size=pieces).save(str(work / "tokenizer.json"))
+        vocabulary.train_tokenizer(texts, size=size).save(str(work / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     if not (work / "pieces").exists():
-        text.encode(texts, news, tokenizer).save(work / "pieces")
-    streams = text.PieceStreams.load(work / "pieces")
-    if not (work / "start.safetensors").exists():
-        size = tokenizer.get_vocab_size()
-        counts = sum(np.bincount(ids, minlength=size) for ids in streams.train.values())
-        start = cooccurrence.embeddings(
-            list(streams.train.values()), size, recipe.hidden_size, seed=recipe.seed, ignore=tuple(range(5))
-        )
-        unigram = torch.from_numpy(counts / counts.sum()).float()
-        unigram[:5] = 0
-        save_file({"embeddings": start.contiguous(), "unigram": unigram}, work / "start.safetensors")
-    return tokenizer, streams
+        text.encode(texts, tokenizer).save(work / "pieces")
+    return tokenizer, text.PieceStreams.load(work / "pieces")
 
 
-def teacher(texts: Path, news: Path, work: Path, *, words: int, seed: int) -> word_vectors.Vectors:
+def teacher(texts: Path, work: Path, *, words: int, seed: int) -> word_vectors.Vectors:
     """Vectors of words, made once."""
     if not (work / "words.txt").exists():
-
-        def lines() -> Iterator[str]:
-            for source, line in text.lines(texts, news):
-                for _ in range(NEWS_TIMES if source.kind == "news" else 1):
-                    yield line
-
-        word_vectors.train(lines(), size=160, most=words, contexts=20_000, least=6, seed=seed).save(work)
+        lines = ((text.LANGUAGES.index(source.language), line) for source, line in text.lines(texts))
+        word_vectors.train(lines, size=VECTOR_SIZE, most=words, contexts=20_000, least=6, seed=seed).save(work)
     return word_vectors.Vectors.load(work)
+
+
+def start(targets: distil.Targets, work: Path, recipe: model.Recipe) -> torch.Tensor:
+    """Piece embeddings to start from, made once."""
+    if not (work / "start.safetensors").exists():
+        found = pieces.solve(targets.pieces, targets.vectors.numpy(), len(targets.continues))
+        embeddings = pieces.embeddings(found, recipe.hidden_size, seed=recipe.seed)
+        save_file({"embeddings": embeddings}, work / "start.safetensors")
+    return load_file(work / "start.safetensors")["embeddings"]
 
 
 def main(
     texts: Annotated[Path, typer.Argument(help="folder with {bg,cs,pl,ru}.txt.xz")],
-    news: Annotated[Path, typer.Argument(help="folder with {bg,cs,pl,ru}/*.txt, raw news of the training topic")],
     out: Annotated[Path, typer.Argument(help="folder of the finished encoder")],
     work: Annotated[Path, typer.Option(help="checkpoints and caches, kept between runs")],
-    minutes: Annotated[float, typer.Option(help="masked language modelling, in all, over every run")] = 60,
-    distil_minutes: Annotated[float, typer.Option(help="then learning words' vectors, in all, over every run")] = 60,
+    minutes: Annotated[float, typer.Option(help="of training in all, over every run")] = 240,
     words: Annotated[int, typer.Option(help="words with vectors, at most")] = 400_000,
-    pieces: Annotated[int, typer.Option(help="size of the vocabulary")] = 20_000,
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
+    size: Annotated[int, typer.Option("--pieces", help="size of the vocabulary")] = 24_000,
+    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
 ) -> None:
     """Train (or go on training) and write the encoder in the Hugging Face layout, float16."""
     torch.set_num_threads(threads)
-    recipe = mlm.Recipe()
-    tokenizer, streams = prepare(texts, news, work, recipe, pieces)
-    names = [piece for piece, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
-    start = load_file(work / "start.safetensors")
-    model = mlm.build(recipe, len(names), start["unigram"], start["embeddings"])
-    cls, sep = names.index("[CLS]"), names.index("[SEP]")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = mlm.Pretrainer(model, mlm.Rows(streams, recipe, cls=cls, sep=sep), recipe, names, work, device)
-    trainer.resume()
-    trainer.run(minutes)
-    losses = mlm.held_out_loss(trainer, streams, start["unigram"], cls=cls)
-    vectors = teacher(texts, news, work, words=words, seed=recipe.seed)
-    targets = distil.Targets(vectors.words, torch.from_numpy(vectors.vectors), tokenizer)
-    second = replace(recipe, rows_per_step=recipe.rows_per_step // 2, masked=0.12, warmup_steps=100, cooldown=0.4)
-    rows = mlm.Rows(streams, second, cls=cls, sep=sep)
-    distiller = distil.Distiller(model, rows, second, names, work / "distil", device, targets=targets)
-    distiller.resume()
-    distiller.run(distil_minutes)
-    model.to("cpu").half().bert.save_pretrained(out)
-    vocabulary.save_tokenizer(tokenizer, out, max_length=recipe.row)
+    recipe = model.Recipe()
+    tokenizer, streams = prepare(texts, work, size=size)
+    vectors = teacher(texts, work, words=words, seed=recipe.seed)
+    targets = distil.Targets(vectors.words, vectors.vectors, tokenizer)
+    cls, sep, mask = (tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[MASK]"))
+
+    def keep(folder: Path, encoder: BertModel) -> None:
+        encoder.save_pretrained(folder)
+        vocabulary.save_tokenizer(tokenizer, folder, max_length=recipe.row)
+
+    def stage(distiller: distil.Distiller, folder: Path) -> loop.Loop:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        drawn = rows.Rows(streams, recipe, cls=cls, sep=sep)
+        trainer = loop.Loop(
+            distiller, drawn, recipe, folder, device, keep=lambda mark, bert: keep(work / f"kept/{mark:04.0f}", bert)
+        )
+        trainer.resume()
+        return trainer
+
+    shallow = model.build(recipe, start(targets, work, recipe))
+    first = stage(distil.Distiller(shallow, targets, recipe, mask=mask), work / "first")
+    first.run(min(minutes, recipe.first_minutes))
+    first.settle()
+    last = stage(first.distiller.grown(recipe.layers), work / "last")
+    last.run(minutes - first.progress.seconds / 60, before=first.progress.seconds / 60)
+    last.settle()
+    keep(out, last.encoder())
     report = {
         "recipe": asdict(recipe),
-        "progress": asdict(trainer.progress),
-        "distillation": {"recipe": asdict(second), "progress": asdict(distiller.progress), "words": len(vectors.words)},
+        "progress": {"first": asdict(first.progress), "last": asdict(last.progress)},
+        "words": len(vectors.words),
+        "vector_size": targets.vectors.shape[1],
         "train_pieces_available": {f"{s.language}.{s.kind}": len(ids) for s, ids in streams.train.items()},
-        "held_out_loss": losses,
+        "held_out": last.held_out(rows.held_out_rows(streams, recipe, cls=cls)),
     }
     (out / "pretraining.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    typer.echo(json.dumps(losses, indent=2))
+    typer.echo(json.dumps(report["held_out"], indent=2))
 
 
 if __name__ == "__main__":

@@ -3,43 +3,44 @@
 Masked language modelling gives a frozen reader little in the first hours: one piece in seven is asked for, and the
 answer is one of 24,000. Here every word of the vocabulary of `word_vectors` is asked for at each of its pieces, hidden
 or not, and the answer is dense: where the word stands among words of similar use. Hidden words have to be told from
-context.
+context, half hidden ones from both.
 """
 
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
+from bisect import bisect_left
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
-from transformers import BertForMaskedLM
+from torch import Tensor, nn
+from transformers import BertModel
 
-from encoders.pretraining.mlm import Pretrainer, Recipe, Rows
+from encoders.pretraining.model import Recipe, grow
+from encoders.pretraining.pieces import cut
 
 COMMON = 3_000  # words up to this rank count less, as the root of their rank (frequency falls as 1 / rank)
-CHUNK = 50_000
+SPECIAL = 5  # [PAD] [UNK] [CLS] [SEP] [MASK] come first
 
 
 class Targets:
     """Finds the words of a row of pieces and their vectors."""
 
-    def __init__(self, words: list[str], vectors: Tensor, tokenizer: Tokenizer) -> None:
+    def __init__(self, words: list[str], vectors: NDArray[np.floating], tokenizer: Tokenizer) -> None:
         """Words by falling frequency, with their vectors (N, K)."""
-        self.vectors = torch.nn.functional.normalize(vectors.float() - vectors.float().mean(0), dim=1)
+        centred = torch.from_numpy(vectors.astype(np.float32))
+        self.vectors = nn.functional.normalize(centred - centred.mean(0), dim=1)
         self.weights = (torch.arange(1, len(words) + 1) / COMMON).sqrt().clamp_max(1)
         self.continues = np.zeros(tokenizer.get_vocab_size(), dtype=bool)
         self.continues[[index for piece, index in tokenizer.get_vocab().items() if piece.startswith("##")]] = True
+        self.pieces = cut(words, tokenizer)
         self.index: dict[bytes, int] = {}
-        for start in range(0, len(words), CHUNK):
-            encodings = tokenizer.encode_batch_fast(words[start : start + CHUNK], add_special_tokens=False)
-            for number, encoding in enumerate(encodings, start):
-                self.index.setdefault(np.array(encoding.ids, dtype=np.int64).tobytes(), number)
+        for number, ids in enumerate(self.pieces):
+            self.index.setdefault(np.array(ids, dtype=np.int64).tobytes(), number)
 
-    def find(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def find(self, rows: NDArray[np.int64]) -> Tensor:
         """(B, P) pieces -> (B, P) the number of each piece's word; -1 for words without a vector and special pieces.
 
         A row's last word is left out, as it may be cut.
@@ -49,47 +50,65 @@ class Targets:
             starts = np.flatnonzero(~self.continues[row])
             for start, end in itertools.pairwise(starts):
                 out[start:end] = self.index.get(row[start:end].tobytes(), -1)
-        return found
+        return torch.from_numpy(found)
+
+    def hide(self, ids: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Which pieces of (B, P) to hide, and which of them belong to words that are hidden whole."""
+        word = torch.from_numpy(~self.continues)[ids].cumsum(1).clamp_max(ids.shape[1] - 1)
+        draw = torch.rand(ids.shape, generator=generator).gather(1, word)
+        real = ids >= SPECIAL
+        whole = (draw < recipe.hidden_words) & real
+        partly = (draw >= recipe.hidden_words) & (draw < recipe.hidden_words + recipe.half_hidden_words) & real
+        return whole | (partly & (torch.rand(ids.shape, generator=generator) < 0.5)), whole
 
 
-class Distiller(Pretrainer):
-    """The loop of `Pretrainer` with another thing to learn."""
+class Distiller(nn.Module):
+    """An encoder and what reads words' vectors off its layers.
 
-    def __init__(
-        self,
-        model: BertForMaskedLM,
-        rows: Rows,
-        recipe: Recipe,
-        pieces: list[str],
-        work: Path,
-        device: torch.device,
-        *,
-        targets: Targets,
-    ) -> None:
-        """As `Pretrainer`; the model's own output layer gives way to one that says vectors."""
+    They are asked for in three places, so that the lower layers learn too: a head mixes them all.
+    """
+
+    def __init__(self, bert: BertModel, targets: Targets, recipe: Recipe, *, mask: int) -> None:
+        super().__init__()
+        self.bert, self.targets, self.recipe, self.mask = bert, targets, recipe, mask
+        depth = bert.config.num_hidden_layers
+        self.layers = sorted({max(1, depth // 4), max(1, depth // 2), depth})
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
-            model.cls = torch.nn.Linear(recipe.hidden_size, targets.vectors.shape[1])
-        super().__init__(model, rows, recipe, pieces, work, device)
-        self.targets = targets
-        # asked in three places, so that the lower layers learn too: a head mixes them all
-        self.layers = sorted({max(1, recipe.layers * third // 3) for third in (1, 2, 3)})
+            size = targets.vectors.shape[1]
+            self.readers = nn.ModuleList(nn.Linear(recipe.hidden_size, size) for _ in self.layers)
 
-    def draw_loss(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        """Some words hidden, all words asked for."""
-        words = torch.from_numpy(self.targets.find(ids.numpy()))
-        number = (~self.continues[ids]).cumsum(1).clamp_max(ids.shape[1] - 1)
-        hide = torch.rand(ids.shape, generator=generator).gather(1, number) < self.recipe.masked
-        inputs = torch.where(hide & (ids >= self.special), self.mask, ids)
+    def grown(self, layers: int) -> Distiller:
+        """The same with more layers, read in the same places."""
+        deep = Distiller(grow(self.bert, layers), self.targets, self.recipe, mask=self.mask)
+        depth = self.bert.config.num_hidden_layers
+        for layer, reader in zip(deep.layers, deep.readers, strict=True):
+            stage = -(-layer * depth // layers)
+            reader.load_state_dict(self.readers[bisect_left(self.layers, stage)].state_dict())
+        return deep
+
+    def forward(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(B, P) pieces -> the loss, and what is left to learn at the last layer.
+
+        The loss is the mean of 1 - cosine between what pieces say and their words' vectors, over the layers asked;
+        then 1 - cosine at the last layer for words that were seen and for words that were hidden, (2,).
+        """
+        hide, whole = self.targets.hide(ids, self.recipe, generator)
+        words = self.targets.find(ids.numpy())
         known = words >= 0
-        return self.distance(inputs, known, words[known])
-
-    def distance(self, inputs: Tensor, known: Tensor, words: Tensor) -> Tensor:
-        """Mean of 1 - cosine between what the pieces say and their words' vectors, over the layers asked."""
-        weights = self.targets.weights[words].to(self.device)
-        gold = self.targets.vectors[words].to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            layers = self.model.bert(input_ids=inputs.to(self.device), output_hidden_states=True).hidden_states
-            said = [self.model.cls(layers[layer][known]) for layer in self.layers]
-        cosines = torch.stack([torch.nn.functional.cosine_similarity(one.float(), gold, dim=1) for one in said])
-        return 1 - (cosines.mean(0) * weights).sum() / weights.sum()
+        device = self.bert.device
+        gold = self.targets.vectors[words[known]].to(device)
+        weights = self.targets.weights[words[known]].to(device)
+        inputs = torch.where(hide, self.mask, ids).to(device)
+        # Without AMX, products in bfloat16 take four times as long as in float32 on a CPU.
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+            hidden = self.bert(input_ids=inputs, output_hidden_states=True).hidden_states
+            said = [
+                reader(hidden[layer][known.to(device)]) for reader, layer in zip(self.readers, self.layers, strict=True)
+            ]
+        missing = torch.stack([1 - nn.functional.cosine_similarity(one.float(), gold, dim=1) for one in said])
+        loss = (missing.mean(0) * weights).sum() / weights.sum().clamp_min(1e-9)
+        with torch.no_grad():
+            last, of_hidden = missing[-1] * weights, whole[known].to(device)
+            left = [last[part].sum() / weights[part].sum().clamp_min(1e-9) for part in (~of_hidden, of_hidden)]
+        return loss, torch.stack(left)

@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 LANGUAGES = ("bg", "cs", "pl", "ru")
 # The text files are ordered by source, modern prose first; what follows is mostly statutes and old novels.
 MODERN_LINES = 30_000
-# Share of the training rows. News is scarce and closest to the use, so it is repeated most.
-SHARES = {"news": 0.25, "modern": 0.35, "other": 0.40}
-HELD_OUT_EVERY = 200  # one line (or news document) in so many is kept for the held-out loss
+# Share of the training rows: modern prose is scarce and closest to the use, so it is repeated most.
+SHARES = {"modern": 0.5, "other": 0.5}
+HELD_OUT_EVERY = 200  # one line in so many is kept for the held-out loss
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,9 @@ class Source:
     kind: str
 
 
-def lines(text: Path, news: Path) -> Iterator[tuple[Source, str]]:
-    """Yield every line of `text/{language}.txt.xz` and every paragraph of `news/{language}/*.txt`."""
+def lines(text: Path) -> Iterator[tuple[Source, str]]:
+    """Yield every line of `text/{language}.txt.xz`."""
     for language in LANGUAGES:
-        for path in sorted((news / language).glob("*.txt")):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                if line.strip():
-                    yield Source(language, "news"), line.strip()
         with lzma.open(text / f"{language}.txt.xz", "rt", encoding="utf-8") as handle:
             for number, line in enumerate(handle):
                 yield Source(language, "modern" if number < MODERN_LINES else "other"), line.strip()
@@ -64,7 +60,7 @@ class PieceStreams:
         return cls(train, held_out)
 
 
-def encode(text: Path, news: Path, tokenizer: Tokenizer, batch: int = 20_000) -> PieceStreams:
+def encode(text: Path, tokenizer: Tokenizer, batch: int = 20_000) -> PieceStreams:
     """Turn all text into piece ids once; they are read from disk at every later start."""
     separator = tokenizer.token_to_id("[SEP]")
     train: dict[Source, list[NDArray[np.uint16]]] = {}
@@ -80,7 +76,7 @@ def encode(text: Path, news: Path, tokenizer: Tokenizer, batch: int = 20_000) ->
                 train.setdefault(source, []).append(ids)
 
     pending: list[tuple[Source, str]] = []
-    for item in lines(text, news):
+    for item in lines(text):
         pending.append(item)
         if len(pending) == batch:
             flush(pending)

@@ -14,12 +14,12 @@ from encoders.pretraining.text import LANGUAGES, lines
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def balanced_sample(text: Path, news: Path, *, characters: int, seed: int) -> Iterator[str]:
-    """Yield about `characters` per language: all the news, then lines drawn evenly from the rest."""
+def balanced_sample(text: Path, *, characters: int, seed: int) -> Iterator[str]:
+    """Yield about `characters` per language: all modern prose, then lines drawn evenly from the rest."""
     pools: dict[str, list[str]] = {language: [] for language in LANGUAGES}
     used = dict.fromkeys(LANGUAGES, 0)
-    for source, line in lines(text, news):
-        if source.kind == "news":
+    for source, line in lines(text):
+        if source.kind == "modern":
             used[source.language] += len(line)
             yield line
         else:
@@ -33,7 +33,7 @@ def balanced_sample(text: Path, news: Path, *, characters: int, seed: int) -> It
             yield line
 
 
-def train_tokenizer(text: Path, news: Path, *, size: int, characters: int = 16_000_000, seed: int = 0) -> Tokenizer:
+def train_tokenizer(text: Path, *, size: int, characters: int = 12_000_000, seed: int = 0) -> Tokenizer:
     """Train a BERT tokenizer: cased, accents kept, words split at white space and punctuation."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(
@@ -44,7 +44,7 @@ def train_tokenizer(text: Path, news: Path, *, size: int, characters: int = 16_0
     trainer = trainers.WordPieceTrainer(
         vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=400, show_progress=False
     )
-    tokenizer.train_from_iterator(balanced_sample(text, news, characters=characters, seed=seed), trainer)
+    tokenizer.train_from_iterator(balanced_sample(text, characters=characters, seed=seed), trainer)
     first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
