@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from ner_head.corpus.documents import Span
 from ner_head.evaluation.errors import align
@@ -26,9 +29,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver = shutil.which("chromedriver")
     if not chromium or not driver:
         pytest.skip("needs Chromium and its driver (in Debian: apt-get install chromium chromium-driver)")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (
@@ -44,7 +44,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as found:
-        found.set_script_timeout(30)
         yield found
 
 
@@ -57,19 +56,23 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def look(browser: Any, path: Path, size: tuple[int, int]) -> None:
-    """Open a page in a window of a size, as a phone or a desktop would."""
+    """Open a page in a window of a size, as a phone or a desktop would, and wait until it is drawn."""
     width, height = size
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(path.as_uri())
+    ask(browser, "")
+
+
+def until(browser: Any, code: str) -> None:
+    """Wait until some JavaScript returns something true; after a minute it has failed."""
+    WebDriverWait(browser, 60, poll_frequency=0.05).until(lambda page: page.execute_script(code))
 
 
 def ask(browser: Any, code: str, *arguments: object) -> Any:
-    """Run some JavaScript a moment after the page has had time to react."""
-    wait = "const done = arguments[arguments.length - 1];"
-    return browser.execute_async_script(
-        f"{wait} setTimeout(() => done((function () {{ {code} }}).apply(null, arguments)), 250)", *arguments
-    )
+    """Run some JavaScript once the list shows what the filters say, however long a busy machine takes."""
+    until(browser, "return document.getElementById('list').getAttribute('aria-busy') === 'false'")
+    return browser.execute_script(code, *arguments)
 
 
 def choose(browser: Any, facet: str, *wanted: str) -> None:
@@ -110,9 +113,8 @@ def test_400_documents_fit_the_window(browser: Any, large: Path, size: tuple[int
     else:
         assert gold[0] == found[0]
         assert gold[1] < found[1]
-    last = "const last = [...document.querySelectorAll('.doc')].pop(); last.scrollIntoView();"
-    ask(browser, last)
-    assert ask(browser, f"{last} return last.querySelectorAll('mark').length") > 0
+    last = "const last = [...document.querySelectorAll('.doc')].pop();"
+    until(browser, f"{last} last.scrollIntoView(); return last.querySelector('mark')")
     assert ask(browser, "return document.scrollingElement.scrollWidth") <= size[0]
     assert ask(browser, "return performance.getEntriesByType('resource').map((e) => e.name)") == []
     assert browser.get_log("browser") == []

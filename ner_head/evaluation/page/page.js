@@ -75,6 +75,9 @@ function count(documents, filter) {
   }
 }
 
+/* For screen readers: a filter was moved, and the list is not drawn yet. */
+const busy = (is) => $("list").setAttribute("aria-busy", is);
+
 const lower = DATA.documents.map((doc) => [doc.id, doc.topic, ...doc.rows.map((row) => row.text)].join("\n").toLowerCase());
 const errors = (doc, hits) => hits.filter((i) => doc.pairs[i][0] !== "right");
 const orders = {
@@ -94,9 +97,11 @@ function show() {
     .sort(orders[$("sort").value]);
   const spans = shown.reduce((sum, { hits }) => sum + hits.length, 0);
   $("count").textContent = `${plural(spans, "span")} in ${plural(shown.length, "document")}`;
+  waiting = 0;
   watcher.disconnect();
   const cards = shown.map(card);
   $("list").replaceChildren(...cards);
+  busy(cards.length > 0);
   if (!cards.length) $("list").append(make("p", { text: "Nothing is left. Widen the filters above." }));
   for (const node of cards) watcher.observe(node);
 }
@@ -111,6 +116,7 @@ const watcher = new IntersectionObserver((entries) => {
     pending.delete(target);
     watcher.unobserve(target);
   }
+  if (!waiting && entries.some(({ target }) => target.isConnected)) busy(false);
 }, { rootMargin: "1200px" });
 
 function card({ doc, hits }) {
@@ -236,7 +242,7 @@ const fit = () => { $("filters").open = !narrow.matches; };
 narrow.addEventListener("change", fit);
 fit();
 let waiting = 0;
-const later = () => { clearTimeout(waiting); waiting = setTimeout(show, 120); };
+const later = () => { clearTimeout(waiting); waiting = setTimeout(show, 120); busy(true); };
 $("form").addEventListener("change", later);
 $("query").addEventListener("input", later);
 $("form").addEventListener("submit", (event) => event.preventDefault());
