@@ -52,7 +52,7 @@ class Loop:
         self.distiller, self.rows, self.recipe, self.work = distiller.to(device), rows, recipe, work
         self.keep = keep
         self.weights = dict(distiller.named_parameters())
-        # The mean of the last steps' weights is the encoder: as good as after a cool-down, at any time.
+        # The mean of the last steps' weights is the encoder; a cool-down is still better (docs/encoder.md).
         self.mean = {name: weight.detach().clone() for name, weight in self.weights.items()}
         decay = [weight for name, weight in self.weights.items() if weight.ndim > 1 and "word_embeddings" not in name]
         rest = [weight for name, weight in self.weights.items() if weight.ndim <= 1 or "word_embeddings" in name]
