@@ -56,7 +56,7 @@ def start_shard(
 
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
     """Features of all sentences of texts that are not worth caching (prediction), rounded just as cached ones."""
-    pieces = split_words(words_of(documents), encoder)
+    pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
     states = encoder.encode([[p.ids for p in document] for document in pieces], batch_pieces=batch_pieces)
     flat = [p for document in pieces for p in document]
     code = encoder.fingerprint.dtype

@@ -50,7 +50,12 @@ def extract(
         ResourceError: the disk lacks room (says how much is needed), or shards kill their workers (names them).
     """
     workers = workers or Workers()
-    plans = plan_shards(documents, shard_words=shard_words, fingerprint=encoder.fingerprint.digest())
+    plans = plan_shards(
+        documents,
+        shard_words=shard_words,
+        fingerprint=encoder.fingerprint.digest(),
+        spaces=encoder.word_pieces.marks_spaces,
+    )
     pool.clean()
     found = {plan.key: shard.sha256 for plan in plans if (shard := pool.find(plan.key))}
     missing = list({plan.key: plan for plan in plans if plan.key not in found}.values())
@@ -119,6 +124,7 @@ def _assemble(
         dtype=mark.dtype,
         context=mark.context,
         views=mark.views,
+        compute=mark.compute,
     )
     manifest = StoreManifest(encoder=record, shards=records)
     write_manifest(output, manifest)

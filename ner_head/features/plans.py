@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ner_head.corpus.documents import Document
+from ner_head.corpus.documents import Document, Sentence
 from ner_head.features.shard import VERSION
 
 Words = tuple[tuple[tuple[str, ...], ...], ...]
-"""Documents of sentences of words."""
+"""Documents of sentences of words; one that stands behind white space begins with a space, where encoders see it."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,14 @@ def shard_key(words: Words, fingerprint: str) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def plan_shards(documents: Iterable[Document], *, shard_words: int, fingerprint: str) -> list[ShardPlan]:
+def plan_shards(
+    documents: Iterable[Document], *, shard_words: int, fingerprint: str, spaces: bool = False
+) -> list[ShardPlan]:
     """Group documents, in their order, into shards of about `shard_words` words.
 
     A shard ends behind a document whose hash says so, with a chance of its words / `shard_words`. Boundaries
-    depend on single documents only, so a change of one document changes one or two shards.
+    depend on single documents only, so a change of one document changes one or two shards. `spaces` says whether
+    the encoder sees which words stand behind white space.
     """
     plans, group = [], list[Document]()
     for document in documents:
@@ -49,16 +52,31 @@ def plan_shards(documents: Iterable[Document], *, shard_words: int, fingerprint:
         words = sum(len(sentence.words) for sentence in document.sentences)
         draw = int.from_bytes(hashlib.sha256(document.key.encode()).digest()[:8], "big") / 2**64
         if draw < words / shard_words:
-            plans.append(_plan(group, fingerprint))
+            plans.append(_plan(group, fingerprint, spaces))
             group = []
-    return [*plans, _plan(group, fingerprint)] if group else plans
+    return [*plans, _plan(group, fingerprint, spaces)] if group else plans
 
 
-def words_of(documents: Iterable[Document]) -> Words:
-    """Their words, without anything else."""
-    return tuple(tuple(tuple(word.text for word in s.words) for s in d.sentences) for d in documents)
+def words_of(documents: Iterable[Document], *, spaces: bool) -> Words:
+    """Their words, without anything else.
+
+    With `spaces`, a word behind white space begins with a space: joined, the words of a sentence are its text with
+    every run of white space as one space.
+    """
+    return tuple(tuple(_words(sentence, spaces) for sentence in document.sentences) for document in documents)
 
 
-def _plan(documents: Sequence[Document], fingerprint: str) -> ShardPlan:
-    words = words_of(documents)
+def _words(sentence: Sentence, spaces: bool) -> tuple[str, ...]:
+    if not spaces:
+        return tuple(word.text for word in sentence.words)
+    end = sentence.start
+    words = []
+    for word in sentence.words:
+        words.append(f" {word.text}" if word.start > end else word.text)
+        end = word.end
+    return tuple(words)
+
+
+def _plan(documents: Sequence[Document], fingerprint: str, spaces: bool) -> ShardPlan:
+    words = words_of(documents, spaces=spaces)
     return ShardPlan(words, tuple(d.key for d in documents), shard_key(words, fingerprint))

@@ -16,7 +16,7 @@ from ner_head.corpus.documents import sentence_id
 from ner_head.errors import DamagedShardError, DataError
 from ner_head.features.codes import Code
 from ner_head.features.files import digest_of, write_whole
-from ner_head.features.passes import Context
+from ner_head.features.passes import Compute, Context
 from ner_head.features.shard import Features, Shard
 from ner_head.params import Params
 
@@ -53,6 +53,7 @@ class EncoderRecord(Params):
     dtype: Code = "float16"
     context: Context = "sentence"
     views: int = Field(default=0, ge=0)
+    compute: Compute = "float32"
 
 
 class StoreManifest(Params):
