@@ -9,6 +9,7 @@ times, and the ratios are of the best times.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 import time
@@ -32,17 +33,18 @@ from ner_head.features.plans import plan_shards
 from ner_head.features.pool import Pool
 from ner_head.features.workers import Workers
 
+BUNDLED = Path("encoders/multilingual-e5-small")
+
 
 def random_encoder(folder: Path) -> Encoder:
     """BERT-base with random weights and the bundled encoder's tokenizer."""
     from transformers import BertConfig, BertModel
 
-    bundled = Path("encoders/slavic-mini")
     folder.mkdir()
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
-        shutil.copy(bundled / name, folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(BUNDLED / name, folder)
     torch.manual_seed(0)
-    vocabulary = len((bundled / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    vocabulary = json.loads((BUNDLED / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     BertModel(BertConfig(vocab_size=vocabulary)).save_pretrained(folder)
     return Encoder(folder, device=torch.device("cpu"))
 

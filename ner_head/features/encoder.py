@@ -144,7 +144,7 @@ class Encoder:
         config = self.checkpoint.config
         self.fingerprint = Fingerprint(
             weights=digest_of_all([folder / "config.json", *self.checkpoint.weights]),
-            tokenizer=hashlib.sha256(self.word_pieces.definition.encode("utf-8", "surrogatepass")).hexdigest(),
+            tokenizer=self.word_pieces.digest,
             n_layers=config.num_hidden_layers,
             width=config.hidden_size,
             limit=self.checkpoint.limit,

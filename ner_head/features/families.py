@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tokenizers import Tokenizer
 
 from ner_head.errors import DataError
 from ner_head.features.gguf_weights import load_bert
-from ner_head.features.wordpieces import WordPieces
+from ner_head.features.wordpieces import Definition, WordPieces, vocabulary
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -136,31 +135,31 @@ def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces
     """
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise DataError(f"{folder}: no tokenizer; needs {' or '.join(TOKENIZER_FILES)}")
-    tokenizer, named = _read_tokenizer(folder)
-    size = tokenizer.get_vocab_size()
-    largest = max(tokenizer.get_vocab().values(), default=0)
-    if largest >= n_rows or size < SMALLEST_SHARE * n_rows:
-        raise DataError(f"{folder}: a tokenizer of {size:,} pieces does not fit weights for {n_rows:,}; give their own")
+    definition, named = _read_tokenizer(folder)
+    pieces = vocabulary(definition)
+    if max(pieces.values(), default=0) >= n_rows or len(pieces) < SMALLEST_SHARE * n_rows:
+        size = f"a tokenizer of {len(pieces):,} pieces"
+        raise DataError(f"{folder}: {size} does not fit weights for {n_rows:,}; give the one of these weights")
     ids = {}
     for role in ("cls", "sep", "unk"):
         token = named.get(f"{role}_token") or getattr(family, role)
-        found = tokenizer.token_to_id(token["content"] if isinstance(token, dict) else token)
-        if found is None:
-            raise DataError(f"{folder}: the tokenizer has no {role} token {token!r}; give the one of these weights")
-        ids[role] = found
-    return WordPieces(tokenizer, **ids)
+        name = token["content"] if isinstance(token, dict) else token
+        if name not in pieces:
+            raise DataError(f"{folder}: the tokenizer has no {role} token {name!r}; give the one of these weights")
+        ids[role] = pieces[name]
+    return WordPieces(definition, **ids)
 
 
-def _read_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, Any]]:
+def _read_tokenizer(folder: Path) -> tuple[Definition, dict[str, Any]]:
     """The tokenizer, and the names of its special tokens where the folder says them."""
     if (folder / "tokenizer.json").is_file():
         path = folder / "tokenizer_config.json"
         named = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return Tokenizer.from_file(str(folder / "tokenizer.json")), named
+        return json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")), named
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
-    return tokenizer.backend_tokenizer, tokenizer.special_tokens_map
+    return json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.special_tokens_map
 
 
 @contextmanager

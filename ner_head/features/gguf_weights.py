@@ -66,7 +66,9 @@ def load_bert(path: Path, config: PretrainedConfig, device: torch.device) -> nn.
     if words is None or words.shape.tolist() != [config.hidden_size, config.vocab_size]:
         raise ValueError(f"{path.name}: {WORDS} is not of {config.vocab_size} x {config.hidden_size}")
     # one row instead of all: BertModel fills what it makes with random numbers
-    model: nn.Module = BertModel(BertConfig(**{**config.to_dict(), "vocab_size": 1, "pad_token_id": 0}), add_pooling_layer=False)
+    model: nn.Module = BertModel(
+        BertConfig(**{**config.to_dict(), "vocab_size": 1, "pad_token_id": 0}), add_pooling_layer=False
+    )
     embeddings = model.get_submodule("embeddings")
     embeddings.word_embeddings = nn.Identity()
     model.load_state_dict({new_name(name): as_float32(tensor) for name, tensor in tensors.items()})

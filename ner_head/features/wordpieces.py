@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,17 +43,17 @@ class WordPieces:
     such difference.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, cls: int, sep: int, unk: int) -> None:
-        """Prepare a tokenizer; words that look like its special tokens are split like any other text."""
+    def __init__(self, definition: Definition, *, cls: int, sep: int, unk: int) -> None:
+        """Build a tokenizer; words that look like its special tokens are split like any other text."""
         self.cls, self.sep, self.unk = cls, sep, unk
-        definition = json.loads(tokenizer.to_str())
-        _hide_special_tokens(definition)
-        self.first_marked = _mark_spaces(definition, None)
-        self.marks_spaces = self.first_marked is not None
-        self._behind_space = _plain(definition, spaces=True)
-        self._joined = _plain(definition, spaces=False) if self.marks_spaces else self._behind_space
-        self.definition = self._behind_space.to_str()
-        """The tokenizer as JSON: what decides the pieces."""
+        definition = _without_special_tokens(definition)
+        self._first_marked = _mark_spaces(definition, spaces=True)
+        self.marks_spaces = self._first_marked is not None
+        text = json.dumps(definition)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
+        """SHA-256 of what decides the pieces."""
+        self._behind_space = _plain(Tokenizer.from_str(text))
+        self._joined = _joined(self._behind_space, definition) if self.marks_spaces else self._behind_space
 
     def split(self, sentences: Sequence[Sequence[str]]) -> list[Pieces]:
         """Split each sentence's words.
@@ -64,7 +66,7 @@ class WordPieces:
 
     def _first_as_in_training(self, words: Sequence[str]) -> Sequence[str]:
         """The first word of a text is marked as one behind white space, where the tokenizer says so."""
-        return [f" {words[0].removeprefix(' ')}", *words[1:]] if self.first_marked and words else words
+        return [f" {words[0].removeprefix(' ')}", *words[1:]] if self._first_marked and words else words
 
     def _ids_of(self, words: Iterable[str]) -> dict[str, list[int]]:
         """Piece ids of different words, at least one each."""
@@ -85,53 +87,62 @@ class WordPieces:
         return Pieces(ids, np.repeat(np.arange(-1, len(words), dtype=np.int32), lengths))
 
 
-def _hide_special_tokens(definition: Definition) -> None:
-    """Rename the special tokens in a Unigram vocabulary, which would find `</s>` in a text as one piece.
+def vocabulary(definition: Definition) -> dict[str, int]:
+    """Ids of all pieces of a tokenizer, special tokens too."""
+    pieces = definition["model"]["vocab"]
+    known = dict(pieces) if isinstance(pieces, dict) else {piece: i for i, (piece, _) in enumerate(pieces)}
+    return known | {token["content"]: token["id"] for token in definition.get("added_tokens", [])}
 
-    The new names begin with a character that the normalisers delete. Other models are told not to look for special
-    tokens (`_plain`), and cannot build one from letters.
+
+def _without_special_tokens(definition: Definition) -> Definition:
+    """The same tokenizer, which does not find `</s>` in a text as one piece.
+
+    A Unigram model looks for every piece of its vocabulary, special tokens too. They get names that begin with a
+    character that the normalisers delete. Other models cannot build a special token from letters, and are told not
+    to look for one (`_plain`).
     """
-    model, added = definition["model"], definition["added_tokens"]
-    definition["post_processor"] = None  # names special tokens, and is not used
-    if model["type"] != "Unigram":
-        return
+    changed = {**definition, "post_processor": None, "pre_tokenizer": copy.deepcopy(definition.get("pre_tokenizer"))}
+    model, added = definition["model"], definition.get("added_tokens", [])
     special = {token["content"] for token in added if token["special"]}
-    for token in added:
-        if token["special"]:
-            token["content"] = f"\0{token['content']}"
-    model["vocab"] = [[f"\0{piece}" if piece in special else piece, score] for piece, score in model["vocab"]]
+    if not isinstance(model["vocab"], list):
+        return changed
+    changed["added_tokens"] = [
+        {**token, "content": f"\0{token['content']}"} if token["special"] else token for token in added
+    ]
+    vocab = [[f"\0{piece}" if piece in special else piece, score] for piece, score in model["vocab"]]
+    return {**changed, "model": {**model, "vocab": vocab}}
 
 
-def _mark_spaces(definition: Definition, spaces: bool | None) -> bool | None:
-    """Set whether a word is marked as one behind white space; None leaves it.
+def _mark_spaces(definition: Definition, *, spaces: bool) -> bool | None:
+    """Set whether a word is marked as one behind white space.
 
     Returns:
         Whether the tokenizer marked the first word of a text before; None if it never marks spaces.
     """
     first: bool | None = None
-    for step in _steps(definition["pre_tokenizer"] or {}):
-        if step["type"] == "Metaspace":
-            first = step.get("prepend_scheme", "always") != "never" and step.get("add_prefix_space", True)
-            if spaces is not None:
-                step.pop("add_prefix_space", None)
-                step["prepend_scheme"] = "always" if spaces else "never"
-        elif step["type"] == "ByteLevel":
+    outer = definition["pre_tokenizer"] or {}
+    for step in outer.get("pretokenizers", [outer]):
+        if step.get("type") == "Metaspace":
+            first = step.get("prepend_scheme", "always") != "never" and step.pop("add_prefix_space", True)
+            step["prepend_scheme"] = "always" if spaces else "never"
+        elif step.get("type") == "ByteLevel":
             first = bool(step["add_prefix_space"])
-            if spaces is not None:
-                step["add_prefix_space"] = spaces
+            step["add_prefix_space"] = spaces
     return first
 
 
-def _steps(pre_tokenizer: Definition) -> list[Definition]:
-    """A pre-tokenizer as the list of its steps."""
-    steps: list[Definition] = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
-    return [step for step in steps if step]
+def _joined(tokenizer: Tokenizer, definition: Definition) -> Tokenizer:
+    """A tokenizer for words that touch their neighbour; it shares the vocabulary, which takes 100 MB and more."""
+    _mark_spaces(definition, spaces=False)
+    empty = {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}
+    steps = Tokenizer.from_str(json.dumps({**definition, "model": empty, "added_tokens": [], "normalizer": None}))
+    joined = Tokenizer(tokenizer.model)
+    joined.normalizer, joined.pre_tokenizer = tokenizer.normalizer, steps.pre_tokenizer
+    return _plain(joined)
 
 
-def _plain(definition: Definition, *, spaces: bool) -> Tokenizer:
-    """A tokenizer without truncation, padding and special tokens."""
-    _mark_spaces(definition, spaces)
-    tokenizer = Tokenizer.from_str(json.dumps(definition))
+def _plain(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer without truncation, padding and special tokens."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
