@@ -199,3 +199,16 @@ def test_the_number_of_threads_changes_no_byte(encoder: Encoder) -> None:
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(("foreign", "told"), [(1, False), (8, True)])
+def test_a_corpus_that_the_tokenizer_does_not_know_is_told(
+    encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str], foreign: int, told: bool
+) -> None:
+    text = " ".join(["Praha"] * (100 - foreign) + ["ქართ"] * foreign)
+    whole = Document("d", text, sentences=segment(text, "cs"))
+    extract(
+        [whole], encoder, model="x", shard_words=500, batch_pieces=256, pool=Pool(tmp_path / "pool"), output=tmp_path
+    )
+    shown = capsys.readouterr().err
+    assert ("8 of 100 words (8%) hold characters that the encoder does not know, such as ქართ" in shown) == told
