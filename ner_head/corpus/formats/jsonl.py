@@ -28,7 +28,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     Raises:
         DataError: file and line of what is not a record, and why.
     """
-    for path in files_under(source, [".jsonl"]):
+    for path in files_under(source, [".jsonl"], tally):
         for number, line in enumerate(read_lines(path, tally), 1):
             if is_blank(line):
                 tally.rows["blank"] += 1
