@@ -15,13 +15,12 @@ from typing import TypeAlias
 import regex
 
 from ner_head.corpus.formats.reading import Wanted
-from ner_head.corpus.formats.tags import OUTSIDE, is_plain, is_tag, label_of
+from ner_head.corpus.formats.tags import ELSEWHERE, OUTSIDE, is_plain, is_tag, label_of
 from ner_head.errors import DataError, UsageError
 
 Fields: TypeAlias = list[str]
 
 SAMPLE = 2_000  # rows of a file that are looked at
-HOW = "say which columns they are with prepare.columns: {word: N, tag: N}, counted from 1"
 # CoNLL-2000 and 2003 (English and German), LST20
 _CHUNK = regex.compile(r"NP|VP|PP|AD[VJ]P|SBAR|PRT|CONJP|INTJ|LST|UCP|NC|VC|PC|CLS")
 _ANY = regex.compile(r".+")
@@ -146,8 +145,8 @@ class Layouts:
 def find_layout(sentences: Sequence[Sequence[Fields]], path: Path, *, word: int = -1, tag: int = -1) -> Layout:
     """Find the columns of words and tags, those given (not negative) left as they are.
 
-    Columns that count the words, or say the same in every row, hold no words; the first other one does, unless
-    it is the column of tags.
+    The first column holds the words that is not the column of tags, does not count the words, and does not say
+    the same in every row.
 
     Raises:
         DataError: no column of tags, or several.
@@ -164,10 +163,11 @@ def find_layout(sentences: Sequence[Sequence[Fields]], path: Path, *, word: int 
         tag, note = _tag_column(rows, others, path, words_known=word >= 0)
         why += [note] if note else []
     if word < 0:
-        words = [c for c in others if c != tag and (len(rows) < 10 or len({row[c] for row in rows}) > 1)]
-        word = next(iter(words), -1)
+        words = [column for column in others if column != tag]
+        changing = (column for column in words if len(rows) < 10 or len({row[column] for row in rows}) > 1)
+        word = next(changing, next(iter(words), -1))
     if word < 0:
-        raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {HOW}")
+        raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {ELSEWHERE}")
     feature = any(_FEATURE.search(row[tag]) and _label(row[tag]) is not None for row in rows)
     return Layout(word, tag, number, feature, tuple(why))
 
@@ -205,12 +205,14 @@ def _tag_column(rows: Sequence[Fields], columns: Sequence[int], path: Path, *, w
             continue
         if any(_label(row[column]) and not _label(row[outer]) for row in rows):
             shown = " and ".join(str(column + 1) for column in sorted((outer, column)))
-            raise DataError(f"{path}: columns {shown} both hold tags, as in {rows[0]}; {HOW}")
+            raise DataError(
+                f"{path}: columns {shown} hold tags, as in {rows[0]}; choose with prepare.columns: {{tag: N}}"
+            )
         notes.append(f"the tags of column {column + 1} lie inside")
     if outer < 0:
         outer = _plain_column(cells, columns if words_known else columns[1:])
     if outer < 0:
-        raise DataError(f"{path}: no column of tags in its rows, as in {rows[0]}; {HOW}")
+        raise DataError(f"{path}: no column looks like tags, as in {rows[0]}; {ELSEWHERE}")
     return outer, ", ".join(notes)
 
 

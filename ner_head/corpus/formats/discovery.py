@@ -106,7 +106,7 @@ def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Ta
         elif twin := kept.get((file.topic, file.language)):
             raise DataError(
                 f"{twin.path} and {file.path} have one topic, {file.topic!r}, and one language, {file.language}; "
-                "rename one of them, or put them into folders that are called like their languages"
+                "rename one of them, or name their folders in prepare.languages"
             )
         else:
             kept[file.topic, file.language] = file
@@ -124,8 +124,8 @@ def _check_languages(source: Path, kept: list[NamedFile], wanted: Wanted, tally:
     if missing and kept:
         unknown = sum(file.language == UNKNOWN_LANGUAGE for file in kept)
         tally.notices.append(
-            f"{source}: no folder with files is called {' or '.join(missing)}"
-            + (f"; {unknown:,} files are in no folder of a language and get {UNKNOWN_LANGUAGE!r}" if unknown else "")
+            f"{source}: no file in a folder called {' or '.join(missing)}"
+            + (f"; the language of {unknown:,} in no such folder is unknown ({UNKNOWN_LANGUAGE})" if unknown else "")
         )
 
 
