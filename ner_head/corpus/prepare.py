@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 
 from ner_head.corpus.documents import Document, Sentence, Span, character_span, word_spans
 from ner_head.corpus.formats import READERS
-from ner_head.corpus.formats.reading import Kind, Problem, Reading
+from ner_head.corpus.formats.reading import Kind, Problem, Reading, Tally, Wanted
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.errors import DataError, UsageError
 from ner_head.params import Params
@@ -40,6 +41,13 @@ class Splits(Params):
         return self
 
 
+class Columns(Params):
+    """Columns of CoNLL files, counted from 1; 0 means that the reader finds it."""
+
+    word: int = Field(default=0, ge=0)
+    tag: int = Field(default=0, ge=0)
+
+
 class PrepareParams(Params):
     """Section `prepare`."""
 
@@ -49,6 +57,19 @@ class PrepareParams(Params):
     languages: list[str] = Field(default_factory=list)
     """ISO 639 codes of those wanted; none means all that there are."""
     splits: Splits
+    columns: Columns = Columns()
+    """Of conll alone."""
+
+    @model_validator(mode="after")
+    def _columns_of_conll(self) -> PrepareParams:
+        if self.format != "conll" and self.columns != Columns():
+            raise ValueError(f"columns are params of format conll; the format is {self.format}")
+        return self
+
+    def wanted(self) -> Wanted:
+        """What the reader is asked for."""
+        names = (name for split in SPLITS for name in getattr(self.splits, split))
+        return Wanted(tuple(self.languages), frozenset(names), self.columns.word, self.columns.tag)
 
 
 @dataclass(frozen=True)
@@ -57,12 +78,14 @@ class Prepared:
 
     splits: dict[Split, list[Document]] = field(default_factory=lambda: {split: [] for split in SPLITS})
     problems: list[Problem] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
 
     def report(self) -> dict[str, Any]:
         """Counts by split and language, and every problem: `reports/prepare.json`."""
         counts = Counter(problem.kind for problem in self.problems)
         return {
             "segmentation": SEGMENTATION,
+            "read": self.tally.report(),
             "splits": {split: _counts_by_language(documents) for split, documents in self.splits.items()},
             "problems": {kind: counts[kind] for kind in get_args(Kind)},
             "list": [
@@ -81,15 +104,16 @@ def prepare(params: PrepareParams) -> Prepared:
     source = Path(params.source)
     if not source.exists():
         raise UsageError(f"prepare.source: {source}: no such file or folder")
-    readings = list(READERS[params.format](source, params.languages))
+    tally = Tally()
+    readings = list(READERS[params.format](source, params.wanted(), tally))
     missing = set(params.languages) - {document.language for document, _ in readings} if readings else set()
     if missing and params.format != "conll":
         there = ", ".join(sorted({document.language for document, _ in readings}))
         raise UsageError(f"prepare.languages: no {', '.join(sorted(missing))} in {source}; found {there}")
-    return split_readings(readings, params.splits)
+    return split_readings(readings, params.splits, tally)
 
 
-def split_readings(readings: Sequence[Reading], splits: Splits) -> Prepared:
+def split_readings(readings: Sequence[Reading], splits: Splits, tally: Tally | None = None) -> Prepared:
     """Put every document where its key or topic is named, segment it, and gather the problems of those taken.
 
     Raises:
@@ -97,8 +121,8 @@ def split_readings(readings: Sequence[Reading], splits: Splits) -> Prepared:
         DataError: two documents of one key, or a document without annotations in train or dev.
     """
     names: dict[str, Split] = {name: split for split in SPLITS for name in getattr(splits, split)}
-    _check_names(names, [document for document, _ in readings])
-    prepared = Prepared()
+    prepared = Prepared(tally=tally or Tally())
+    _check_names(names, [document for document, _ in readings], prepared.tally.topics)
     for document, problems in readings:
         found = {name: names[name] for name in (document.topic, document.key) if name in names}
         if found:
@@ -109,12 +133,13 @@ def split_readings(readings: Sequence[Reading], splits: Splits) -> Prepared:
     return prepared
 
 
-def _check_names(names: Mapping[str, Split], documents: Sequence[Document]) -> None:
+def _check_names(names: Mapping[str, Split], documents: Sequence[Document], others: AbstractSet[str]) -> None:
     repeated = [key for key, count in Counter(document.key for document in documents).items() if count > 1]
     if repeated:
         raise DataError(f"two documents are called {repeated[0]}; ids must differ within topic and language")
-    topics = {document.topic for document in documents}
-    there = topics | {document.key for document in documents}
+    found = {document.topic for document in documents}
+    there = found | {document.key for document in documents}
+    topics = found | others
     for name, split in names.items():
         if name not in there:
             raise UsageError(

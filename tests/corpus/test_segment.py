@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.segmentation import BAR_CUT, BAR_MISALIGNED, Figures
 from ner_head.corpus.formats import slavicner
+from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.corpus.segment import segment, words
 from tests.corpus.strategies import LANGUAGES, texts
 
@@ -169,7 +170,7 @@ def test_time_is_linear_in_the_length_of_one_line(unit: str) -> None:
 
 def test_gold_mentions_are_cut_and_misaligned_within_the_bars(corpora: Path) -> None:
     figures = Figures()
-    for document, _ in slavicner.read(corpora / "slavicner", []):
+    for document, _ in slavicner.read(corpora / "slavicner", Wanted(), Tally()):
         figures.add(document)
     assert figures.mentions == 51_813
     assert figures.cut / figures.mentions <= BAR_CUT / 10

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import regex
 
 from ner_head.corpus.documents import Document
-from ner_head.corpus.formats.reading import Problem, Reading, read_text, topic_folders
+from ner_head.corpus.formats.discovery import topic_folders
+from ner_head.corpus.formats.lines import read_text
+from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.corpus.projection import project
 from ner_head.errors import DataError
 
@@ -42,7 +44,7 @@ class Annotations:
     ignored: tuple[tuple[int, str], ...]
 
 
-def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
+def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     """Read a corpus, its mentions projected onto the texts; `Document.text` begins at the title line.
 
     Raw and annotated files pair by id. The folder says the language, as it does for the task's evaluator.
@@ -50,7 +52,7 @@ def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
     Raises:
         DataError: a file that is not of this form, two annotations of one id, or annotations without a text.
     """
-    for topic, language, folder in topic_folders(source / "raw", languages):
+    for topic, language, folder in topic_folders(source / "raw", wanted, tally):
         files = sorted((source / "annotated" / topic / language).glob("*.out"))
         annotations = read_annotations(files, trimmed=TRIMMED)
         for path in sorted(folder.glob("*.txt")):

@@ -14,7 +14,9 @@ from typing import Literal, TypeAlias
 import regex
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Sentence, Span, Word, character_span
-from ner_head.corpus.formats.reading import Problem, Reading, files_under, read_text
+from ner_head.corpus.formats.discovery import files_under
+from ner_head.corpus.formats.lines import read_text
+from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.errors import DataError
 
 SUFFIXES = (".conll", ".txt", ".tsv")
@@ -67,28 +69,29 @@ class _Decoder:
             self.misplaced.append(last)
 
 
-def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
+def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     """Read every *.conll, *.txt and *.tsv under the source, or the source itself if it is a file.
 
     The topic is the file's stem, the id counts the file's documents from 1, the language is the name of a
-    folder on the way if it is one of `languages`, else "und".
+    folder on the way if it is one of those wanted, else "und".
 
     Raises:
         DataError: file and line of a row without a tag, or tags of two schemes in one file.
     """
     for path in files_under(source, SUFFIXES):
         folders = path.relative_to(source).parts[:-1] if source.is_dir() else ()
-        language = next((name for name in reversed(folders) if name in languages), UNKNOWN_LANGUAGE)
-        documents = _documents(path)
+        language = next((name for name in reversed(folders) if name in wanted.languages), UNKNOWN_LANGUAGE)
+        tally.topics.add(path.stem)
+        documents = _documents(path, tally)
         scheme = _scheme([rows for sentences in documents for rows in sentences], path)
         for number, sentences in enumerate(documents, 1):
             yield _document(Document(str(number), "", language, path.stem), sentences, scheme, path)
 
 
-def _documents(path: Path) -> list[list[list[Row]]]:
+def _documents(path: Path, tally: Tally) -> list[list[list[Row]]]:
     """Documents of sentences of rows; none of them empty."""
     documents: list[list[list[Row]]] = [[[]]]
-    for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), 1):
+    for number, line in enumerate(read_text(path, tally).removeprefix("\ufeff").split("\n"), 1):
         fields = _fields(line)
         sentence = documents[-1][-1]
         if fields[0] == DOCUMENT_START:

@@ -8,35 +8,42 @@ file's stem, `language` "und".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
-from ner_head.corpus.formats.reading import Problem, Reading, files_under, read_text
+from ner_head.corpus.formats.discovery import files_under
+from ner_head.corpus.formats.lines import is_blank, read_lines
+from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.errors import DataError
 
 
-def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
+def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     """Read every *.jsonl under the source, or the source itself if it is a file; blank lines are skipped.
 
-    Documents of other languages than `languages` are left out, those of an unknown one are not.
+    Documents of other languages than those wanted are left out, those of an unknown one are not.
 
     Raises:
         DataError: file and line of what is not a record, and why.
     """
     for path in files_under(source, [".jsonl"]):
-        for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), 1):
-            if not line.strip():
+        for number, line in enumerate(read_lines(path, tally), 1):
+            if is_blank(line):
+                tally.rows["blank"] += 1
                 continue
             try:
                 document, has_gold = _document(json.loads(line), {"id": str(number), "topic": path.stem})
             except (ValueError, KeyError, TypeError) as error:
                 what = f"no {error}" if isinstance(error, KeyError) else error
                 raise DataError(f"{path}:{number}: not a document: {what}") from None
-            if not languages or document.language in (*languages, UNKNOWN_LANGUAGE):
+            tally.topics.add(document.topic)
+            if document.language == UNKNOWN_LANGUAGE or wanted.has_language(document.language):
+                tally.rows["kept"] += 1
                 yield document, () if has_gold else (Problem(document.key, "no annotations"),)
+            else:
+                tally.rows["ignored"] += 1
 
 
 def _document(record: Any, defaults: dict[str, str]) -> tuple[Document, bool]:

@@ -1,14 +1,14 @@
-"""What the readers of corpora share: the shape of a reading, and files as they are."""
+"""What the readers of corpora share: what they are asked for, and what they hand back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from ner_head.corpus.documents import Document
-from ner_head.errors import DataError
 
 Kind = Literal[
     "no annotations",  # the document has no gold at all, which is not the same as no entities
@@ -20,6 +20,14 @@ Kind = Literal[
     "cut by a sentence boundary",  # kept in `Document.spans`, lost in tags
     "widened to whole words",  # exact in `Document.spans`, wider in tags
     "overlaps a longer span",  # kept in `Document.spans`, lost in tags
+]
+RowKind = Literal[
+    "kept",  # a word, an annotation or a record that is part of a document
+    "ignored",  # holds an annotation or a record, and each one has its Problem
+    "mark",  # the start of a document, an id, a header
+    "comment",
+    "no word",  # CoNLL-U: the range of a multiword token, or an empty node
+    "blank",
 ]
 
 
@@ -33,52 +41,70 @@ class Problem:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of a corpus. Readers need not open a file that holds nothing of it."""
+
+    languages: tuple[str, ...] = ()
+    """ISO 639 codes; none means all that there are."""
+    names: frozenset[str] | None = None
+    """Topics, and keys of single documents (`topic/language/id`); None means all that there are."""
+    word_column: int = 0
+    """conll: column of the words, from 1; 0 means that the reader finds it."""
+    tag_column: int = 0
+    """conll: column of the tags, likewise."""
+
+    def has_language(self, language: str) -> bool:
+        """Whether documents of this language are wanted."""
+        return not self.languages or language in self.languages
+
+    def has_topic(self, topic: str) -> bool:
+        """Whether the topic is wanted, or a document of it."""
+        return self.names is None or any(name == topic or name.startswith(f"{topic}/") for name in self.names)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a reader did with the files of a corpus; it fills this in while it reads.
+
+    `rows` adds up to the rows of all tables that were read: lines of CoNLL files, of JSONL files, of files of
+    annotations.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    """Those read."""
+    passed_over: dict[Path, str] = field(default_factory=dict)
+    """Those not read, and why."""
+    rows: Counter[RowKind] = field(default_factory=Counter)
+    topics: set[str] = field(default_factory=set)
+    """All that there are, those of files passed over included."""
+    notices: list[str] = field(default_factory=list)
+    """Lines that a user should see: what was guessed, and what is unusual."""
+
+    def lines(self) -> list[str]:
+        """The notices, then what was passed over: a line for each reason."""
+        reasons: dict[str, list[Path]] = {}
+        for path, why in self.passed_over.items():
+            reasons.setdefault(why, []).append(path)
+        return [
+            *self.notices,
+            *(
+                f"passed over ({why}): {', '.join(map(str, paths[:3]))}"
+                + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")
+                for why, paths in reasons.items()
+            ),
+        ]
+
+    def report(self) -> dict[str, Any]:
+        """As `reports/prepare.json` shows it."""
+        return {
+            "files": len(self.files),
+            "passed over": {str(path): why for path, why in self.passed_over.items()},
+            "rows": {kind: self.rows[kind] for kind in get_args(RowKind)},
+            "notices": self.notices,
+        }
+
+
 Reading: TypeAlias = tuple[Document, tuple[Problem, ...]]
-Reader: TypeAlias = Callable[[Path, Sequence[str]], Iterator[Reading]]
-"""(source, languages) -> documents; no languages means all that there are."""
-
-
-def read_text(path: Path) -> str:
-    """The exact characters of a UTF-8 file, line ends included.
-
-    Raises:
-        DataError: no such file, or file and line of the first byte that is not UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-        return content.decode("utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}:{line}: not UTF-8 (byte 0x{content[error.start]:02x}); convert the file, for example with iconv"
-        ) from None
-
-
-def topic_folders(root: Path, languages: Sequence[str]) -> Iterator[tuple[str, str, Path]]:
-    """Topic, language and folder of every root/TOPIC/LANGUAGE, in a fixed order.
-
-    Raises:
-        DataError: there is none.
-    """
-    folders = sorted(folder for folder in root.glob("*/*") if folder.is_dir())
-    if not folders:
-        raise DataError(f"{root}: no folders TOPIC/LANGUAGE in it; is the source of the corpus right?")
-    for folder in folders:
-        if not languages or folder.name in languages:
-            yield folder.parent.name, folder.name, folder
-
-
-def files_under(source: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The source itself if it is a file, else all files of these suffixes below it, in a fixed order.
-
-    Raises:
-        DataError: there is none.
-    """
-    if source.is_file():
-        return [source]
-    paths = sorted(path for path in source.rglob("*") if path.suffix in suffixes and path.is_file())
-    if not paths:
-        raise DataError(f"{source}: no files {', '.join('*' + suffix for suffix in suffixes)} in it")
-    return paths
+Reader: TypeAlias = Callable[[Path, Wanted, Tally], Iterator[Reading]]
+"""(source, wanted, tally) -> documents, one after the other; the tally is complete when all are read."""

@@ -5,16 +5,18 @@ A row is start, end, surface, lemma, category, cross-lingual id; separated by ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.formats.reading import Problem, Reading, read_text, topic_folders
+from ner_head.corpus.formats.discovery import topic_folders
+from ner_head.corpus.formats.lines import is_blank, read_lines, read_text
+from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.errors import DataError
 
 
-def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
+def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     """Read a corpus; the id of a document is its file's name without the suffix.
 
     A row whose surface is not what its offsets cover is a problem, and no span.
@@ -22,29 +24,31 @@ def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
     Raises:
         DataError: file and line of a row that is not one.
     """
-    for topic, language, folder in topic_folders(source / "raw", languages):
+    for topic, language, folder in topic_folders(source / "raw", wanted, tally):
         for path in sorted(folder.glob("*.txt")):
-            document = Document(path.stem, read_text(path), language, topic)
+            document = Document(path.stem, read_text(path, tally), language, topic)
             table = source / "ner" / topic / language / f"{path.stem}.tsv"
             if table.is_file():
-                yield _annotated(document, table)
+                yield _annotated(document, table, tally)
             else:
                 yield document, (Problem(document.key, "no annotations"),)
 
 
-def _annotated(document: Document, table: Path) -> Reading:
+def _annotated(document: Document, table: Path, tally: Tally) -> Reading:
     spans, problems = set(), []
-    for number, line in enumerate(read_text(table).split("\n"), 1):
-        fields = line.rstrip("\r").split("\t")
-        if fields == [""]:
+    for number, line in enumerate(read_lines(table, tally), 1):
+        if is_blank(line):
+            tally.rows["blank"] += 1
             continue
-        span, surface = _row(fields, f"{table}:{number}")
+        span, surface = _row(line.split("\t"), f"{table}:{number}")
         covered = document.text[span.start : span.end]
         if covered == surface:
             spans.add(span)
+            tally.rows["kept"] += 1
         else:
             detail = f"{table.name}:{number}: [{span.start}, {span.end}) covers {covered!r}"
             problems.append(Problem(document.key, "surface differs", surface, detail))
+            tally.rows["ignored"] += 1
     return replace(document, spans=tuple(sorted(spans))), tuple(problems)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.formats.bsnlp import read
-from ner_head.corpus.formats.reading import Problem
+from ner_head.corpus.formats.reading import Problem, Tally, Wanted
 from ner_head.errors import DataError
 from tests.corpus.strategies import write
 
@@ -16,13 +16,13 @@ RAW, OUT = "raw/brexit/pl/one.txt", "annotated/brexit/pl/two.out"
 
 
 def only(root: Path) -> tuple[list[tuple[str, str]], tuple[Problem, ...]]:
-    ((document, problems),) = read(root, [])
+    ((document, problems),) = read(root, Wanted(), Tally())
     return [(document.text[span.start : span.end], span.label) for span in document.spans], problems
 
 
 def test_raw_and_annotated_pair_by_id_and_text_begins_at_the_title(tmp_path: Path) -> None:
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\nTheresa May\tTheresa May\tPER\tPER-May\n"})
-    ((document, problems),) = read(tmp_path, ["pl"])
+    ((document, problems),) = read(tmp_path, Wanted(("pl",)), Tally())
     assert (document.key, document.text) == ("brexit/pl/pl-1", TEXT)
     assert document.spans == (Span(20, 31, "PER"),)
     assert problems == ()
@@ -60,7 +60,10 @@ def test_of_two_categories_the_first_is_taken(tmp_path: Path) -> None:
 def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
     blind = HEADER.replace("pl-1", "pl-2")
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/brexit/pl/x.txt": blind + TEXT})
-    assert [problems for _, problems in read(tmp_path, [])] == [(), (Problem("brexit/pl/pl-2", "no annotations"),)]
+    assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
+        (),
+        (Problem("brexit/pl/pl-2", "no annotations"),),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,4 +80,4 @@ def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
 )
 def test_files_that_do_not_fit_are_named(tmp_path: Path, files: dict[str, str | bytes], expected: str) -> None:
     with pytest.raises(DataError, match=expected):
-        list(read(write(tmp_path, files), []))
+        list(read(write(tmp_path, files), Wanted(), Tally()))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.formats.conll import read
-from ner_head.corpus.formats.reading import Problem
+from ner_head.corpus.formats.reading import Problem, Tally, Wanted
 from ner_head.errors import DataError
 from tests.corpus.strategies import word_spans, write
 
@@ -20,7 +20,7 @@ def columns(tags: str) -> str:
 
 
 def one(root: Path, content: str, name: str = "train.conll") -> tuple[Document, tuple[Problem, ...]]:
-    (reading,) = read(write(root, {name: content}), ["cs"])
+    (reading,) = read(write(root, {name: content}), Wanted(("cs",)), Tally())
     return reading
 
 
@@ -102,14 +102,26 @@ def test_spans_come_back_from_the_tags_of_any_scheme(
 
 def test_documents_begin_at_docstart(tmp_path: Path) -> None:
     content = "-DOCSTART- -X- O\n\na O\n\n-DOCSTART- -X- O\n-DOCSTART-\nb O\n"
-    readings = read(write(tmp_path, {"dev.txt": content}), [])
+    readings = read(write(tmp_path, {"dev.txt": content}), Wanted(), Tally())
     assert [(document.key, document.text) for document, _ in readings] == [("dev/und/1", "a"), ("dev/und/2", "b")]
 
 
 def test_a_folder_that_is_a_language_says_it(tmp_path: Path) -> None:
     write(tmp_path, {"cs/train.tsv": "a\tO\n", "data/pl/train.conll": "a O\n", "train.txt": "a O\n"})
-    assert [document.language for document, _ in read(tmp_path, ["cs", "pl"])] == ["cs", "pl", "und"]
-    ((document, _),) = read(tmp_path / "train.txt", ["cs"])
+    assert [
+        document.language
+        for document, _ in read(
+            tmp_path,
+            Wanted(
+                (
+                    "cs",
+                    "pl",
+                )
+            ),
+            Tally(),
+        )
+    ] == ["cs", "pl", "und"]
+    ((document, _),) = read(tmp_path / "train.txt", Wanted(("cs",)), Tally())
     assert document.key == "train/und/1"
 
 

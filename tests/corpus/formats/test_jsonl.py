@@ -7,7 +7,7 @@ import pytest
 
 from ner_head.corpus.documents import Document, Span, write_documents
 from ner_head.corpus.formats.jsonl import read
-from ner_head.corpus.formats.reading import Problem
+from ner_head.corpus.formats.reading import Problem, Tally, Wanted
 from ner_head.corpus.segment import segment
 from ner_head.errors import DataError
 from tests.corpus.strategies import write
@@ -17,7 +17,7 @@ def test_what_prepare_wrote_is_read_again(tmp_path: Path) -> None:
     text = "T. Mayová mlčela."
     document = Document("1", text, "cs", "brexit", segment(text, "cs"), (Span(0, 9, "PER"),))
     write_documents(tmp_path / "dev.jsonl", [document])
-    assert list(read(tmp_path, ["cs"])) == [(document, ())]
+    assert list(read(tmp_path, Wanted(("cs",)), Tally())) == [(document, ())]
 
 
 def test_text_and_spans_suffice(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_text_and_spans_suffice(tmp_path: Path) -> None:
         tmp_path,
         {"news.jsonl": '\ufeff\n{"text": "EU a ČR", "topic": null, "spans": [[5, 7, "LOC"], [0, 2, "ORG"]]}\n'},
     )
-    ((document, problems),) = read(tmp_path, [])
+    ((document, problems),) = read(tmp_path, Wanted(), Tally())
     assert document.key == "news/und/2"
     assert document.spans == (Span(0, 2, "ORG"), Span(5, 7, "LOC"))
     assert problems == ()
@@ -34,20 +34,23 @@ def test_text_and_spans_suffice(tmp_path: Path) -> None:
 def test_predictions_are_read_as_annotations(tmp_path: Path) -> None:
     record = {"text": "EU", "spans": [{"start": 0, "end": 2, "label": "ORG", "text": "EU"}]}
     write(tmp_path, {"a.jsonl": json.dumps(record)})
-    ((document, _),) = read(tmp_path / "a.jsonl", [])
+    ((document, _),) = read(tmp_path / "a.jsonl", Wanted(), Tally())
     assert document.spans == (Span(0, 2, "ORG"),)
 
 
 def test_a_record_without_spans_has_no_annotations(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": '{"text": "EU"}\n{"text": "x", "spans": []}'})
-    assert [problems for _, problems in read(tmp_path, [])] == [(Problem("a/und/1", "no annotations"),), ()]
+    assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
+        (Problem("a/und/1", "no annotations"),),
+        (),
+    ]
 
 
 def test_other_languages_are_left_out_and_the_unknown_one_stays(tmp_path: Path) -> None:
     rows = [{"text": name, "language": name, "spans": []} for name in ("cs", "de", "und")]
     write(tmp_path, {"a.jsonl": "\n".join(map(json.dumps, rows))})
-    assert [document.text for document, _ in read(tmp_path, ["cs"])] == ["cs", "und"]
-    assert len(list(read(tmp_path, []))) == 3
+    assert [document.text for document, _ in read(tmp_path, Wanted(("cs",)), Tally())] == ["cs", "und"]
+    assert len(list(read(tmp_path, Wanted(), Tally()))) == 3
 
 
 @pytest.mark.parametrize(
@@ -72,4 +75,4 @@ def test_other_languages_are_left_out_and_the_unknown_one_stays(tmp_path: Path) 
 def test_what_is_no_record_is_named_with_file_line_and_reason(tmp_path: Path, record: str, why: str) -> None:
     write(tmp_path, {"a.jsonl": f'{{"text": "x"}}\n{record}\n'})
     with pytest.raises(DataError, match=rf"a\.jsonl:2: not a document: .*{why}"):
-        list(read(tmp_path, []))
+        list(read(tmp_path, Wanted(), Tally()))

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from ner_head.corpus.formats import READERS
-from ner_head.corpus.formats.reading import files_under, read_text, topic_folders
+from ner_head.corpus.formats.discovery import files_under, topic_folders
+from ner_head.corpus.formats.lines import read_text
+from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.errors import DataError
 from tests.corpus.strategies import write
 
@@ -29,18 +31,20 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 
 def test_folders_are_topics_and_languages_in_a_fixed_order(tmp_path: Path) -> None:
     write(tmp_path, {"b/pl/1": "", "a/ru/1": "", "a/cs/1": "", "a/note.txt": ""})
-    assert [(topic, language) for topic, language, _ in topic_folders(tmp_path, [])] == [
+    assert [(topic, language) for topic, language, _ in topic_folders(tmp_path, Wanted(), Tally())] == [
         ("a", "cs"),
         ("a", "ru"),
         ("b", "pl"),
     ]
-    assert [(topic, language) for topic, language, _ in topic_folders(tmp_path, ["pl"])] == [("b", "pl")]
+    assert [(topic, language) for topic, language, _ in topic_folders(tmp_path, Wanted(("pl",)), Tally())] == [
+        ("b", "pl")
+    ]
 
 
 @pytest.mark.parametrize("name", ["bsnlp2019", "slavicner"])
 def test_a_folder_without_topics_asks_whether_it_is_the_right_one(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"raw: no folders TOPIC/LANGUAGE in it; is the source of the corpus right\?"):
-        list(READERS[name](tmp_path, []))
+        list(READERS[name](tmp_path, Wanted(), Tally()))
 
 
 def test_files_are_found_at_any_depth_or_given(tmp_path: Path) -> None:
