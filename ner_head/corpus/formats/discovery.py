@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ner_head.corpus.formats.reading import Tally, Wanted
+from ner_head.corpus.languages import normalise
 from ner_head.errors import DataError
 
 
@@ -21,6 +22,7 @@ def topic_folders(root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[st
     for folder in folders:
         topic, language = folder.parent.name, folder.name
         tally.topics.add(topic)
+        tally.languages.add(normalise(language))
         if not wanted.has_language(language):
             tally.passed_over[folder] = "a language that is not in prepare.languages"
         elif not wanted.has_topic(topic):
