@@ -16,6 +16,7 @@ Kind = Literal[
     "no annotations",  # the document has no gold at all, which is not the same as no entities
     "row ignored",  # an annotation that the task's rules say to skip
     "not found",  # a mention whose form is nowhere in the text as whole words
+    "found in other case",  # a mention whose form is in the text in capitals or small letters alone
     "two categories",  # a form with more than one; the first is taken
     "surface differs",  # offsets that cover other characters than the annotation says; left out
     "tag out of place",  # a tag that its scheme does not allow there; read by conlleval's rule
