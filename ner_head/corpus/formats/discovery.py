@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import regex
+
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE
 from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.corpus.languages import normalise
-from ner_head.errors import DataError
+from ner_head.errors import DataError, UsageError
+
+NOT_NAMED = "no split names it"
+OTHER_LANGUAGE = "a language that prepare.languages does not name"
+# an ISO 639 code, but no other short name that folders of corpora have
+_CODE = regex.compile(r"(?!(?:all|bio|csv|dev|iob|ner|new|old|out|raw|src|tmp|tsv|txt|ud|zip)$)[a-z]{2,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file, and what its place says of the documents in it."""
+
+    path: Path
+    topic: str
+    language: str
 
 
 def topic_folders(root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[str, str, Path]]:
@@ -16,7 +34,7 @@ def topic_folders(root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[st
     Raises:
         DataError: there is none.
     """
-    folders = sorted(folder for folder in root.glob("*/*") if folder.is_dir())
+    folders = sorted(folder for folder in root.glob("*/*") if folder.is_dir() and not _is_hidden(folder, root))
     if not folders:
         raise DataError(f"{root}: no folders TOPIC/LANGUAGE in it; is the source of the corpus right?")
     for folder in folders:
@@ -24,14 +42,34 @@ def topic_folders(root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[st
         tally.topics.add(topic)
         tally.languages.add(normalise(language))
         if not wanted.has_language(language):
-            tally.passed_over[folder] = "a language that is not in prepare.languages"
+            tally.passed_over[folder] = OTHER_LANGUAGE
         elif not wanted.has_topic(topic):
-            tally.passed_over[folder] = "no split names it"
+            tally.passed_over[folder] = NOT_NAMED
         else:
             yield topic, language, folder
 
 
-def files_under(source: Path, suffixes: Sequence[str]) -> list[Path]:
+def require_texts(texts: Path, annotations: Path, wanted: Wanted, tally: Tally) -> None:
+    """Say which folders TOPIC/LANGUAGE of annotations have no folder of texts; raise if one is wanted.
+
+    Raises:
+        DataError: annotations that are wanted, but whose texts are not there.
+    """
+    for folder in sorted(annotations.glob("*/*")):
+        topic, language = folder.parent.name, folder.name
+        if _is_hidden(folder, annotations) or not folder.is_dir() or (texts / topic / language).is_dir():
+            continue
+        if wanted.has_topic(topic) and wanted.has_language(language):
+            raise DataError(f"{folder}: annotations without texts; expected {texts / topic / language}")
+        tally.passed_over[folder] = "annotations without texts, and not wanted"
+
+
+def files_in(folder: Path, suffixes: Sequence[str], tally: Tally) -> list[Path]:
+    """The files of these suffixes in a folder, by name; none where there is no such folder."""
+    return _of_suffix(_walk(folder, tally, deep=False), suffixes, tally) if folder.is_dir() else []
+
+
+def files_under(source: Path, suffixes: Sequence[str], tally: Tally) -> list[Path]:
     """The source itself if it is a file, else all files of these suffixes below it, in a fixed order.
 
     Raises:
@@ -39,7 +77,114 @@ def files_under(source: Path, suffixes: Sequence[str]) -> list[Path]:
     """
     if source.is_file():
         return [source]
-    paths = sorted(path for path in source.rglob("*") if path.suffix in suffixes and path.is_file())
+    paths = _of_suffix(_walk(source, tally), suffixes, tally)
     if not paths:
-        raise DataError(f"{source}: no files {', '.join('*' + suffix for suffix in suffixes)} in it")
+        raise DataError(f"{source}: no files {_patterns(suffixes)} in it")
     return paths
+
+
+def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Tally) -> list[NamedFile]:
+    """The source itself if it is a file, else the files below it whose topic a split names, in a fixed order.
+
+    The topic is the file's stem; its whole name if the suffix is not one of these. The language is the nearest
+    folder that is one of those wanted, else the nearest that looks like an ISO 639 code.
+
+    Raises:
+        UsageError: there are files, but none of the languages wanted.
+        DataError: there is no file, or two have one topic and language.
+    """
+    single = source.is_file()
+    paths = [source] if single else _walk(source, tally)
+    files = [_named(path, () if single else path.relative_to(source).parts[:-1], suffixes, wanted) for path in paths]
+    tally.topics.update(file.topic for file in files)
+    kept: dict[tuple[str, str], NamedFile] = {}
+    for file in files:
+        if wanted.names is None and not single and file.path.suffix.lower() not in suffixes:
+            tally.passed_over[file.path] = f"its suffix is none of {_patterns(suffixes)}"
+        elif not wanted.has_topic(file.topic):
+            tally.passed_over[file.path] = NOT_NAMED
+        elif file.language != UNKNOWN_LANGUAGE and not wanted.has_language(file.language):
+            tally.passed_over[file.path] = OTHER_LANGUAGE
+        elif twin := kept.get((file.topic, file.language)):
+            raise DataError(
+                f"{twin.path} and {file.path} have one topic, {file.topic!r}, and one language, {file.language}; "
+                "rename one of them, or put them into folders that are called like their languages"
+            )
+        else:
+            kept[file.topic, file.language] = file
+    if not files:
+        raise DataError(f"{source}: no files {_patterns(suffixes)} in it")
+    _check_languages(source, list(kept.values()), wanted, tally)
+    return list(kept.values())
+
+
+def _check_languages(source: Path, kept: list[NamedFile], wanted: Wanted, tally: Tally) -> None:
+    missing = sorted(set(wanted.languages) - {file.language for file in kept})
+    others = sorted({path.parent.name for path, why in tally.passed_over.items() if why == OTHER_LANGUAGE})
+    if missing and not kept and others:
+        raise UsageError(f"prepare.languages: no {', '.join(missing)} in {source}; its folders say {', '.join(others)}")
+    if missing and kept:
+        unknown = sum(file.language == UNKNOWN_LANGUAGE for file in kept)
+        tally.notices.append(
+            f"{source}: no folder with files is called {' or '.join(missing)}"
+            + (f"; {unknown:,} files are in no folder of a language and get {UNKNOWN_LANGUAGE!r}" if unknown else "")
+        )
+
+
+def _named(path: Path, folders: Sequence[str], suffixes: Sequence[str], wanted: Wanted) -> NamedFile:
+    topic = path.stem if path.suffix.lower() in suffixes else path.name
+    names = [name.lower() for name in reversed(folders)]
+    asked = (name for name in names if name in wanted.languages)
+    codes = (name for name in names if _CODE.fullmatch(name))
+    return NamedFile(path, topic, next(asked, None) or next(codes, UNKNOWN_LANGUAGE))
+
+
+def _of_suffix(paths: list[Path], suffixes: Sequence[str], tally: Tally) -> list[Path]:
+    """Those of these suffixes, in capitals or not; the others are passed over."""
+    kept = []
+    for path in paths:
+        if path.suffix.lower() in suffixes:
+            kept.append(path)
+        else:
+            tally.passed_over[path] = f"its suffix is none of {_patterns(suffixes)}"
+    return kept
+
+
+def _patterns(suffixes: Sequence[str]) -> str:
+    return ", ".join(f"*{suffix}" for suffix in suffixes)
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    """Whether a name below the root begins with a dot, or is that of a folder which macOS puts into archives."""
+    return any(name.startswith(".") or name == "__MACOSX" for name in path.relative_to(root).parts)
+
+
+def _walk(root: Path, tally: Tally, *, deep: bool = True) -> list[Path]:
+    """All files below a folder, in a fixed order. Links are followed; no folder is visited twice."""
+    found: list[Path] = []
+    links: list[Path] = []
+    folders, seen = [root], set[tuple[int, int]]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop(0)  # real folders first: a link to one is the second name
+        identity = (status := folder.stat()).st_dev, status.st_ino
+        if identity in seen:
+            tally.passed_over[folder] = "a link to a folder that is read already"
+            continue
+        seen.add(identity)
+        for path in sorted(_entries(folder)):
+            if _is_hidden(path, root):
+                tally.passed_over[path] = "hidden"
+            elif path.is_file():
+                found.append(path)
+            elif not path.is_dir():
+                tally.passed_over[path] = "neither a file nor a folder, or a link to nothing"
+            elif deep:
+                (links if path.is_symlink() else folders).append(path)
+    return sorted(found)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}") from None

@@ -31,7 +31,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
         DataError: file and line of what is no document, and why.
     """
     unknown: dict[str, list[str]] = {}
-    for path in files_under(source, [".jsonl"]):
+    for path in files_under(source, [".jsonl"], tally):
         for number, record in _records(path, tally):
             for key in record.unknown:
                 unknown.setdefault(key, []).append(f"{path}:{number}")

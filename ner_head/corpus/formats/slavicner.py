@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.formats.discovery import topic_folders
+from ner_head.corpus.formats.discovery import files_in, require_texts, topic_folders
 from ner_head.corpus.formats.lines import is_blank, read_lines, read_text
 from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.errors import DataError
@@ -24,14 +24,17 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     Raises:
         DataError: file and line of a row that is not one.
     """
+    require_texts(source / "raw", source / "ner", wanted, tally)
     for topic, language, folder in topic_folders(source / "raw", wanted, tally):
-        for path in sorted(folder.glob("*.txt")):
+        tables = {path.stem: path for path in files_in(source / "ner" / topic / language, (".tsv",), tally)}
+        for path in files_in(folder, (".txt",), tally):
             document = Document(path.stem, read_text(path, tally), language, topic)
-            table = source / "ner" / topic / language / f"{path.stem}.tsv"
-            if table.is_file():
+            if table := tables.pop(path.stem, None):
                 yield _annotated(document, table, tally)
             else:
                 yield document, (Problem(document.key, "no annotations"),)
+        for left in tables.values():
+            raise DataError(f"{left}: annotates {left.stem}.txt, but {folder} has no such file")
 
 
 def _annotated(document: Document, table: Path, tally: Tally) -> Reading:

@@ -131,11 +131,18 @@ def test_remarks_before_a_sentence_are_skipped_but_a_hash_is_a_word(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "got"),
-    [("a O\nb\n", 2, r"\['b'\]"), ("a PER\n", 1, r"\['a', 'PER'\]"), ("a O\n# no tag\n", 2, ""), ("\tO\n", 1, "")],
+    ("content", "expected"),
+    [
+        ("a O\nb\n", r":2: a row of 1 fields, but most have 2: \['b'\]"),
+        ("a O\nb c O\nd O\n", r":2: a row of 3 fields, but most have 2: \['b', 'c', 'O'\]"),
+        ("a O\n# no tag\n", r":2: a row of 3 fields, but most have 2"),
+        ("a B-X\nb ?\n", r":2: column 2: expected a tag \(O, or a label behind B- .*, got '\?'"),
+        ("a PER\n", r": no column of tags in its rows, as in \['a', 'PER'\]; say .*prepare\.columns"),
+        ("\tO\n", r": no row with a word in column 1"),
+    ],
 )
-def test_a_row_without_word_or_tag_is_named(tmp_path: Path, content: str, line: int, got: str) -> None:
-    with pytest.raises(DataError, match=rf"train\.conll:{line}: expected a word, any columns, and a tag.*{got}"):
+def test_a_row_without_word_or_tag_is_named(tmp_path: Path, content: str, expected: str) -> None:
+    with pytest.raises(DataError, match=rf"train\.conll{expected}"):
         one(tmp_path, content)
 
 

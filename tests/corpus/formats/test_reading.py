@@ -49,7 +49,7 @@ def test_a_folder_without_topics_asks_whether_it_is_the_right_one(tmp_path: Path
 
 def test_files_are_found_at_any_depth_or_given(tmp_path: Path) -> None:
     write(tmp_path, {"b.conll": "", "a/c.tsv": "", "d.md": ""})
-    assert files_under(tmp_path, [".conll", ".tsv"]) == [tmp_path / "a/c.tsv", tmp_path / "b.conll"]
-    assert files_under(tmp_path / "d.md", [".conll"]) == [tmp_path / "d.md"]
+    assert files_under(tmp_path, [".conll", ".tsv"], Tally()) == [tmp_path / "a/c.tsv", tmp_path / "b.conll"]
+    assert files_under(tmp_path / "d.md", [".conll"], Tally()) == [tmp_path / "d.md"]
     with pytest.raises(DataError, match=r"no files \*\.jsonl in it"):
-        files_under(tmp_path, [".jsonl"])
+        files_under(tmp_path, [".jsonl"], Tally())
