@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from ner_head.corpus.documents import Document, Span, read_documents, word_spans
-from ner_head.corpus.formats.reading import Problem, Reading
+from ner_head.corpus.formats.reading import LOST, Problem, Reading
 from ner_head.corpus.prepare import PrepareParams, Splits, prepare, split_readings
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.corpus.tagging import TagSet
@@ -101,14 +101,16 @@ def test_the_second_span_of_the_same_words_is_listed() -> None:
 
 @given(documents())
 def test_every_span_is_in_the_tags_or_listed(document: Document) -> None:
-    prepared = split_readings([(document, ())], Splits(train=[document.key]))
+    prepared = split_readings([(document, ())], Splits(train=[document.key]), max_words=7)
     tags = TagSet.iob(LABELS)
     tagged = 0
-    for sentence in document.sentences:
-        spans = word_spans(sentence, document.spans)
+    (fitted,) = prepared.splits["train"]
+    for sentence in fitted.sentences:
+        spans = word_spans(sentence, fitted.spans)
         assert tags.spans(tags.encode(len(sentence.words), spans)) == spans
         tagged += len(spans)
-    lost = [problem for problem in prepared.problems if problem.kind != "widened to whole words"]
+        assert len(sentence.words) <= 7
+    lost = [problem for problem in prepared.problems if problem.kind in LOST]
     assert tagged + len(lost) == len(document.spans)
 
 
@@ -191,7 +193,9 @@ def test_the_stage_writes_splits_and_report(
 ) -> None:
     monkeypatch.chdir(corpus(tmp_path))
     splits = "{train: [brexit], dev: [bibi]}"
-    Path("params.yaml").write_text(f"prepare: {{source: ., format: bsnlp2019, languages: [cs], splits: {splits}}}")
+    Path("params.yaml").write_text(
+        f"prepare: {{source: ., format: bsnlp2019, languages: [cs], max_lost: 0.5, splits: {splits}}}"
+    )
     stage.main()
     (document,) = read_documents(Path("data/prepared/train.jsonl"))
     assert document.key == "brexit/cs/cs-1"

@@ -123,7 +123,7 @@ def _annotated(document: Document, annotations: Annotations) -> Reading:
     for row in annotations.rows:
         labels.setdefault(row.form, row.category)
         categories.setdefault(row.form.lower(), {})[row.category] = None
-    spans, missing = project(document.text, labels)
+    spans, missing, other_case = project(document.text, labels)
     problems = [
         Problem(document.key, "row ignored", detail=f"line {number}: {line}") for number, line in annotations.ignored
     ]
@@ -133,6 +133,7 @@ def _annotated(document: Document, annotations: Annotations) -> Reading:
         if len(found) > 1
     ]
     problems += [Problem(document.key, "not found", form, labels[form]) for form in missing]
+    problems += [Problem(document.key, "found in other case", form, labels[form]) for form in other_case]
     return (
         Document(document.id, document.text, document.language, document.topic, spans=tuple(spans)),
         tuple(problems),

@@ -55,6 +55,8 @@ class Table:
     """Of most rows."""
     sentences: list[list[Fields]]
     """Of rows with `n_fields`."""
+    number: int | None
+    """The column that counts the words of a sentence."""
 
 
 def look_at(lines: Iterable[str]) -> Table | None:
@@ -81,7 +83,9 @@ def _table(sentences: list[list[str]], *, tabs: bool) -> tuple[Table, bool]:
     counts = Counter(len(row) for rows in parted for row in rows)
     n_fields = counts.most_common(1)[0][0]
     kept = [[row for row in rows if len(row) == n_fields] for rows in parted]
-    return Table(tabs, n_fields, [rows for rows in kept if rows]), len(counts) == 1
+    kept = [rows for rows in kept if rows]
+    number = next((column for column in range(n_fields - 1) if n_fields > 2 and _counts(kept, column)), None)
+    return Table(tabs, n_fields, kept, number), len(counts) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Layout:
     def tag_cell(self, row: Fields) -> str:
         """The tag as written; a column of features without one says O."""
         cell = row[self.tag]
-        if not self.feature:
+        if not self.feature or is_tag(cell):
             return cell
         found = _FEATURE.search(cell)
         return found["tag"] if found else OUTSIDE
@@ -113,15 +117,18 @@ class Layout:
 
 @dataclass(slots=True)
 class Layouts:
-    """The layout of every table in a corpus: files with the same number of columns are looked at together."""
+    """The layout of every table in a corpus.
+
+    Files are looked at together that have the same number of columns, and the same one that counts.
+    """
 
     wanted: Wanted
-    samples: dict[int, list[list[Fields]]] = field(default_factory=dict)
-    found: dict[int, Layout] = field(default_factory=dict)
+    samples: dict[tuple[int, int | None], list[list[Fields]]] = field(default_factory=dict)
+    found: dict[tuple[int, int | None], Layout] = field(default_factory=dict)
 
     def add(self, table: Table) -> None:
         """Take a file's sample in, until there is enough."""
-        sentences = self.samples.setdefault(table.n_fields, [])
+        sentences = self.samples.setdefault((table.n_fields, table.number), [])
         if sum(map(len, sentences)) < 10 * SAMPLE:
             sentences.extend(table.sentences)
 
@@ -132,17 +139,21 @@ class Layouts:
             UsageError: prepare.columns names a column that the file lacks.
             DataError: no column of tags, or several.
         """
-        n_fields = table.n_fields
-        if n_fields not in self.found:
+        kind = table.n_fields, table.number
+        if kind not in self.found:
             asked = self.wanted.word_column, self.wanted.tag_column
-            if max(asked) > n_fields:
-                raise UsageError(f"prepare.columns: {path} has {n_fields} columns, there is no column {max(asked)}")
-            sentences = self.samples.get(n_fields) or table.sentences
-            self.found[n_fields] = find_layout(sentences, path, word=asked[0] - 1, tag=asked[1] - 1)
-        return self.found[n_fields]
+            if max(asked) > table.n_fields:
+                raise UsageError(
+                    f"prepare.columns: {path} has {table.n_fields} columns, there is no column {max(asked)}"
+                )
+            rows = [row for rows in self.samples.get(kind, table.sentences) for row in rows]
+            self.found[kind] = find_layout(rows, path, number=table.number, word=asked[0] - 1, tag=asked[1] - 1)
+        return self.found[kind]
 
 
-def find_layout(sentences: Sequence[Sequence[Fields]], path: Path, *, word: int = -1, tag: int = -1) -> Layout:
+def find_layout(
+    rows: Sequence[Fields], path: Path, *, number: int | None = None, word: int = -1, tag: int = -1
+) -> Layout:
     """Find the columns of words and tags, those given (not negative) left as they are.
 
     The first column holds the words that is not the column of tags, does not count the words, and does not say
@@ -151,19 +162,14 @@ def find_layout(sentences: Sequence[Sequence[Fields]], path: Path, *, word: int 
     Raises:
         DataError: no column of tags, or several.
     """
-    rows = [row for rows in sentences for row in rows]
-    why: list[str] = []
-    left = [column for column in range(len(rows[0])) if column != tag]
-    numbers = [column for column in left[: max(len(left) - 1, 0)] if len(rows[0]) > 2 and _counts(sentences, column)]
-    number = numbers[0] if numbers and numbers[0] != word else None
-    if number is not None:
-        why.append(f"column {number + 1} counts the words")
-    others = [column for column in left if column not in {number, word}]
+    number = None if number in (word, tag) else number
+    why = [] if number is None else [f"column {number + 1} counts the words"]
+    left = [column for column in range(len(rows[0])) if column not in {word, tag, number}]
     if tag < 0:
-        tag, note = _tag_column(rows, others, path, words_known=word >= 0)
+        tag, note = _tag_column(rows, left, path, words_known=word >= 0)
         why += [note] if note else []
     if word < 0:
-        words = [column for column in others if column != tag]
+        words = [column for column in left if column != tag]
         changing = (column for column in words if len(rows) < 10 or len({row[column] for row in rows}) > 1)
         word = next(changing, next(iter(words), -1))
     if word < 0:

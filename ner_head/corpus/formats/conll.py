@@ -41,7 +41,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
             reader.layouts.add(table)
     for file in files:
         yield from reader.read(file)
-    tally.notices.extend(reader.guesses.lines(tally))
+    tally.notices.extend(reader.guesses.lines(tally, wanted.document_words))
 
 
 @dataclass(slots=True)
@@ -51,6 +51,8 @@ class _Guesses:
     columns: dict[str, list[Path]] = field(default_factory=dict)
     schemes: dict[str, list[Path]] = field(default_factory=dict)
     prefixes: dict[str, list[Path]] = field(default_factory=dict)
+    cut: dict[Path, int] = field(default_factory=dict)
+    """Files in which nothing marks documents, and how many were made of each."""
 
     def add(self, rows: FileRows, scheme: str) -> None:
         """Note the guesses of one file."""
@@ -58,8 +60,10 @@ class _Guesses:
         self.schemes.setdefault(scheme, []).append(rows.path)
         if rows.language_prefix:
             self.prefixes.setdefault(rows.language_prefix, []).append(rows.path)
+        if len(rows.documents) > 1 and not rows.marked:
+            self.cut[rows.path] = len(rows.documents)
 
-    def lines(self, tally: Tally) -> Iterator[str]:
+    def lines(self, tally: Tally, document_words: int) -> Iterator[str]:
         """One line of columns and schemes, and one each of what is unusual."""
         if self.columns:
             yield (
@@ -68,6 +72,12 @@ class _Guesses:
             )
         if self.prefixes:
             yield f"taken off, because every word of a file begins with it: {_shares(self.prefixes)}"
+        if self.cut:
+            yield (
+                f"nothing marks documents in {', '.join(map(str, [*self.cut][:3]))}{' ...' * (len(self.cut) > 3)}: cut "
+                f"at blank lines into {sum(self.cut.values()):,} of about {document_words:,} words "
+                "(prepare.document_words)"
+            )
         if n_rows := tally.rows["no word"]:
             yield f"{n_rows:,} rows are ranges of words or empty nodes (1-2, 1.1) and no words"
 
@@ -104,6 +114,7 @@ class _Reader:
             return
         found = FileRows(file.path, table, self.layouts.of(table, file.path), self.tally)
         found.read(lines)
+        found.cut(self.wanted.document_words)
         meanings = read_cells(Counter(row.cell for row in found.rows()))
         _check_cells(found, meanings)
         scheme = None if meanings.plain else _scheme(found, meanings)
@@ -135,8 +146,7 @@ def _document(empty: Document, found: DocumentRows, meanings: Meanings, scheme: 
     segmented: list[Sentence] = []
     entities = []
     problems = [
-        Problem(empty.key, "row ignored", detail=f"{path.name}:{row.line}: a blank word, tag {row.cell}")
-        for row in found.blank_words
+        Problem(empty.key, "blank word", detail=f"{path.name}:{row.line}: {row.cell}") for row in found.blank_words
     ]
     for rows in filter(None, found.sentences):
         words = []

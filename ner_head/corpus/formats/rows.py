@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import regex
 
+from ner_head.corpus.formats.blocks import into_documents
 from ner_head.corpus.formats.columns import Fields, Layout, Table, is_key, is_mark, split
 from ner_head.corpus.formats.reading import RowKind, Tally
 from ner_head.corpus.formats.tags import ELSEWHERE, is_tag
@@ -46,6 +48,8 @@ class FileRows:
     documents: list[DocumentRows] = field(default_factory=lambda: [DocumentRows()])
     language_prefix: str = ""
     """What stood before every word, `cs:`, and is taken off."""
+    marked: bool = False
+    """Whether a line says where a document begins."""
 
     def read(self, lines: list[str]) -> None:
         """Fill `documents`.
@@ -58,6 +62,17 @@ class FileRows:
         self._close()
         self._take_language_off()
 
+    def cut(self, n_words: int) -> None:
+        """Make documents of about so many words, at blank lines, of a file in which nothing marks them."""
+        if self.marked:
+            return
+        (whole,) = self.documents
+        parts = into_documents(filter(None, whole.sentences), n_words)
+        self.documents = [DocumentRows(list(map(list, part))) for part in parts]
+        ends = [part[-1][-1].line for part in parts[:-1]]
+        for row in whole.blank_words:
+            self.documents[bisect_left(ends, row.line)].blank_words.append(row)
+
     def rows(self) -> Iterator[Row]:
         """All rows with a word."""
         return chain.from_iterable(chain.from_iterable(document.sentences for document in self.documents))
@@ -68,6 +83,7 @@ class FileRows:
             sentences.append([])
             return "blank"
         if ("DOCSTART" in line or line[0] == "#") and is_mark(line):
+            self.marked = True
             if any(sentences):
                 self.documents.append(DocumentRows())
             return "mark"

@@ -107,10 +107,10 @@ def test_why_is_told() -> None:
 
 
 def test_tags_may_be_a_feature_among_others() -> None:
-    text = "1\tOla\tPROPN\tSpaceAfter=No|name=B-PER\n2\tsov\tVERB\t_\n3\t.\tPUNCT\tname=O"
+    text = "1\tOla\tPROPN\tSpaceAfter=No|name=B-PER\n2\tsov\tVERB\t_\n3\t.\tPUNCT\tname=O\n4\tx\tX\tI-LOC"
     found = layout(text)
     assert (found.word, found.tag) == (1, 3)
-    assert [found.tag_cell(row) for rows in table(text).sentences for row in rows] == ["B-PER", "O", "O"]
+    assert [found.tag_cell(row) for rows in table(text).sentences for row in rows] == ["B-PER", "O", "O", "I-LOC"]
 
 
 def test_ranges_and_empty_nodes_are_no_words() -> None:
@@ -142,6 +142,14 @@ def test_what_cannot_be_decided_names_the_param(text: str, expected: str) -> Non
 def test_a_column_that_is_not_there_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"prepare\.columns: train\.tsv has 2 columns, there is no column 3"):
         layout("a O", tag=3)
+
+
+def test_files_of_which_one_counts_are_looked_at_apart() -> None:
+    layouts = Layouts(Wanted())
+    counting, other = table("1 Jana B-PER\n2 spí O"), table("Brno NNP B-LOC\nje VB O")
+    for one in (other, counting):
+        layouts.add(one)
+    assert [(layouts.of(one, FILE).word, layouts.of(one, FILE).tag) for one in (counting, other)] == [(1, 2), (0, 2)]
 
 
 def test_files_with_as_many_columns_are_looked_at_together() -> None:

@@ -117,7 +117,7 @@ def test_a_blank_word_is_listed_and_an_entity_goes_on_over_it(tmp_path: Path) ->
     document, problems = one(tmp_path, "New\tB-LOC\n\u00a0\tI-LOC\nYork\tI-LOC\n")
     assert document.text == "New York"
     assert document.spans == (Span(0, 8, "LOC"),)
-    assert problems == (Problem(document.key, "row ignored", detail="train.conll:2: a blank word, tag I-LOC"),)
+    assert problems == (Problem(document.key, "blank word", detail="train.conll:2: I-LOC"),)
 
 
 def test_remarks_before_a_sentence_are_skipped_but_a_hash_is_a_word(tmp_path: Path) -> None:

@@ -114,10 +114,16 @@ def test_without_names_only_our_suffixes_are_taken(tmp_path: Path) -> None:
     assert list(tally.passed_over) == [tmp_path / "LICENSE"]
 
 
-def test_the_language_is_the_nearest_folder_that_looks_like_one(tmp_path: Path) -> None:
+def test_the_language_is_the_nearest_folder_that_is_called_like_one(tmp_path: Path) -> None:
     write(tmp_path, {"en/a.txt": "", "de/ner/b.txt": "", "raw/c.txt": "", "HAU/d.txt": "", "czech/e.txt": ""})
     assert named(tmp_path, Wanted()) == [("d", "hau"), ("e", "und"), ("b", "de"), ("a", "en"), ("c", "und")]
     assert ("e", "czech") in named(tmp_path, Wanted(("czech",)))
+
+
+def test_three_letters_are_a_language_beside_another_one(tmp_path: Path) -> None:
+    write(tmp_path, {"luo/a.txt": "", "pcm/b.txt": ""})
+    assert named(tmp_path, Wanted()) == [("a", "und"), ("b", "und")]
+    assert named(write(tmp_path, {"yo/c.txt": ""}), Wanted()) == [("a", "luo"), ("b", "pcm"), ("c", "yo")]
 
 
 def test_files_of_other_languages_are_passed_over_and_missing_languages_told(tmp_path: Path) -> None:

@@ -31,6 +31,6 @@ def test_a_tally_says_what_was_passed_over_by_reason() -> None:
     assert tally.report() == {
         "files": 0,
         "passed over": {**{f"{number}.md": "its suffix" for number in range(5)}, "._a": "hidden"},
-        "rows": {"kept": 0, "ignored": 0, "mark": 0, "comment": 0, "no word": 0, "blank": 0},
+        "rows": {"kept": 0, "ignored": 0, "left out": 0, "mark": 0, "comment": 0, "no word": 0, "blank": 0},
         "notices": ["read as UTF-16"],
     }
