@@ -98,6 +98,8 @@ class Layout:
     """The column that counts the words of a sentence."""
     feature: bool = False
     """The tag is a feature among others in its column, `name=B-PER|SpaceAfter=No`."""
+    labels: frozenset[str | None] = frozenset()
+    """Some that its tags have."""
     why: tuple[str, ...] = ()
     """What was found in other columns that led to this choice."""
 
@@ -108,6 +110,11 @@ class Layout:
             return cell
         found = _FEATURE.search(cell)
         return found["tag"] if found else OUTSIDE
+
+    def has_usual_tag(self, row: Fields) -> bool:
+        """Whether the row's tag is O, or has one of these labels."""
+        cell = self.tag_cell(row)
+        return cell == OUTSIDE or (is_tag(cell) and label_of(cell) in self.labels)
 
     def is_no_word(self, row: Fields) -> bool:
         """Whether the row is the range of a multiword token (1-2) or an empty node (1.1) of CoNLL-U."""
@@ -175,7 +182,7 @@ def find_layout(
     if word < 0:
         raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {ELSEWHERE}")
     feature = any(_FEATURE.search(row[tag]) and _label(row[tag]) is not None for row in rows)
-    return Layout(word, tag, number, feature, tuple(why))
+    return Layout(word, tag, number, feature, frozenset(_label(row[tag]) for row in rows), tuple(why))
 
 
 def _counts(sentences: Sequence[Sequence[Fields]], column: int) -> bool:
