@@ -64,7 +64,7 @@ def test_comments_stand_before_a_sentence_or_have_a_key() -> None:
     ]
     found = read([*lines, "c O"])
     assert words(found) == [[["Jana", "spí"], ["#", "a"], ["c"]]]
-    assert found.tally.rows["comment"] == 5
+    assert found.tally.rows["comment"] == 6
 
 
 @pytest.mark.parametrize("mark", ["-DOCSTART- O", "#DOCSTART", "# newdoc id = 3", "# -DOCSTART-"])
