@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import regex
 
 from ner_head.corpus.formats.columns import Layout, Layouts, Table, is_key, is_mark, look_at, split
 from ner_head.corpus.formats.reading import Wanted
 from ner_head.errors import DataError, UsageError
+from tests.conftest import ROOT
 
 FILE = Path("train.tsv")
 
@@ -89,6 +91,14 @@ def test_only_spaces_and_tabs_part_fields() -> None:
 )
 def test_columns_of_words_and_tags_are_found(text: str, columns: tuple[int, int]) -> None:
     assert where(text) == columns
+
+
+def test_lines_of_the_documentation_are_read_as_it_says() -> None:
+    page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    rows = regex.findall(r"^\|[^|]+\| `(.+?)` \| words in (\d+), .*?tags in (\d+)", page, regex.MULTILINE)
+    assert len(rows) >= 8
+    for line, word, tag in rows:
+        assert where(line.replace("⇥", "\t").replace("\\|", "|")) == (int(word), int(tag)), line
 
 
 def test_a_number_may_go_on_over_sentences() -> None:

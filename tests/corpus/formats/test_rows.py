@@ -51,6 +51,7 @@ def test_every_line_is_counted_as_what_it_is(lines: list[str]) -> None:
 def test_comments_stand_before_a_sentence_or_have_a_key() -> None:
     lines = [
         "# a remark B-12",
+        "# I-95",
         "#",
         "#newpar",
         "Jana B-PER",
