@@ -24,7 +24,8 @@ SAMPLE = 2_000  # rows of a file that are looked at
 # CoNLL-2000 and 2003 (English and German), LST20
 _CHUNK = regex.compile(r"NP|VP|PP|AD[VJ]P|SBAR|PRT|CONJP|INTJ|LST|UCP|NC|VC|PC|CLS")
 _ANY = regex.compile(r".+")
-_NUMBER = regex.compile(r"(?P<first>\d+)(?P<more>[-.]\d+)?")
+_NUMBER = regex.compile(r"(?P<first>\d+)(?P<more>[-.]\d+)?")  # 1, 1-2, 1.1
+_ID = regex.compile(r"(?:[\w.:-]*[-_.:]\p{L}{0,3})?(?P<last>\d+)[.)]?")  # 1., s1-1, d1.s1.t1
 _FEATURE = regex.compile(r"(?:^|\|)(?:name|ner|ne|entity)=(?P<tag>[^|\s]+)", regex.IGNORECASE)
 _RUN = regex.compile(r"[ \t]+")
 _MARK = regex.compile(r"(?:\d+[ \t]+)?(?:-+DOCSTART-+|# ?-*DOCSTART-*)(?![^\s])|#\s*newdoc\b")
@@ -84,7 +85,7 @@ def _table(sentences: list[list[str]], *, tabs: bool) -> tuple[Table, bool]:
     n_fields = counts.most_common(1)[0][0]
     kept = [[row for row in rows if len(row) == n_fields] for rows in parted]
     kept = [rows for rows in kept if rows]
-    number = next((column for column in range(n_fields - 1) if n_fields > 2 and _counts(kept, column)), None)
+    number = next((column for column in range(n_fields - 1) if n_fields > 2 and _is_number(kept, column)), None)
     return Table(tabs, n_fields, kept, number), len(counts) == 1
 
 
@@ -96,6 +97,8 @@ class Layout:
     tag: int
     number: int | None = None
     """The column that counts the words of a sentence."""
+    ranges: bool = False
+    """It does so as CoNLL-U does, where other rows than words are `1-2` and `1.1`."""
     feature: bool = False
     """The tag is a feature among others in its column, `name=B-PER|SpaceAfter=No`."""
     labels: frozenset[str | None] = frozenset()
@@ -118,7 +121,7 @@ class Layout:
 
     def is_no_word(self, row: Fields) -> bool:
         """Whether the row is the range of a multiword token (1-2) or an empty node (1.1) of CoNLL-U."""
-        found = None if self.number is None else _NUMBER.fullmatch(row[self.number])
+        found = _NUMBER.fullmatch(row[self.number]) if self.ranges and self.number is not None else None
         return found is not None and found["more"] is not None
 
 
@@ -182,36 +185,42 @@ def find_layout(
     if word < 0:
         raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {ELSEWHERE}")
     feature = any(_FEATURE.search(row[tag]) and _label(row[tag]) is not None for row in rows)
-    return Layout(word, tag, number, feature, frozenset(_label(row[tag]) for row in rows), tuple(why))
+    ranges = number is not None and 2 * sum(row[number].isdecimal() for row in rows) >= len(rows)
+    return Layout(word, tag, number, ranges, feature, frozenset(_label(row[tag]) for row in rows), tuple(why))
 
 
-def _counts(sentences: Sequence[Sequence[Fields]], column: int) -> bool:
-    """Whether a column counts: 1 2 3 in each sentence, from 0 or 1, or on from the sentence before."""
+def _is_number(sentences: Sequence[Sequence[Fields]], column: int) -> bool:
+    """Whether a column counts the rows of each sentence, ranges and empty nodes of CoNLL-U aside."""
+    cells = [[row[column] for row in rows] for rows in sentences]
+    words = [[cell for cell in rows if not (found := _NUMBER.fullmatch(cell)) or not found["more"]] for rows in cells]
+    return _counts(words) or _counts(cells)
+
+
+def _counts(sentences: Sequence[Sequence[str]]) -> bool:
+    """Whether cells count: 1 2 3 in each sentence, from 0 or 1, or on from the sentence before."""
     n_rows, n_right, last = 0, 0, -1
-    for rows in sentences:
-        for position, row in enumerate(rows):
-            found = _NUMBER.fullmatch(row[column])
+    for cells in sentences:
+        for position, cell in enumerate(cells):
+            found = _ID.fullmatch(cell)
             if found is None:
                 return False
-            number = int(found["first"])
-            expected = {last, last + 1} if found["more"] else {last + 1}
-            n_right += number in (expected if position else {0, 1, last + 1})
-            last = number if not found["more"] or found["more"][0] == "." else number - 1
-            n_rows += 1
-    return 10 * n_right >= 9 * n_rows
+            number = int(found["last"])
+            n_right += number == last + 1 or (position == 0 and number in {0, 1})
+            n_rows, last = n_rows + 1, number
+    return n_rows > 0 and 10 * n_right >= 9 * n_rows
 
 
 def _tag_column(rows: Sequence[Fields], columns: Sequence[int], path: Path, *, words_known: bool) -> tuple[int, str]:
     """The column of tags, and what is to be said of the others."""
     cells = {column: Counter(row[column] for row in rows) for column in columns}
     tagged = [column for column in columns if 2 * _n_tags(cells[column]) >= len(rows)]
-    tagged = [column for column in tagged if _n_labels(cells[column])] or tagged[-1:]
-    chunks = [column for column in tagged if 10 * _n_labels(cells[column], _CHUNK) > 9 * _n_labels(cells[column])]
+    chunks = [c for c in tagged if 10 * _n_labels(cells[c], _CHUNK) > 9 * _n_labels(cells[c])]
     if len(tagged) > len(chunks) > 0:
         tagged = [column for column in tagged if column not in chunks]
         notes = [f"column {column + 1} holds chunks" for column in chunks]
     else:
         notes = []
+    tagged = [column for column in tagged if _n_labels(cells[column])] or tagged[-1:]
     outer = max(tagged, key=lambda column: _n_labels(cells[column]), default=-1)
     for column in tagged:
         if column == outer:

@@ -34,7 +34,7 @@ def topic_folders(root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[st
     Raises:
         DataError: there is none.
     """
-    folders = sorted(folder for folder in root.glob("*/*") if folder.is_dir() and not _is_hidden(folder, root))
+    folders = [folder for topic in _folders_in(root, tally) for folder in _folders_in(topic, tally)]
     if not folders:
         raise DataError(f"{root}: no folders TOPIC/LANGUAGE in it; is the source of the corpus right?")
     for folder in folders:
@@ -55,13 +55,26 @@ def require_texts(texts: Path, annotations: Path, wanted: Wanted, tally: Tally) 
     Raises:
         DataError: annotations that are wanted, but whose texts are not there.
     """
-    for folder in sorted(annotations.glob("*/*")):
+    for folder in (folder for topic in _folders_in(annotations, tally) for folder in _folders_in(topic, tally)):
         topic, language = folder.parent.name, folder.name
-        if _is_hidden(folder, annotations) or not folder.is_dir() or (texts / topic / language).is_dir():
+        if (texts / topic / language).is_dir():
             continue
         if wanted.has_topic(topic) and wanted.has_language(language):
             raise DataError(f"{folder}: annotations without texts; expected {texts / topic / language}")
         tally.passed_over[folder] = "annotations without texts, and not wanted"
+
+
+def _folders_in(folder: Path, tally: Tally) -> list[Path]:
+    """The folders in a folder, by name; anything else is passed over."""
+    found = []
+    for path in sorted(_entries(folder)) if folder.is_dir() else ():
+        if _is_hidden(path, folder):
+            tally.passed_over[path] = "hidden"
+        elif path.is_dir():
+            found.append(path)
+        else:
+            tally.passed_over[path] = "not in a folder TOPIC/LANGUAGE"
+    return found
 
 
 def files_in(folder: Path, suffixes: Sequence[str], tally: Tally) -> list[Path]:
@@ -195,6 +208,8 @@ def _walk(root: Path, tally: Tally, *, deep: bool = True) -> list[Path]:
                 tally.passed_over[path] = "neither a file nor a folder, or a link to nothing"
             elif deep:
                 (links if path.is_symlink() else folders).append(path)
+            else:
+                tally.passed_over[path] = "a folder below TOPIC/LANGUAGE"
     return sorted(found)
 
 

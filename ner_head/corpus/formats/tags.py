@@ -20,8 +20,8 @@ _OF_SCHEME = {"IOB2": "BI", "BIOES": "BIES", "BIOE": "BIE", "IOB1": "BI", "IOE2"
 _AS_BIOES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 _TAG = regex.compile(rf"(?P<prefix>[{_PREFIXES}])[-_](?P<label>\S.*)")
 _PLAIN = regex.compile(r"\p{L}[^\s=]*")
-# what looks like a label and a position, but in no way that is read: b-per, PER-B, B
-_ODD = regex.compile(rf"[{_PREFIXES.lower()}][-_].+|.+[-_][{_PREFIXES}]|[{_PREFIXES}][-_]?|o")
+# what looks like a label and a position, but in no way that is read: b-per, B:PER, PER-B, B
+_ODD = regex.compile(rf"(?i:[{_PREFIXES}])[\W_].+|.+[\W_][{_PREFIXES}]|[{_PREFIXES}][-_]?|o")
 _SECOND = regex.compile(rf"[|/,;+#&\s][{_PREFIXES}][-_]\S|[|,;\s]O$")
 _BETWEEN = regex.compile(r"[|,;]")
 EXPECTED = f"O, or a label behind {' '.join(f'{prefix}-' for prefix in _PREFIXES)}"

@@ -83,6 +83,11 @@ def test_only_spaces_and_tabs_part_fields() -> None:
         ("นาย\tNN\tB_PER\tB_CLS\n_\tPU\tI_PER\tI_CLS\nข\tNN\tE_PER\tE_CLS\nไป\tVV\tO\tB_CLS", (1, 3)),  # LST20
         ("abc _ _ B-CW\ndef _ _ I-CW", (1, 4)),  # MultiCoNER
         ("Je O +\nBrno B-LOC -", (1, 2)),
+        ("he NN B-NP O\nis VB B-VP O", (1, 4)),
+        ("1.\tJana\tB-PER\n2.\tspí\tO", (2, 3)),
+        ("1-1\tJana\tB-PER\n1-2\tspí\tO\n\n2-1\tBrno\tB-LOC", (2, 3)),
+        ("s1.t1\tJana\tB-PER\ns1.t2\tspí\tO", (2, 3)),
+        ("covid-19 NN B-MISC\nkills VB O", (1, 3)),
         ("B-PER\tJana\nO\tspí", (2, 1)),
         ("Jana NNP PER\nspí VBZ O\nBrno NNP LOC", (1, 3)),  # labels alone
         ("1 B-NUM\n2 O\n3 O", (1, 2)),  # words that count
@@ -126,6 +131,11 @@ def test_tags_may_be_a_feature_among_others() -> None:
 def test_ranges_and_empty_nodes_are_no_words() -> None:
     found = layout("1-2\tdel\t_\n1\tde\tO\n2\tel\tB-LOC\n2.1\tx\t_\n3\ty\tI-LOC")
     assert [found.is_no_word([number, "x", "O"]) for number in ("1-2", "1", "2.1")] == [True, False, True]
+
+
+def test_a_number_of_sentence_and_word_is_no_range() -> None:
+    found = layout("1-1\tJana\tB-PER\n1-2\tspí\tO\n1-3\t.\tO")
+    assert not found.is_no_word(["1-2", "spí", "O"])
 
 
 def test_columns_that_are_given_are_taken() -> None:

@@ -31,11 +31,17 @@ def wanting(*names: str, languages: tuple[str, ...] = ()) -> Wanted:
 
 def test_folders_are_topics_and_languages_in_a_fixed_order(tmp_path: Path) -> None:
     write(tmp_path, {"b/pl/1": "", "a/ru/1": "", "a/cs/1": "", "a/note.txt": "", "a/.git/1": "", "__MACOSX/cs/1": ""})
-    assert [(topic, language) for topic, language, _ in topic_folders(tmp_path, Wanted(), Tally())] == [
+    tally = Tally()
+    assert [(topic, language) for topic, language, _ in topic_folders(tmp_path, Wanted(), tally)] == [
         ("a", "cs"),
         ("a", "ru"),
         ("b", "pl"),
     ]
+    assert tally.passed_over == {
+        tmp_path / "__MACOSX": "hidden",
+        tmp_path / "a/.git": "hidden",
+        tmp_path / "a/note.txt": "not in a folder TOPIC/LANGUAGE",
+    }
 
 
 def test_folders_that_are_not_wanted_are_passed_over(tmp_path: Path) -> None:
@@ -72,7 +78,8 @@ def test_suffixes_count_in_capitals_too_and_other_files_are_passed_over(tmp_path
         tmp_path / ".git": "hidden",
         tmp_path / "__MACOSX": "hidden",
     }
-    assert files_in(tmp_path, SUFFIXES, Tally()) == [tmp_path / "b.CONLL"]
+    assert files_in(tmp_path, SUFFIXES, tally) == [tmp_path / "b.CONLL"]
+    assert tally.passed_over[tmp_path / "a"] == "a folder below TOPIC/LANGUAGE"
     assert files_in(tmp_path / "nowhere", SUFFIXES, Tally()) == []
     assert files_under(tmp_path / "d.md", SUFFIXES, Tally()) == [tmp_path / "d.md"]
     with pytest.raises(DataError, match=r"no files \*\.jsonl in it"):

@@ -113,7 +113,7 @@ def test_two_labels_of_the_file_in_one_cell_are_wrong_but_a_bar_in_a_label_is_no
     assert set(read_cells(Counter({f"B-{cell}": n for cell, n in cells.items()})).wrong) == {"B-PER|LOC"}
 
 
-@pytest.mark.parametrize("cell", ["B", "PER-B", "b-per", "o", "?", "_", "B-", ""])
+@pytest.mark.parametrize("cell", ["B", "PER-B", "b-per", "B:PER", "B–PER", "o", "?", "_", "B-", ""])
 def test_other_ways_to_write_a_position_are_not_taken_for_labels(cell: str) -> None:
     for others in ({"PER": 9}, {"B-PER": 9}):
         assert "expected a tag" in read_cells(Counter({cell: 1, "O": 9, **others})).wrong[cell]
