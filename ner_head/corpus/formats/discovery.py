@@ -78,8 +78,11 @@ def _folders_in(folder: Path, tally: Tally) -> list[Path]:
 
 
 def files_in(folder: Path, suffixes: Sequence[str], tally: Tally) -> list[Path]:
-    """The files of these suffixes in a folder, by name; none where there is no such folder."""
-    return _of_suffix(_walk(folder, tally, deep=False), suffixes, tally) if folder.is_dir() else []
+    """The files of these suffixes in a folder, by name, but no README; none where there is no such folder."""
+    paths = _walk(folder, tally, deep=False) if folder.is_dir() else []
+    readme = [path for path in paths if path.stem.lower() == "readme"]
+    tally.passed_over.update(dict.fromkeys(readme, "says something about the corpus"))
+    return _of_suffix([path for path in paths if path not in readme], suffixes, tally)
 
 
 def files_under(source: Path, suffixes: Sequence[str], tally: Tally) -> list[Path]:
@@ -108,13 +111,9 @@ def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Ta
     """
     single = source.is_file()
     paths = [source] if single else _walk(source, tally)
-    languages = {} if single else _languages(paths, source, wanted)
+    languages = {source.parent: UNKNOWN_LANGUAGE} if single else _languages(paths, source, wanted)
     files = [
-        NamedFile(
-            path,
-            path.stem if path.suffix.lower() in suffixes else path.name,
-            next((languages[folder] for folder in path.parents if folder in languages), UNKNOWN_LANGUAGE),
-        )
+        NamedFile(path, path.stem if path.suffix.lower() in suffixes else path.name, languages[path.parent])
         for path in paths
     ]
     tally.topics.update(file.topic for file in files)
@@ -142,8 +141,8 @@ def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Ta
 
 def _check_languages(source: Path, kept: list[NamedFile], wanted: Wanted, tally: Tally) -> None:
     missing = sorted(set(wanted.languages) - {file.language for file in kept})
-    others = sorted({path.parent.name for path, why in tally.passed_over.items() if why == OTHER_LANGUAGE})
-    if missing and not kept and others:
+    others = sorted(tally.languages - {UNKNOWN_LANGUAGE})
+    if missing and not kept and OTHER_LANGUAGE in tally.passed_over.values():
         raise UsageError(f"prepare.languages: no {', '.join(missing)} in {source}; its folders say {', '.join(others)}")
     if missing and kept:
         unknown = sum(file.language == UNKNOWN_LANGUAGE for file in kept)
@@ -154,17 +153,19 @@ def _check_languages(source: Path, kept: list[NamedFile], wanted: Wanted, tally:
 
 
 def _languages(paths: Sequence[Path], root: Path, wanted: Wanted) -> dict[Path, str]:
-    """The folders that are called like a language, and which.
+    """The language of every folder that holds a file: that of the nearest folder which is called like one.
 
     Like one that is wanted; like one that ISO 639-1 has; or like three letters beside such a folder, because
     ISO 639-3 has a language for almost any three letters.
     """
-    folders = {folder for path in paths for folder in path.parents if folder.is_relative_to(root) and folder != root}
+    chains = {path.parent: (path.parent, *path.parent.parents) for path in paths}
+    folders = {f for chain in chains.values() for f in chain if f.is_relative_to(root) and f != root}
     codes = {folder: normalise(folder.name) for folder in folders}
     known = {folder: code for folder, code in codes.items() if code in wanted.languages or two_letters(code)}
     beside = {folder.parent for folder in known}
     others = {folder: code for folder, code in codes.items() if folder.parent in beside and _CODE.fullmatch(code)}
-    return others | known
+    named = others | known
+    return {folder: next((named[f] for f in chain if f in named), UNKNOWN_LANGUAGE) for folder, chain in chains.items()}
 
 
 def _of_suffix(paths: list[Path], suffixes: Sequence[str], tally: Tally) -> list[Path]:

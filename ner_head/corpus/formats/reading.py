@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -59,6 +60,12 @@ class Problem:
     detail: str = ""
 
 
+@cache
+def _topics(names: frozenset[str]) -> frozenset[str]:
+    """All topics that these names may mean: each name, and what stands before a slash in it."""
+    return names | {name[:end] for name in names for end, letter in enumerate(name) if letter == "/"}
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is wanted of a corpus. Readers need not open a file that holds nothing of it."""
@@ -80,7 +87,7 @@ class Wanted:
 
     def has_topic(self, topic: str) -> bool:
         """Whether the topic is wanted, or a document of it."""
-        return self.names is None or any(name == topic or name.startswith(f"{topic}/") for name in self.names)
+        return self.names is None or topic in _topics(self.names)
 
 
 @dataclass(slots=True)

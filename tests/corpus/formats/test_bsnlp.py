@@ -54,7 +54,12 @@ def test_lines_may_end_in_any_way_and_the_text_keeps_its_ends(tmp_path: Path, en
 
 def test_suffixes_of_2017_and_in_capitals_are_read_and_other_files_named(tmp_path: Path) -> None:
     files = {"raw/brexit/pl/1.TXT": HEADER + TEXT, "annotated/brexit/pl/1.txt": "pl-1\nUE\tUE\tORG\tx\n"}
-    more = {"raw/brexit/pl/._1.txt": b"\xff", "raw/brexit/pl/notes.doc": b"\xff", "annotated/brexit/pl/2.xml": ""}
+    more = {
+        "raw/brexit/pl/._1.txt": b"\xff",
+        "raw/brexit/pl/notes.doc": b"\xff",
+        "raw/brexit/pl/README.txt": "",
+        "annotated/brexit/pl/2.xml": "",
+    }
     write(tmp_path, {**files, **more})
     tally = Tally()
     ((document, _),) = read(tmp_path, Wanted(), tally)
