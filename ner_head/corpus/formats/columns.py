@@ -6,7 +6,7 @@ Columns are counted from 0 here, and from 1 in every message.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -103,6 +103,8 @@ class Layout:
     """The tag is a feature among others in its column, `name=B-PER|SpaceAfter=No`."""
     labels: frozenset[str | None] = frozenset()
     """Some that its tags have."""
+    others: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Cells of the other columns."""
     why: tuple[str, ...] = ()
     """What was found in other columns that led to this choice."""
 
@@ -114,10 +116,14 @@ class Layout:
         found = _FEATURE.search(cell)
         return found["tag"] if found else OUTSIDE
 
-    def has_usual_tag(self, row: Fields) -> bool:
-        """Whether the row's tag is O, or has one of these labels."""
+    def is_usual(self, row: Fields) -> bool:
+        """Whether a row looks like others: its tag is O or of a known label, and a cell of another column is known.
+
+        So does a row whose other columns repeat its word.
+        """
         cell = self.tag_cell(row)
-        return cell == OUTSIDE or (is_tag(cell) and label_of(cell) in self.labels)
+        known = not self.others or any(row[c] in cells or row[c] == row[self.word] for c, cells in self.others.items())
+        return known and (cell == OUTSIDE or (is_tag(cell) and label_of(cell) in self.labels))
 
     def is_no_word(self, row: Fields) -> bool:
         """Whether the row is the range of a multiword token (1-2) or an empty node (1.1) of CoNLL-U."""
@@ -186,7 +192,9 @@ def find_layout(
         raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {ELSEWHERE}")
     feature = any(_FEATURE.search(row[tag]) and _label(row[tag]) is not None for row in rows)
     ranges = number is not None and 2 * sum(row[number].isdecimal() for row in rows) >= len(rows)
-    return Layout(word, tag, number, ranges, feature, frozenset(_label(row[tag]) for row in rows), tuple(why))
+    labels = frozenset(_label(row[tag]) for row in rows)
+    others = {c: frozenset(row[c] for row in rows) for c in range(len(rows[0])) if c not in (word, tag, number)}
+    return Layout(word, tag, number, ranges, feature, labels, others, tuple(why))
 
 
 def _is_number(sentences: Sequence[Sequence[Fields]], column: int) -> bool:

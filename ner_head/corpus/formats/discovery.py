@@ -148,7 +148,7 @@ def _check_languages(source: Path, kept: list[NamedFile], wanted: Wanted, tally:
         unknown = sum(file.language == UNKNOWN_LANGUAGE for file in kept)
         tally.notices.append(
             f"{source}: no file in a folder called {' or '.join(missing)}"
-            + (f"; the language of {unknown:,} in no such folder is unknown ({UNKNOWN_LANGUAGE})" if unknown else "")
+            + (f"; {unknown:,} files are in no folder of a language ({UNKNOWN_LANGUAGE})" if unknown else "")
         )
 
 
@@ -159,8 +159,10 @@ def _languages(paths: Sequence[Path], root: Path, wanted: Wanted) -> dict[Path, 
     ISO 639-3 has a language for almost any three letters.
     """
     chains = {path.parent: (path.parent, *path.parent.parents) for path in paths}
-    folders = {f for chain in chains.values() for f in chain if f.is_relative_to(root) and f != root}
+    folders = {f for chain in chains.values() for f in chain if f.is_relative_to(root)}
     codes = {folder: normalise(folder.name) for folder in folders}
+    if normalise(root.name) not in wanted.languages:  # how a corpus is called says nothing, unless it is asked for
+        codes.pop(root, None)
     known = {folder: code for folder, code in codes.items() if code in wanted.languages or two_letters(code)}
     beside = {folder.parent for folder in known}
     others = {folder: code for folder, code in codes.items() if folder.parent in beside and _CODE.fullmatch(code)}

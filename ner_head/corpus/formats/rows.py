@@ -110,7 +110,7 @@ class FileRows:
             return True
         if self.documents[-1].sentences[-1]:
             return False
-        if len(fields) == self.table.n_fields and self.layout.has_usual_tag(fields):
+        if len(fields) == self.table.n_fields and self.layout.is_usual(fields):
             return False
         return line[1:2].isspace() or len(fields) == 1
 

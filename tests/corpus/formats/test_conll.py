@@ -3,11 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.formats.conll import read
+from ner_head.corpus.formats.lines import split_lines
 from ner_head.corpus.formats.reading import Problem, Tally, Wanted
-from ner_head.errors import DataError
+from ner_head.errors import DataError, UsageError
 from tests.corpus.strategies import write
 
 
@@ -144,3 +147,49 @@ def test_a_row_without_word_or_tag_is_named(tmp_path: Path, content: str, expect
 def test_two_schemes_in_one_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train\.conll: tags of BIOES \(E-, S-\) and of BILOU"):
         one(tmp_path, columns("S-PER U-PER"))
+
+
+CELLS = st.sampled_from(
+    ["a", "O", "B-X", "I-X", "E-Y", "X", "#", "=", "1", "2", "2-3", "", " ", "\u00a0", "\ufeff", "O|B-X"]
+)
+ODD = st.sampled_from(["", " ", "\u00a0", "# x = O", "# x", "#", "-DOCSTART-", "#DOCSTART", "\ufeff"])
+
+
+@st.composite
+def files(draw: st.DrawFn) -> str:
+    """Mostly rows of one width, with or without numbers, and lines of any other kind."""
+    separator, width, counted = draw(st.sampled_from("\t ")), draw(st.integers(1, 4)), draw(st.booleans())
+    rows = draw(st.lists(st.lists(CELLS, min_size=width, max_size=width) | st.lists(CELLS, max_size=4), max_size=8))
+    tags = ["O", "B-X", "I-X"]
+    lines = [
+        separator.join([*[str(number)] * counted, *row, *[tags[number % 3]] * draw(st.booleans())])
+        for number, row in enumerate(rows, 1)
+    ]
+    for place, line in draw(st.lists(st.tuples(st.integers(0, 8), ODD), max_size=4)):
+        lines.insert(place, line)
+    return "\n".join(lines)
+
+
+def refusal(source: Path, tally: Tally) -> list[tuple[Document, tuple[Problem, ...]]] | str:
+    """What is read, or the line that says why it is not."""
+    try:
+        return list(read(source, Wanted(), tally))
+    except (DataError, UsageError) as error:
+        return str(error)
+
+
+@given(files())
+def test_any_lines_are_read_and_counted_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: str
+) -> None:
+    tally = Tally()
+    readings = refusal(write(tmp_path_factory.mktemp("conll"), {"train.conll": content}), tally)
+    if isinstance(readings, str):
+        assert "train.conll" in readings
+        assert "\n" not in readings
+        return
+    words = [word for document, _ in readings for sentence in document.sentences for word in sentence.words]
+    assert tally.rows.total() == len(split_lines(content))
+    assert tally.rows["kept"] == len(words)
+    assert tally.rows["ignored"] == sum(p.kind == "blank word" for _, problems in readings for p in problems)
+    assert all(word.text.strip() for word in words)

@@ -125,6 +125,8 @@ def test_the_language_is_the_nearest_folder_that_is_called_like_one(tmp_path: Pa
     write(tmp_path, {"en/a.txt": "", "de/ner/b.txt": "", "raw/c.txt": "", "HAU/d.txt": "", "czech/e.txt": ""})
     assert named(tmp_path, Wanted()) == [("d", "hau"), ("e", "und"), ("b", "de"), ("a", "en"), ("c", "und")]
     assert ("e", "czech") in named(tmp_path, Wanted(("czech",)))
+    assert named(tmp_path / "en", Wanted()) == [("a", "und")]
+    assert named(tmp_path / "en", Wanted(("en",))) == [("a", "en")]
 
 
 def test_three_letters_are_a_language_beside_another_one(tmp_path: Path) -> None:
@@ -138,9 +140,7 @@ def test_files_of_other_languages_are_passed_over_and_missing_languages_told(tmp
     tally = Tally()
     assert named(tmp_path, wanting("train", languages=("cs", "pl")), tally) == [("train", "cs"), ("train", "und")]
     assert tally.passed_over == {tmp_path / "de/train.txt": OTHER_LANGUAGE}
-    assert tally.notices == [
-        f"{tmp_path}: no file in a folder called pl; the language of 1 in no such folder is unknown (und)"
-    ]
+    assert tally.notices == [f"{tmp_path}: no file in a folder called pl; 1 files are in no folder of a language (und)"]
     write(tmp_path, {"other/de/train.txt": ""})
     with pytest.raises(UsageError, match=r"prepare\.languages: no pl in .*; its folders say de"):
         named(tmp_path / "other", wanting("train", languages=("pl",)))
@@ -153,6 +153,11 @@ def test_two_files_of_one_topic_and_language_are_named(tmp_path: Path) -> None:
     ):
         named(tmp_path, wanting("train"))
     assert named(tmp_path, wanting("train", languages=("part1", "part2"))) == [("train", "part1"), ("train", "part2")]
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no files \*\.conll, \*\.txt in it"):
+        named(tmp_path, Wanted())
 
 
 def test_a_source_may_be_one_file(tmp_path: Path) -> None:

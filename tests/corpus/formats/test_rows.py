@@ -68,6 +68,11 @@ def test_comments_stand_before_a_sentence_or_have_a_key() -> None:
     assert found.tally.rows["comment"] == 6
 
 
+def test_a_comment_as_long_as_a_row_is_known_by_its_other_columns() -> None:
+    lines = ["a NN B-NP O", "b NN I-NP B-LOC", "", "# about a O", "c NN I-NP O", "", "# # B-NP O", "", "# NN x O"]
+    assert words(read(lines)) == [[["a", "b"], ["c"], ["#"], ["#"]]]
+
+
 @pytest.mark.parametrize("mark", ["-DOCSTART- O", "#DOCSTART", "# newdoc id = 3", "# -DOCSTART-"])
 def test_documents_begin_at_marks(mark: str) -> None:
     assert words(read([mark, "", "a O", "", mark, mark, "", "b B-X", mark])) == [[["a"]], [["b"]]]
