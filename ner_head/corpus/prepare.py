@@ -62,6 +62,12 @@ class Columns(Params):
     word: int = Field(default=0, ge=0)
     tag: int = Field(default=0, ge=0)
 
+    @model_validator(mode="after")
+    def _differ(self) -> Columns:
+        if self.word and self.word == self.tag:
+            raise ValueError(f"words and tags are in two columns; both are {self.word}")
+        return self
+
 
 class PrepareParams(Params):
     """Section `prepare`."""

@@ -15,13 +15,12 @@ from typing import TypeAlias
 import regex
 
 from ner_head.corpus.formats.reading import Wanted
-from ner_head.corpus.formats.tags import OUTSIDE, is_plain, is_tag, label_of
+from ner_head.corpus.formats.tags import ELSEWHERE, OUTSIDE, is_plain, is_tag, label_of
 from ner_head.errors import DataError, UsageError
 
 Fields: TypeAlias = list[str]
 
 SAMPLE = 2_000  # rows of a file that are looked at
-HOW = "say which columns they are with prepare.columns: {word: N, tag: N}, counted from 1"
 # CoNLL-2000 and 2003 (English and German), LST20
 _CHUNK = regex.compile(r"NP|VP|PP|AD[VJ]P|SBAR|PRT|CONJP|INTJ|LST|UCP|NC|VC|PC|CLS")
 _ANY = regex.compile(r".+")
@@ -56,6 +55,8 @@ class Table:
     """Of most rows."""
     sentences: list[list[Fields]]
     """Of rows with `n_fields`."""
+    number: int | None
+    """The column that counts the words of a sentence."""
 
 
 def look_at(lines: Iterable[str]) -> Table | None:
@@ -82,7 +83,9 @@ def _table(sentences: list[list[str]], *, tabs: bool) -> tuple[Table, bool]:
     counts = Counter(len(row) for rows in parted for row in rows)
     n_fields = counts.most_common(1)[0][0]
     kept = [[row for row in rows if len(row) == n_fields] for rows in parted]
-    return Table(tabs, n_fields, [rows for rows in kept if rows]), len(counts) == 1
+    kept = [rows for rows in kept if rows]
+    number = next((column for column in range(n_fields - 1) if n_fields > 2 and _counts(kept, column)), None)
+    return Table(tabs, n_fields, kept, number), len(counts) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,23 @@ class Layout:
     """The column that counts the words of a sentence."""
     feature: bool = False
     """The tag is a feature among others in its column, `name=B-PER|SpaceAfter=No`."""
+    labels: frozenset[str | None] = frozenset()
+    """Some that its tags have."""
     why: tuple[str, ...] = ()
     """What was found in other columns that led to this choice."""
 
     def tag_cell(self, row: Fields) -> str:
         """The tag as written; a column of features without one says O."""
         cell = row[self.tag]
-        if not self.feature:
+        if not self.feature or is_tag(cell):
             return cell
         found = _FEATURE.search(cell)
         return found["tag"] if found else OUTSIDE
+
+    def has_usual_tag(self, row: Fields) -> bool:
+        """Whether the row's tag is O, or has one of these labels."""
+        cell = self.tag_cell(row)
+        return cell == OUTSIDE or (is_tag(cell) and label_of(cell) in self.labels)
 
     def is_no_word(self, row: Fields) -> bool:
         """Whether the row is the range of a multiword token (1-2) or an empty node (1.1) of CoNLL-U."""
@@ -114,15 +124,18 @@ class Layout:
 
 @dataclass(slots=True)
 class Layouts:
-    """The layout of every table in a corpus: files with the same number of columns are looked at together."""
+    """The layout of every table in a corpus.
+
+    Files are looked at together that have the same number of columns, and the same one that counts.
+    """
 
     wanted: Wanted
-    samples: dict[int, list[list[Fields]]] = field(default_factory=dict)
-    found: dict[int, Layout] = field(default_factory=dict)
+    samples: dict[tuple[int, int | None], list[list[Fields]]] = field(default_factory=dict)
+    found: dict[tuple[int, int | None], Layout] = field(default_factory=dict)
 
     def add(self, table: Table) -> None:
         """Take a file's sample in, until there is enough."""
-        sentences = self.samples.setdefault(table.n_fields, [])
+        sentences = self.samples.setdefault((table.n_fields, table.number), [])
         if sum(map(len, sentences)) < 10 * SAMPLE:
             sentences.extend(table.sentences)
 
@@ -133,43 +146,43 @@ class Layouts:
             UsageError: prepare.columns names a column that the file lacks.
             DataError: no column of tags, or several.
         """
-        n_fields = table.n_fields
-        if n_fields not in self.found:
+        kind = table.n_fields, table.number
+        if kind not in self.found:
             asked = self.wanted.word_column, self.wanted.tag_column
-            if max(asked) > n_fields:
-                raise UsageError(f"prepare.columns: {path} has {n_fields} columns, there is no column {max(asked)}")
-            sentences = self.samples.get(n_fields) or table.sentences
-            self.found[n_fields] = find_layout(sentences, path, word=asked[0] - 1, tag=asked[1] - 1)
-        return self.found[n_fields]
+            if max(asked) > table.n_fields:
+                raise UsageError(
+                    f"prepare.columns: {path} has {table.n_fields} columns, there is no column {max(asked)}"
+                )
+            rows = [row for rows in self.samples.get(kind, table.sentences) for row in rows]
+            self.found[kind] = find_layout(rows, path, number=table.number, word=asked[0] - 1, tag=asked[1] - 1)
+        return self.found[kind]
 
 
-def find_layout(sentences: Sequence[Sequence[Fields]], path: Path, *, word: int = -1, tag: int = -1) -> Layout:
+def find_layout(
+    rows: Sequence[Fields], path: Path, *, number: int | None = None, word: int = -1, tag: int = -1
+) -> Layout:
     """Find the columns of words and tags, those given (not negative) left as they are.
 
-    Columns that count the words, or say the same in every row, hold no words; the first other one does, unless
-    it is the column of tags.
+    The first column holds the words that is not the column of tags, does not count the words, and does not say
+    the same in every row.
 
     Raises:
         DataError: no column of tags, or several.
     """
-    rows = [row for rows in sentences for row in rows]
-    why: list[str] = []
-    left = [column for column in range(len(rows[0])) if column != tag]
-    numbers = [column for column in left[: max(len(left) - 1, 0)] if len(rows[0]) > 2 and _counts(sentences, column)]
-    number = numbers[0] if numbers and numbers[0] != word else None
-    if number is not None:
-        why.append(f"column {number + 1} counts the words")
-    others = [column for column in left if column not in {number, word}]
+    number = None if number in (word, tag) else number
+    why = [] if number is None else [f"column {number + 1} counts the words"]
+    left = [column for column in range(len(rows[0])) if column not in {word, tag, number}]
     if tag < 0:
-        tag, note = _tag_column(rows, others, path, words_known=word >= 0)
+        tag, note = _tag_column(rows, left, path, words_known=word >= 0)
         why += [note] if note else []
     if word < 0:
-        words = [c for c in others if c != tag and (len(rows) < 10 or len({row[c] for row in rows}) > 1)]
-        word = next(iter(words), -1)
+        words = [column for column in left if column != tag]
+        changing = (column for column in words if len(rows) < 10 or len({row[column] for row in rows}) > 1)
+        word = next(changing, next(iter(words), -1))
     if word < 0:
-        raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {HOW}")
+        raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {ELSEWHERE}")
     feature = any(_FEATURE.search(row[tag]) and _label(row[tag]) is not None for row in rows)
-    return Layout(word, tag, number, feature, tuple(why))
+    return Layout(word, tag, number, feature, frozenset(_label(row[tag]) for row in rows), tuple(why))
 
 
 def _counts(sentences: Sequence[Sequence[Fields]], column: int) -> bool:
@@ -205,12 +218,14 @@ def _tag_column(rows: Sequence[Fields], columns: Sequence[int], path: Path, *, w
             continue
         if any(_label(row[column]) and not _label(row[outer]) for row in rows):
             shown = " and ".join(str(column + 1) for column in sorted((outer, column)))
-            raise DataError(f"{path}: columns {shown} both hold tags, as in {rows[0]}; {HOW}")
+            raise DataError(
+                f"{path}: columns {shown} hold tags, as in {rows[0]}; choose with prepare.columns: {{tag: N}}"
+            )
         notes.append(f"the tags of column {column + 1} lie inside")
     if outer < 0:
         outer = _plain_column(cells, columns if words_known else columns[1:])
     if outer < 0:
-        raise DataError(f"{path}: no column of tags in its rows, as in {rows[0]}; {HOW}")
+        raise DataError(f"{path}: no column looks like tags, as in {rows[0]}; {ELSEWHERE}")
     return outer, ", ".join(notes)
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from ner_head.corpus.documents import Document, Sentence, Word, character_span
-from ner_head.corpus.formats.columns import HOW, Layout, Layouts, Table, is_mark, look_at
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Sentence, Word, character_span
+from ner_head.corpus.formats.columns import Layout, Layouts, Table, is_mark, look_at
 from ner_head.corpus.formats.discovery import NamedFile, named_files
 from ner_head.corpus.formats.lines import is_blank, read_lines
 from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
@@ -35,23 +35,13 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
         DataError: file and line of a row that is none.
     """
     files = named_files(source, SUFFIXES, wanted, tally)
-    layouts = Layouts(wanted)
+    reader = _Reader(wanted, tally, Layouts(wanted))
     for file in islice(files, LOOKED_AT):
         if table := look_at(read_lines(file.path)):
-            layouts.add(table)
-    guesses = _Guesses()
+            reader.layouts.add(table)
     for file in files:
-        lines = read_lines(file.path, tally)
-        table = look_at(lines)
-        if table is None:
-            tally.notices.append(f"{file.path}: no rows in it")
-            tally.rows.update("blank" if is_blank(line) else "mark" if is_mark(line) else "comment" for line in lines)
-            continue
-        found = FileRows(file.path, table, layouts.of(table, file.path), tally)
-        found.read(lines)
-        found.cut(wanted.document_words)
-        yield from _read(file, found, guesses)
-    tally.notices.extend(guesses.lines(tally, wanted.document_words))
+        yield from reader.read(file)
+    tally.notices.extend(reader.guesses.lines(tally, wanted.document_words))
 
 
 @dataclass(slots=True)
@@ -104,21 +94,42 @@ def _shares(found: dict[str, list[Path]]) -> str:
     return "; ".join(f"{what} (files: {len(paths):,}, first {paths[0]})" for what, paths in found.items())
 
 
-def _read(file: NamedFile, found: FileRows, guesses: _Guesses) -> Iterator[Reading]:
-    meanings = read_cells(Counter(row.cell for row in found.rows()))
-    _check_cells(found, meanings)
-    scheme = None if meanings.plain else _scheme(found, meanings)
-    guesses.add(found, scheme_name(scheme, meanings.letters) if scheme else "labels without positions (IO)")
-    for number, rows in enumerate(found.documents, 1):
-        yield _document(Document(str(number), "", file.language, file.topic), rows, meanings, scheme, file.path)
+@dataclass(slots=True)
+class _Reader:
+    """Reads one file after the other."""
+
+    wanted: Wanted
+    tally: Tally
+    layouts: Layouts
+    guesses: _Guesses = field(default_factory=_Guesses)
+
+    def read(self, file: NamedFile) -> Iterator[Reading]:
+        """The documents of a file."""
+        lines = read_lines(file.path, self.tally)
+        table = look_at(lines)
+        if table is None:
+            self.tally.notices.append(f"{file.path}: no rows in it")
+            for line in lines:
+                self.tally.rows["blank" if is_blank(line) else "mark" if is_mark(line) else "comment"] += 1
+            return
+        found = FileRows(file.path, table, self.layouts.of(table, file.path), self.tally)
+        found.read(lines)
+        found.cut(self.wanted.document_words)
+        meanings = read_cells(Counter(row.cell for row in found.rows()))
+        _check_cells(found, meanings)
+        scheme = None if meanings.plain else _scheme(found, meanings)
+        self.guesses.add(found, scheme_name(scheme, meanings.letters) if scheme else "labels without positions (IO)")
+        language = file.language
+        if language == UNKNOWN_LANGUAGE and found.language and self.wanted.has_language(found.language):
+            language = found.language
+        for number, rows in enumerate(found.documents, 1):
+            yield _document(Document(str(number), "", language, file.topic), rows, meanings, scheme, file.path)
 
 
 def _check_cells(found: FileRows, meanings: Meanings) -> None:
     for row in found.rows() if meanings.wrong else ():
         if why := meanings.wrong.get(row.cell):
-            raise DataError(
-                f"{found.path}:{row.line}: column {found.layout.tag + 1}: {why}; if it holds no tags, {HOW}"
-            )
+            raise DataError(f"{found.path}:{row.line}: column {found.layout.tag + 1}: {why}")
     if meanings.letters & set("ES") and meanings.letters & set("LU"):
         raise DataError(
             f"{found.path}: tags of BIOES (E-, S-) and of BILOU (L-, U-) in one file; use one scheme a file"
@@ -135,8 +146,7 @@ def _document(empty: Document, found: DocumentRows, meanings: Meanings, scheme: 
     segmented: list[Sentence] = []
     entities = []
     problems = [
-        Problem(empty.key, "row ignored", detail=f"{path.name}:{row.line}: a blank word, tag {row.cell}")
-        for row in found.blank_words
+        Problem(empty.key, "blank word", detail=f"{path.name}:{row.line}: {row.cell}") for row in found.blank_words
     ]
     for rows in filter(None, found.sentences):
         words = []

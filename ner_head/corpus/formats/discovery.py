@@ -10,13 +10,13 @@ import regex
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE
 from ner_head.corpus.formats.reading import Tally, Wanted
-from ner_head.corpus.languages import normalise
+from ner_head.corpus.languages import normalise, two_letters
 from ner_head.errors import DataError, UsageError
 
 NOT_NAMED = "no split names it"
 OTHER_LANGUAGE = "a language that prepare.languages does not name"
-# an ISO 639 code, but no other short name that folders of corpora have
-_CODE = regex.compile(r"(?!(?:all|bio|csv|dev|iob|ner|new|old|out|raw|src|tmp|tsv|txt|ud|zip)$)[a-z]{2,3}")
+# a code of ISO 639-3, but no other short name that folders of corpora have
+_CODE = regex.compile(r"(?!(?:all|bio|csv|dev|iob|ner|new|old|out|raw|src|tmp|tsv|txt|zip)$)[a-z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Ta
     """The source itself if it is a file, else the files below it whose topic a split names, in a fixed order.
 
     The topic is the file's stem; its whole name if the suffix is not one of these. The language is the nearest
-    folder that is one of those wanted, else the nearest that looks like an ISO 639 code.
+    folder that is one of those wanted, else the nearest that is called like a language.
 
     Raises:
         UsageError: there are files, but none of the languages wanted.
@@ -95,8 +95,17 @@ def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Ta
     """
     single = source.is_file()
     paths = [source] if single else _walk(source, tally)
-    files = [_named(path, () if single else path.relative_to(source).parts[:-1], suffixes, wanted) for path in paths]
+    languages = {} if single else _languages(paths, source, wanted)
+    files = [
+        NamedFile(
+            path,
+            path.stem if path.suffix.lower() in suffixes else path.name,
+            next((languages[folder] for folder in path.parents if folder in languages), UNKNOWN_LANGUAGE),
+        )
+        for path in paths
+    ]
     tally.topics.update(file.topic for file in files)
+    tally.languages.update(file.language for file in files)
     kept: dict[tuple[str, str], NamedFile] = {}
     for file in files:
         if wanted.names is None and not single and file.path.suffix.lower() not in suffixes:
@@ -108,7 +117,7 @@ def named_files(source: Path, suffixes: Sequence[str], wanted: Wanted, tally: Ta
         elif twin := kept.get((file.topic, file.language)):
             raise DataError(
                 f"{twin.path} and {file.path} have one topic, {file.topic!r}, and one language, {file.language}; "
-                "rename one of them, or put them into folders that are called like their languages"
+                "rename one of them, or name their folders in prepare.languages"
             )
         else:
             kept[file.topic, file.language] = file
@@ -126,17 +135,23 @@ def _check_languages(source: Path, kept: list[NamedFile], wanted: Wanted, tally:
     if missing and kept:
         unknown = sum(file.language == UNKNOWN_LANGUAGE for file in kept)
         tally.notices.append(
-            f"{source}: no folder with files is called {' or '.join(missing)}"
-            + (f"; {unknown:,} files are in no folder of a language and get {UNKNOWN_LANGUAGE!r}" if unknown else "")
+            f"{source}: no file in a folder called {' or '.join(missing)}"
+            + (f"; the language of {unknown:,} in no such folder is unknown ({UNKNOWN_LANGUAGE})" if unknown else "")
         )
 
 
-def _named(path: Path, folders: Sequence[str], suffixes: Sequence[str], wanted: Wanted) -> NamedFile:
-    topic = path.stem if path.suffix.lower() in suffixes else path.name
-    names = [name.lower() for name in reversed(folders)]
-    asked = (name for name in names if name in wanted.languages)
-    codes = (name for name in names if _CODE.fullmatch(name))
-    return NamedFile(path, topic, next(asked, None) or next(codes, UNKNOWN_LANGUAGE))
+def _languages(paths: Sequence[Path], root: Path, wanted: Wanted) -> dict[Path, str]:
+    """The folders that are called like a language, and which.
+
+    Like one that is wanted; like one that ISO 639-1 has; or like three letters beside such a folder, because
+    ISO 639-3 has a language for almost any three letters.
+    """
+    folders = {folder for path in paths for folder in path.parents if folder.is_relative_to(root) and folder != root}
+    codes = {folder: normalise(folder.name) for folder in folders}
+    known = {folder: code for folder, code in codes.items() if code in wanted.languages or two_letters(code)}
+    beside = {folder.parent for folder in known}
+    others = {folder: code for folder, code in codes.items() if folder.parent in beside and _CODE.fullmatch(code)}
+    return others | known
 
 
 def _of_suffix(paths: list[Path], suffixes: Sequence[str], tally: Tally) -> list[Path]:

@@ -15,6 +15,7 @@ DOCUMENT_WORDS = 300  # the length of a short article
 Kind = Literal[
     "no annotations",  # the document has no gold at all, which is not the same as no entities
     "row ignored",  # an annotation that the task's rules say to skip
+    "blank word",  # a row of CoNLL whose word is white space; left out
     "not found",  # a mention whose form is nowhere in the text as whole words
     "found in other case",  # a mention whose form is in the text in capitals or small letters alone
     "two categories",  # a form with more than one; the first is taken

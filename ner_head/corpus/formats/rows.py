@@ -12,13 +12,13 @@ from typing import NamedTuple
 import regex
 
 from ner_head.corpus.formats.blocks import into_documents
-from ner_head.corpus.formats.columns import HOW, Fields, Layout, Table, is_key, is_mark, split
+from ner_head.corpus.formats.columns import Fields, Layout, Table, is_key, is_mark, split
 from ner_head.corpus.formats.reading import RowKind, Tally
-from ner_head.corpus.formats.tags import is_tag
+from ner_head.corpus.formats.tags import ELSEWHERE, is_tag
 from ner_head.errors import DataError
 
 _HEADER = frozenset({"word", "words", "token", "tokens", "form"})
-_LANGUAGE_PREFIX = regex.compile(r"[a-z]{2,3}(?:-[a-z-]+)?:|simple:")  # of words in PAN-X
+_LANGUAGE_PREFIX = regex.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z-]+)?:")  # of words in PAN-X
 
 
 class Row(NamedTuple):
@@ -110,7 +110,7 @@ class FileRows:
             return True
         if self.documents[-1].sentences[-1]:
             return False
-        if len(fields) == self.table.n_fields and is_tag(self.layout.tag_cell(fields)):
+        if len(fields) == self.table.n_fields and self.layout.has_usual_tag(fields):
             return False
         return line[1:2].isspace() or len(fields) == 1
 
@@ -132,10 +132,13 @@ class FileRows:
             return
         last = self.documents.pop()
         if not self.documents:
-            raise DataError(
-                f"{self.path}: no row with a word in column {self.layout.word + 1}; if they are elsewhere, {HOW}"
-            )
+            raise DataError(f"{self.path}: no row with a word in column {self.layout.word + 1}; {ELSEWHERE}")
         self.documents[-1].blank_words += last.blank_words
+
+    @property
+    def language(self) -> str:
+        """The language that stood before every word; "" if none did."""
+        return self.language_prefix.removesuffix(":")
 
     def _take_language_off(self) -> None:
         first = next(self.rows(), None)

@@ -21,10 +21,12 @@ _AS_BIOES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 _TAG = regex.compile(rf"(?P<prefix>[{_PREFIXES}])[-_](?P<label>\S.*)")
 _PLAIN = regex.compile(r"\p{L}[^\s=]*")
 # what looks like a label and a position, but in no way that is read: b-per, PER-B, B
-_ODD = regex.compile(rf"[{_PREFIXES.lower()}][-_].+|.+[-_][{_PREFIXES}]|[{_PREFIXES}]|o")
+_ODD = regex.compile(rf"[{_PREFIXES.lower()}][-_].+|.+[-_][{_PREFIXES}]|[{_PREFIXES}][-_]?|o")
 _SECOND = regex.compile(rf"[|/,;+#&\s][{_PREFIXES}][-_]\S|[|,;\s]O$")
 _BETWEEN = regex.compile(r"[|,;]")
 EXPECTED = f"O, or a label behind {' '.join(f'{prefix}-' for prefix in _PREFIXES)}"
+
+ELSEWHERE = "if words or tags are in other columns, say so with prepare.columns: {word: N, tag: N}, counted from 1"
 
 
 class Tag(NamedTuple):
@@ -95,11 +97,9 @@ def _fault(cell: str, labels: set[str], *, plain: bool) -> str:
     if plain and tagged:
         return f"{cell!r} has a position, but most labels of the file have none"
     if not plain and not tagged:
-        return f"expected a tag ({EXPECTED}), got {cell!r}"
-    if plain and not is_plain(cell):
-        return f"expected O or a label, got {cell!r}"
-    if plain and _ODD.fullmatch(cell):
-        return f"expected a tag ({EXPECTED}), got {cell!r}"
+        return f"expected a tag ({EXPECTED}), got {cell!r}; {ELSEWHERE}"
+    if plain and (_ODD.fullmatch(cell) or not is_plain(cell)):
+        return f"expected a tag ({EXPECTED}) or a label alone, got {cell!r}; {ELSEWHERE}"
     return ""
 
 

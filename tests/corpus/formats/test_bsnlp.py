@@ -34,6 +34,41 @@ def test_mentions_are_projected_longest_first_and_the_title_counts(tmp_path: Pat
     assert only(tmp_path) == ([("May", "PER"), ("UE", "ORG"), ("Theresa May", "PER")], ())
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_lines_may_end_in_any_way_and_the_text_keeps_its_ends(tmp_path: Path, end: str) -> None:
+    text = "May jede do Brna.\n\nTheresa May.".replace("\n", end)
+    write(
+        tmp_path,
+        {
+            RAW: HEADER.replace("\n", end) + text,
+            OUT: f"pl-1{end}May\tMay\tPER\tx{end}\u00a0{end}\ufeffBrna\tBrno\tLOC\tx{end}",
+        },
+    )
+    tally = Tally()
+    ((document, problems),) = read(tmp_path, Wanted(), tally)
+    assert document.text == text
+    assert [text[span.start : span.end] for span in document.spans] == ["May", "Brna", "May"]
+    assert problems == ()
+    assert tally.rows == {"mark": 1, "kept": 2, "blank": 1}
+
+
+def test_suffixes_of_2017_and_in_capitals_are_read_and_other_files_named(tmp_path: Path) -> None:
+    files = {"raw/brexit/pl/1.TXT": HEADER + TEXT, "annotated/brexit/pl/1.txt": "pl-1\nUE\tUE\tORG\tx\n"}
+    more = {"raw/brexit/pl/._1.txt": b"\xff", "raw/brexit/pl/notes.doc": b"\xff", "annotated/brexit/pl/2.xml": ""}
+    write(tmp_path, {**files, **more})
+    tally = Tally()
+    ((document, _),) = read(tmp_path, Wanted(), tally)
+    assert [document.text[span.start : span.end] for span in document.spans] == ["UE"]
+    assert {path.relative_to(tmp_path).as_posix() for path in tally.passed_over} == set(more)
+    assert {path.relative_to(tmp_path).as_posix() for path in tally.files} == set(files)
+
+
+def test_topics_that_are_not_wanted_are_not_opened(tmp_path: Path) -> None:
+    write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/other/pl/1.txt": b"\xff", "raw/brexit/ru/1.txt": b"\xff"})
+    wanted = Wanted(("pl",), frozenset({"brexit"}))
+    assert [document.key for document, _ in read(tmp_path, wanted, Tally())] == ["brexit/pl/pl-1"]
+
+
 def test_what_is_not_taken_is_listed(tmp_path: Path) -> None:
     rows = "pl-1\nUE\tUE\tORG\tx\nue\tUE\tLOC\tx\nBerlin\tBerlin\tLOC\tx\nMay\tMay\nMay\tMay\tGOD\tx\n"
     write(tmp_path, {RAW: HEADER + TEXT, OUT: rows})

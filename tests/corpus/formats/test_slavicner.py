@@ -29,6 +29,49 @@ def test_a_surface_that_differs_from_its_offsets_is_a_problem_and_no_span(tmp_pa
     assert problems == (Problem(document.key, "surface differs", "ЕС", "one.txt.tsv:1: [1, 3) covers 'С2'"),)
 
 
+@pytest.mark.parametrize(
+    ("text", "rows", "told"),
+    [
+        ("Jana\r\nv Brně\r\n", "0\t4\tJana\tx\tPER\tx\n7\t11\tBrně\tx\tLOC\tx\n", "CR before LF"),
+        ("\ufeffJana v Brně", "0\t4\tJana\tx\tPER\tx\n7\t11\tBrně\tx\tLOC\tx\n", "the byte order mark"),
+        (
+            "\ufeffJana\r\nv\r\nBrně",
+            "0\t4\tJana\tx\tPER\tx\n7\t11\tBrně\tx\tLOC\tx\n",
+            "CR before LF nor the byte order mark",
+        ),
+    ],
+)
+def test_offsets_that_do_not_count_every_character_are_moved_and_told(
+    tmp_path: Path, text: str, rows: str, told: str
+) -> None:
+    write(tmp_path, {RAW: text, TABLE: rows})
+    tally = Tally()
+    ((document, problems),) = read(tmp_path, Wanted(), tally)
+    assert document.text == text
+    assert [text[span.start : span.end] for span in document.spans] == ["Jana", "Brně"]
+    assert problems == ()
+    assert tally.notices == [f"offsets do not count {told} in some texts, and are read so"]
+
+
+def test_offsets_that_fit_the_exact_text_stay(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {RAW: "\ufeffEU\r\nEU", TABLE: "\ufeff1\t3\tEU\tx\tORG\tx\r\n \r\n5\t7\tEU\tx\tORG\tx\n1\t2\tEU\tx\tORG\tx\n"},
+    )
+    tally = Tally()
+    ((document, problems),) = read(tmp_path, Wanted(), tally)
+    assert document.spans == (Span(1, 3, "ORG"), Span(5, 7, "ORG"))
+    assert [problem.kind for problem in problems] == ["surface differs"]
+    assert tally.rows == {"kept": 2, "ignored": 1, "blank": 1}
+    assert tally.notices == []
+
+
+def test_a_table_without_a_text_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {RAW: "ЕС", TABLE: "", "ner/brexit/bg/two.tsv": ""})
+    with pytest.raises(DataError, match=r"two\.tsv: annotates two\.txt, but .*raw/brexit/bg has no such file"):
+        list(read(tmp_path, Wanted(), Tally()))
+
+
 def test_a_missing_table_is_told_from_an_empty_one(tmp_path: Path) -> None:
     write(tmp_path, {RAW: "ЕС", "raw/brexit/bg/two.txt": "ЕС", TABLE: ""})
     assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
