@@ -7,16 +7,21 @@ file's stem, `language` "und".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE
 from ner_head.corpus.formats.discovery import files_under
 from ner_head.corpus.formats.lines import is_blank, read_lines
 from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.corpus.formats.records import Record, to_record
+from ner_head.corpus.formats.tagged import TagReader, tagged_row
 from ner_head.errors import DataError
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SHOWN = 20  # wrong lines of a file that an error lists
 
@@ -72,23 +77,38 @@ def _records(path: Path, tally: Tally) -> list[tuple[int, Record]]:
         DataError: lines that are none.
     """
     lines = read_lines(path, tally)
-    records, wrong = [], []
-    for number, line in enumerate(lines, 1):
-        if is_blank(line):
-            tally.rows["blank"] += 1
-            continue
-        try:
-            records.append((number, to_record(json.loads(line), {"id": str(number), "topic": path.stem})))
-        except RecursionError:
-            wrong.append(f"{path}:{number}: not a document: nested too deeply")
-        except ValueError as error:
-            if not records and not wrong:
-                _check_layout(path, number, lines)
-            wrong.append(f"{path}:{number}: not a document: {error}")
+    numbers = [number for number, line in enumerate(lines, 1) if not is_blank(line)]
+    tally.rows["blank"] += len(lines) - len(numbers)
+    wrong: dict[int, str] = {}
+    contents = _each({number: lines[number - 1] for number in numbers}, json.loads, wrong)
+    if numbers and (numbers[0] in wrong or isinstance(contents[numbers[0]], list)):
+        _check_layout(path, numbers[0], lines)
+    rows = {number: row for number, row in _each(contents, tagged_row, wrong).items() if row is not None}
+    tags = TagReader(list(rows.values()))
+
+    def record_of(number: int) -> Record:
+        content, problems = tags.content(rows[number]) if number in rows else (contents[number], [])
+        return to_record(content, {"id": str(number), "topic": path.stem}, problems)
+
+    records = _each({number: number for number in contents if number not in wrong}, record_of, wrong)
     if wrong:
+        shown = [f"{path}:{number}: not a document: {wrong[number]}" for number in sorted(wrong)[:SHOWN]]
         n_more = len(wrong) - SHOWN
-        raise DataError("\n".join([*wrong[:SHOWN], *([f"{path}: {n_more:,} more lines like these"] * (n_more > 0))]))
-    return records
+        raise DataError("\n".join([*shown, *([f"{path}: {n_more:,} more lines like these"] * (n_more > 0))]))
+    return list(records.items())
+
+
+def _each(items: Mapping[int, T], read: Callable[[T], R], wrong: dict[int, str]) -> dict[int, R]:
+    """What is read of each line's item; those that cannot be read go into `wrong` with the reason."""
+    found = {}
+    for number, item in items.items():
+        try:
+            found[number] = read(item)
+        except RecursionError:
+            wrong[number] = "nested too deeply"
+        except ValueError as error:
+            wrong[number] = str(error)
+    return found
 
 
 def _check_layout(path: Path, number: int, lines: Sequence[str]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
-from ner_head.corpus.formats.reading import Problem
+from ner_head.corpus.formats.reading import LOST, Kind, Problem
 from ner_head.corpus.labels import clean, fault
 from ner_head.corpus.languages import normalise
 
@@ -46,7 +46,7 @@ class Record:
     @property
     def n_mentions(self) -> int:
         """Mentions given, those left out included."""
-        return len(self.document.spans) + len(self.problems)
+        return len(self.document.spans) + sum(problem.kind in LOST for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,13 @@ class _Mention:
     text: str | None
 
 
-def to_record(content: Any, defaults: Mapping[str, str]) -> Record:
+def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[tuple[Kind, str, str]] = ()) -> Record:
     """Read a record.
 
     Args:
         content: what was a line of JSON: an object, or spaCy's [text, {"entities": ...}].
         defaults: `id` and `topic` where the record has none.
+        problems: kind, form and detail of what was found in it before.
     Raises:
         ValueError: it is no document; the message says why.
     """
@@ -73,14 +74,14 @@ def to_record(content: Any, defaults: Mapping[str, str]) -> Record:
     texts["text"].encode()  # a lone surrogate is a ValueError
     texts["language"] = normalise(texts.get("language", "")) or UNKNOWN_LANGUAGE
     name, items = _gold(given)
-    mentions = [_mention(item) for item in items]
-    fields = {**defaults, **texts}
-    covers = [_covers(texts["text"], mention) for mention in mentions]
-    spans = [(m.start, m.end, m.label) for m, right in zip(mentions, covers, strict=True) if right]
+    right, wrong = list[_Mention](), list[_Mention]()
+    for mention in map(_mention, items):
+        (right if _covers(texts["text"], mention) else wrong).append(mention)
     sentences = given.get("sentences", [])
     for words in sentences:
         _check_words(words)
-    document = from_json({**fields, "sentences": sentences, "spans": spans})
+    spans = [(mention.start, mention.end, mention.label) for mention in right]
+    document = from_json({**defaults, **texts, "sentences": sentences, "spans": spans})
     answer = given["answer"] if given.get("answer") in ANSWERS else ""
     read = {*TEXTS, "sentences", name, "answer" if answer else ""}
     return Record(
@@ -88,8 +89,9 @@ def to_record(content: Any, defaults: Mapping[str, str]) -> Record:
         has_gold=bool(name),
         answer=answer,
         unknown=tuple(key for key in given if key not in read and not key.startswith("_")),
-        problems=tuple(
-            _surface_problem(document, mention) for mention, right in zip(mentions, covers, strict=True) if not right
+        problems=(
+            *(Problem(document.key, *problem) for problem in problems),
+            *(_surface_problem(document, mention) for mention in wrong),
         ),
     )
 
