@@ -11,6 +11,7 @@ has room for the first word of the next one.
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ import regex
 from ner_head.corpus.abbreviations import DEFAULT_NEVER_LAST, DEFAULT_OFTEN_LAST, NEVER_LAST, OFTEN_LAST
 from ner_head.corpus.documents import Sentence, Word
 
+_log = logging.getLogger(__name__)
 SEGMENTATION = "rules-2"  # kept in saved models: change it with anything that moves a boundary
 MAX_WORDS = 500  # in a sentence: what attention costs grows with its square
 
@@ -71,7 +73,11 @@ def segment(text: str, language: str, *, max_words: int = MAX_WORDS) -> tuple[Se
         language: an ISO 639 code; bg, cs, pl and ru have lists of abbreviations, any other uses all of them together.
         max_words: longer sentences are cut, see `cut`.
     """
-    return tuple(part for sentence in _sentences(text, language) for part in cut(sentence, max_words))
+    sentences = list(_sentences(text, language))
+    longest = max((len(sentence.words) for sentence in sentences), default=0)
+    if longest > max_words:
+        _log.warning("sentences of more than %d words were cut; the longest has %d", max_words, longest)
+    return tuple(part for sentence in sentences for part in cut(sentence, max_words))
 
 
 def _sentences(text: str, language: str) -> Iterator[Sentence]:
