@@ -47,7 +47,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
             if table := tables.pop(path.stem, None):
                 yield _annotated(document, table, tally)
             else:
-                yield document, (Problem(document.key, "no annotations"),)
+                yield document, (Problem(document.key, "no annotations", detail=str(path)),)
         for left in tables.values():
             raise DataError(f"{left}: annotates {left.stem}.txt, but {folder} has no such file")
 

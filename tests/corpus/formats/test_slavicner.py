@@ -76,7 +76,7 @@ def test_a_missing_table_is_told_from_an_empty_one(tmp_path: Path) -> None:
     write(tmp_path, {RAW: "ЕС", "raw/brexit/bg/two.txt": "ЕС", TABLE: ""})
     assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
         (),
-        (Problem("brexit/bg/two", "no annotations"),),
+        (Problem("brexit/bg/two", "no annotations", detail=str(tmp_path / "raw/brexit/bg/two.txt")),),
     ]
 
 
