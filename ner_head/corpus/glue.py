@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import regex
+
+COMPOUND = regex.compile(r"\p{L}-\p{L}")
 CLOSING = frozenset(",.;:!?…)]}”’›‰°") | {"...", "..", "?!", "!!", "?..", "!.."}
-OPENING = frozenset("([{¿¡„‚‹#") | {"``"}
+OPENING = frozenset("([{¿¡„‚‹") | {"``"}
 PAIRED = {'"': '"“”', "'": "'", "“": '”“"', "”": "”", "«": "»", "»": "«", "„": '“”"', "‚": "‘’'", "``": "''"}
 """What opens a quotation -> what may close it. Languages pair the same marks in different ways."""
 QUOTES = frozenset(PAIRED) | {"‘", "''"}
@@ -14,6 +17,21 @@ SPACED_PERCENT = frozenset({"cs", "de", "fi", "fr", "no", "nb", "ru", "sk", "sv"
 SPACED_HYPHENS = frozenset({"cs", "pl", "sk"})  # where a hyphen by itself is more often a dash
 SPACED_SIGNS = frozenset(";:!?»")  # French puts a space before these, and one behind «
 ENGLISH = frozenset({"'s", "'re", "'ve", "'ll", "'d", "'m", "n't", "’s", "’re", "’ve", "’ll", "’d", "’m", "n’t"})
+
+
+def join(words: Sequence[str], spaces: Sequence[bool]) -> tuple[str, list[int]]:
+    """Words as a text, with a space before those that want one; and where each begins."""
+    starts, parts, length = [], [], 0
+    for word, space in zip(words, spaces, strict=True):
+        starts.append(length + space)
+        parts.append(f" {word}" if space else word)
+        length += space + len(word)
+    return "".join(parts), starts
+
+
+def has_compounds(words: Iterable[str]) -> bool:
+    """Whether words with a hyphen inside are one word in a corpus, so that a hyphen by itself is a dash."""
+    return any("-" in word and COMPOUND.search(word) for word in words)
 
 
 def spaces_before(words: Sequence[str], language: str, *, hyphens_apart: bool) -> list[bool]:

@@ -84,6 +84,8 @@ class PrepareParams(Params):
     """Share of the mentions of a split or a language that may be lost; more is an error."""
     document_words: int = Field(default=DOCUMENT_WORDS, ge=1)
     """A CoNLL file in which nothing marks documents is cut into some of so many words."""
+    glue: Literal["auto", "none"] = "auto"
+    """Words that come without a text (conll, lists of words in jsonl) are joined as one writes them, or by spaces."""
     columns: Columns = Columns()
     """Of conll alone."""
 
@@ -101,6 +103,7 @@ class PrepareParams(Params):
             frozenset(names),
             self.columns.word,
             self.columns.tag,
+            self.glue == "auto",
             self.document_words,
         )
 

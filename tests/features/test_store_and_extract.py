@@ -149,7 +149,7 @@ def test_a_shard_has_at_most_twice_the_words_wanted_whatever_the_documents(sizes
     assert sum(lengths(plans)) == sum(len(sentence.words) for d in documents for sentence in d.sentences)
     parts = [(name, words) for plan in plans for name, words in zip(plan.names, plan.words, strict=True)]
     for document in documents:  # its sentences in order, in parts that follow one another
-        (whole,) = words_of([document])
+        (whole,) = words_of([document], spaces=False)
         found = [place for place, (name, _) in enumerate(parts) if name == document.key]
         assert found == list(range(found[0], found[-1] + 1))
         assert tuple(sentence for place in found for sentence in parts[place][1]) == whole

@@ -1,7 +1,7 @@
 """CoNLL columns: a word a line, a blank line between sentences; docs/formats.md says what is read.
 
 Columns and schemes are those that explain most rows. Words and sentences are kept as given: the text is the words
-with a space between them, and a line a sentence.
+with spaces as one writes them (`glue`), and a line a sentence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ner_head.corpus.formats.lines import is_blank, read_lines
 from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.corpus.formats.rows import DocumentRows, FileRows, Row
 from ner_head.corpus.formats.tags import Meanings, Scheme, choose_scheme, out_of_place, read_cells, scheme_name, spans
+from ner_head.corpus.glue import has_compounds, join, spaces_before
 from ner_head.errors import DataError
 
 SUFFIXES = (".conll", ".conllu", ".txt", ".tsv", ".iob", ".iob2", ".bio", ".bmes", ".bioes")
@@ -119,11 +120,13 @@ class _Reader:
         _check_cells(found, meanings)
         scheme = None if meanings.plain else _scheme(found, meanings)
         self.guesses.add(found, scheme_name(scheme, meanings.letters) if scheme else "labels without positions (IO)")
+        words = [row.word for row in found.rows()]
+        spacing = _Spacing(self.wanted.glue, has_compounds(words), any(row.joined for row in found.rows()))
         language = file.language
         if language == UNKNOWN_LANGUAGE and found.language and self.wanted.has_language(found.language):
             language = found.language
         for number, rows in enumerate(found.documents, 1):
-            yield _document(Document(str(number), "", language, file.topic), rows, meanings, scheme, file.path)
+            yield _document(Document(str(number), "", language, file.topic), rows, meanings, scheme, spacing, file.path)
 
 
 def _check_cells(found: FileRows, meanings: Meanings) -> None:
@@ -144,25 +147,54 @@ def _scheme(found: FileRows, meanings: Meanings) -> Scheme:
     return choose_scheme([meanings.tags[row.cell] for row in rows] for rows in sentences)
 
 
-def _document(empty: Document, found: DocumentRows, meanings: Meanings, scheme: Scheme | None, path: Path) -> Reading:
-    text, start = [], 0
+@dataclass(frozen=True, slots=True)
+class _Spacing:
+    """How the words of a file are joined.
+
+    Attributes:
+        glue: as one writes them; else with a space everywhere.
+        compounds: words with a hyphen inside are one word.
+        known: the file says which words touch.
+    """
+
+    glue: bool
+    compounds: bool
+    known: bool
+
+    def before(self, rows: Sequence[Row], language: str) -> list[bool]:
+        """Whether a space stands before each word of a sentence."""
+        if self.glue and self.known:
+            return [False, *(not row.joined for row in rows[:-1])]
+        if self.glue:
+            return spaces_before([row.word for row in rows], language, hyphens_apart=not self.compounds)
+        return [False, *[True] * (len(rows) - 1)]
+
+
+def _document(
+    empty: Document,
+    found: DocumentRows,
+    meanings: Meanings,
+    scheme: Scheme | None,
+    spacing: _Spacing,
+    path: Path,
+) -> Reading:
+    texts, start = [], 0
     segmented: list[Sentence] = []
     entities = []
     problems = [
         Problem(empty.key, "blank word", detail=f"{path.name}:{row.line}: {row.cell}") for row in found.blank_words
     ]
     for rows in filter(None, found.sentences):
-        words = []
-        for row in rows:
-            words.append(Word(row.word, start, start + len(row.word)))
-            start += len(row.word) + 1  # a space, or the line's end
-        segmented.append(Sentence(tuple(words)))
-        text.append(" ".join(row.word for row in rows))
+        text, places = join([row.word for row in rows], spacing.before(rows, empty.language))
+        words = ((row.word, start + place) for row, place in zip(rows, places, strict=True))
+        segmented.append(Sentence(tuple(Word(word, place, place + len(word)) for word, place in words)))
+        texts.append(text)
+        start += len(text) + 1  # the line's end
         tags = [meanings.tags[row.cell] for row in rows]
         entities += [character_span(segmented[-1], span) for span in spans(tags)]
         misplaced: Sequence[Row] = [rows[position] for position in out_of_place(scheme, tags)] if scheme else ()
         problems += [
             Problem(empty.key, "tag out of place", row.word, f"{path.name}:{row.line}: {row.cell}") for row in misplaced
         ]
-    document = replace(empty, text="\n".join(text), sentences=tuple(segmented), spans=tuple(sorted(entities)))
+    document = replace(empty, text="\n".join(texts), sentences=tuple(segmented), spans=tuple(sorted(entities)))
     return document, tuple(problems)

@@ -37,7 +37,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     """
     unknown: dict[str, list[str]] = {}
     for path in files_under(source, [".jsonl"], tally):
-        for number, record in _records(path, tally):
+        for number, record in _records(path, tally, glue=wanted.glue):
             for key in record.unknown:
                 unknown.setdefault(key, []).append(f"{path}:{number}")
             if _is_taken(record, wanted, tally):
@@ -70,7 +70,7 @@ def _without_gold(record: Record) -> Problem:
     return Problem(record.document.key, "no annotations", detail=detail)
 
 
-def _records(path: Path, tally: Tally) -> list[tuple[int, Record]]:
+def _records(path: Path, tally: Tally, *, glue: bool) -> list[tuple[int, Record]]:
     """The records of a file with their lines.
 
     Raises:
@@ -84,7 +84,7 @@ def _records(path: Path, tally: Tally) -> list[tuple[int, Record]]:
     if numbers and (numbers[0] in wrong or isinstance(contents[numbers[0]], list)):
         _check_layout(path, numbers[0], lines)
     rows = {number: row for number, row in _each(contents, tagged_row, wrong).items() if row is not None}
-    tags = TagReader(list(rows.values()))
+    tags = TagReader(list(rows.values()), glue=glue)
 
     def record_of(number: int) -> Record:
         content, problems = tags.content(rows[number]) if number in rows else (contents[number], [])

@@ -78,6 +78,8 @@ class Wanted:
     """conll: column of the words, from 1; 0 means that the reader finds it."""
     tag_column: int = 0
     """conll: column of the tags, likewise."""
+    glue: bool = True
+    """Whether words that come without a text are joined as one writes them; else with a space everywhere."""
     document_words: int = DOCUMENT_WORDS
     """A file in which nothing marks documents is cut into some of so many words."""
 

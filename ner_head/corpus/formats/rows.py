@@ -27,6 +27,8 @@ class Row(NamedTuple):
     line: int
     word: str
     cell: str
+    joined: bool = False
+    """Whether CoNLL-U says that the next word touches this one."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,8 @@ class FileRows:
             fields = self._fitted(number, line, fields)
         if self.layout.is_no_word(fields):
             return "no word"
-        row = Row(number, fields[self.layout.word], self.layout.tag_cell(fields))
+        joined = "SpaceAfter=No" in line and any("SpaceAfter=No" in field.split("|") for field in fields)
+        row = Row(number, fields[self.layout.word], self.layout.tag_cell(fields), joined)
         if not row.word or row.word.isspace():
             self.documents[-1].blank_words.append(row)
             return "ignored"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 from ner_head.corpus.formats.reading import Kind
 from ner_head.corpus.formats.records import GOLD
 from ner_head.corpus.formats.tags import Meanings, Scheme, choose_scheme, out_of_place, read_cells, spans
+from ner_head.corpus.glue import has_compounds, join, spaces_before
 
 WORDS = ("tokens", "words")
 TAGS = ("ner_tags", "tags", "labels")
@@ -68,7 +68,8 @@ def _is_list_of_strings(value: Any) -> bool:
 class TagReader:
     """Reads the tags of a file's rows; their scheme is the one that most tags fit."""
 
-    def __init__(self, rows: Sequence[TaggedRow]) -> None:
+    def __init__(self, rows: Sequence[TaggedRow], *, glue: bool = True) -> None:
+        self.glue, self.compounds = glue, has_compounds(word for row in rows for word in row.words)
         found = [row.cells for row in rows if row.cells is not None]
         self.meanings: Meanings = read_cells(Counter(cell for cells in found for cell in cells))
         tags = self.meanings.tags
@@ -81,9 +82,14 @@ class TagReader:
         Raises:
             ValueError: a cell that is no tag.
         """
-        starts = [0, *accumulate(len(word) + 1 for word in row.words)]
-        words = [[start, start + len(word)] for start, word in zip(starts, row.words, strict=False)]
-        found: dict[str, Any] = {"text": " ".join(row.words), "sentences": [words] if words else []}
+        language = row.others.get("language")
+        spaces = [False, *[True] * (len(row.words) - 1)] if row.words else []
+        if self.glue:
+            known = language if isinstance(language, str) else ""
+            spaces = spaces_before(row.words, known, hyphens_apart=not self.compounds)
+        text, starts = join(row.words, spaces)
+        words = [[start, start + len(word)] for start, word in zip(starts, row.words, strict=True)]
+        found: dict[str, Any] = {"text": text, "sentences": [words] if words else []}
         problems: list[tuple[Kind, str, str]] = [("blank word", "", f"{row.n_blank} words")] * bool(row.n_blank)
         gold = [key for key in GOLD if row.others.get(key) is not None]
         if row.cells is None and gold:
