@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from ner_head.corpus.formats.records import to_record
 from ner_head.corpus.segment import segment
 from ner_head.errors import DataError
 from tests.corpus.strategies import write
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_what_prepare_wrote_is_read_again(tmp_path: Path) -> None:
@@ -251,3 +254,13 @@ def test_deep_json_is_one_line(tmp_path: Path, depth: int) -> None:
         write(tmp_path, {"a.jsonl": content})
         with pytest.raises(DataError, match=r"a\.jsonl:1: not a document"):
             list(read(tmp_path, Wanted(), Tally()))
+
+
+def test_the_lines_of_the_documentation_are_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    section = page.split("\n## `jsonl`\n")[1].split("\n## ")[0]
+    lines = regex.findall(r"^\| [^|]+ \| `([^`]+)` \|", section, regex.MULTILINE)
+    assert len(lines) == 6
+    write(tmp_path, {"a.jsonl": "\n".join(lines)})
+    for document, problems in read(tmp_path, Wanted(), Tally()):
+        assert (document.text, document.spans, problems) == ("EU a ČR", (Span(0, 2, "ORG"),), ())
