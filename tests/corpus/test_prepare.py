@@ -160,7 +160,10 @@ def test_columns_and_files_that_were_found_or_passed_over_are_told(
     (document,) = read_documents(Path("data/prepared/train.jsonl"))
     assert (document.text, document.spans) == ("EU", (Span(0, 2, "ORG"),))
     shown = capsys.readouterr().err
-    assert "columns, counted from 1: words in 2, tags in 4 of 4; tags: IOB2 (other columns: prepare.columns)\n" in shown
+    assert (
+        "columns (counted from 1): word 2, tag 4 of 4; scheme: IOB2; set prepare.columns to read other columns\n"
+        in shown
+    )
     assert "passed over (no split names it): corpus/README.txt\n" in shown
     read = json.loads(Path("reports/prepare.json").read_text(encoding="utf-8"))["read"]
     assert read["files"] == 1

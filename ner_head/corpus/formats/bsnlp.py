@@ -65,7 +65,8 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
             found = annotations.pop(document.id, None)
             if found:
                 tally.annotations[document.key] = len(found.rows) + len(found.ignored)
-            yield _annotated(document, found) if found else (document, (Problem(document.key, "no annotations"),))
+            none = Problem(document.key, "no annotations", detail=str(path))
+            yield _annotated(document, found) if found else (document, (none,))
         for name, left in annotations.items():
             raise DataError(f"{left.path}: annotates {name!r}, but no file in {folder} has this id in its first line")
 

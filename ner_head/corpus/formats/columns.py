@@ -43,7 +43,7 @@ def is_key(line: str) -> bool:
 
 
 def split(line: str, *, tabs: bool) -> Fields:
-    """The fields of a row, parted by single tabs (then they may hold spaces) or by runs of spaces and tabs."""
+    """The fields of a row, separated by single tabs (then they may contain spaces) or by runs of spaces and tabs."""
     return [cell.strip(" ") for cell in line.split("\t")] if tabs else _RUN.split(line.strip(" \t"))
 
 
@@ -80,10 +80,10 @@ def look_at(lines: Iterable[str]) -> Table | None:
 
 def _table(sentences: list[list[str]], *, tabs: bool) -> tuple[Table, bool]:
     """The table, and whether all rows have the same number of fields."""
-    parted = [[split(line, tabs=tabs) for line in lines] for lines in sentences if lines]
-    counts = Counter(len(row) for rows in parted for row in rows)
+    rows_of = [[split(line, tabs=tabs) for line in lines] for lines in sentences if lines]
+    counts = Counter(len(row) for rows in rows_of for row in rows)
     n_fields = counts.most_common(1)[0][0]
-    kept = [[row for row in rows if len(row) == n_fields] for rows in parted]
+    kept = [[row for row in rows if len(row) == n_fields] for rows in rows_of]
     kept = [rows for rows in kept if rows]
     number = next((column for column in range(n_fields - 1) if n_fields > 2 and _is_number(kept, column)), None)
     return Table(tabs, n_fields, kept, number), len(counts) == 1
@@ -179,7 +179,7 @@ def find_layout(
         DataError: no column of tags, or several.
     """
     number = None if number in (word, tag) else number
-    why = [] if number is None else [f"column {number + 1} counts the words"]
+    why = [] if number is None else [f"column {number + 1} numbers the words"]
     left = [column for column in range(len(rows[0])) if column not in {word, tag, number}]
     if tag < 0:
         tag, note = _tag_column(rows, left, path, words_known=word >= 0)
@@ -236,9 +236,9 @@ def _tag_column(rows: Sequence[Fields], columns: Sequence[int], path: Path, *, w
         if any(_label(row[column]) and not _label(row[outer]) for row in rows):
             shown = " and ".join(str(column + 1) for column in sorted((outer, column)))
             raise DataError(
-                f"{path}: columns {shown} hold tags, as in {rows[0]}; choose with prepare.columns: {{tag: N}}"
+                f"{path}: columns {shown} hold tags, as in {rows[0]}; set prepare.columns: {{tag: N}} (counted from 1)"
             )
-        notes.append(f"the tags of column {column + 1} lie inside")
+        notes.append(f"column {column + 1} holds nested tags")
     if outer < 0:
         outer = _plain_column(cells, columns if words_known else columns[1:])
     if outer < 0:

@@ -67,11 +67,11 @@ class _Guesses:
         """One line of columns and schemes, and one each of what is unusual."""
         if self.columns:
             yield (
-                f"columns, counted from 1: {_shares(self.columns)}; tags: {_shares(self.schemes)} "
-                "(other columns: prepare.columns)"
+                f"columns (counted from 1): {_shares(self.columns)}; scheme: {_shares(self.schemes)}; "
+                "set prepare.columns to read other columns"
             )
         if self.prefixes:
-            yield f"taken off, because every word of a file begins with it: {_shares(self.prefixes)}"
+            yield f"language prefix of every word removed: {_shares(self.prefixes)}"
         if self.cut:
             yield (
                 f"nothing marks documents in {', '.join(map(str, [*self.cut][:3]))}{' ...' * (len(self.cut) > 3)}: cut "
@@ -79,12 +79,12 @@ class _Guesses:
                 "(prepare.document_words)"
             )
         if n_rows := tally.rows["no word"]:
-            yield f"{n_rows:,} rows are ranges of words or empty nodes (1-2, 1.1) and no words"
+            yield f"{n_rows:,} rows of multiword ranges and empty nodes (1-2, 1.1) skipped"
 
 
 def _said(layout: Layout, table: Table) -> str:
     why = f" ({', '.join(layout.why)})" if layout.why else ""
-    return f"words in {layout.word + 1}, tags in {layout.tag + 1} of {table.n_fields}{why}"
+    return f"word {layout.word + 1}, tag {layout.tag + 1} of {table.n_fields}{why}"
 
 
 def _shares(found: dict[str, list[Path]]) -> str:
@@ -131,8 +131,11 @@ def _check_cells(found: FileRows, meanings: Meanings) -> None:
         if why := meanings.wrong.get(row.cell):
             raise DataError(f"{found.path}:{row.line}: column {found.layout.tag + 1}: {why}")
     if meanings.letters & set("ES") and meanings.letters & set("LU"):
+        kinds = [[row for row in found.rows() if row.cell[0] in letters] for letters in ("ES", "LU")]
+        odd = min(kinds, key=len)[0]
         raise DataError(
-            f"{found.path}: tags of BIOES (E-, S-) and of BILOU (L-, U-) in one file; use one scheme a file"
+            f"{found.path}:{odd.line}: {odd.cell}, but the file has tags of BIOES (E-, S-) and of BILOU (L-, U-); "
+            "use one scheme a file"
         )
 
 

@@ -81,7 +81,7 @@ def files_in(folder: Path, suffixes: Sequence[str], tally: Tally) -> list[Path]:
     """The files of these suffixes in a folder, by name, but no README; none where there is no such folder."""
     paths = _walk(folder, tally, deep=False) if folder.is_dir() else []
     readme = [path for path in paths if path.stem.lower() == "readme"]
-    tally.passed_over.update(dict.fromkeys(readme, "says something about the corpus"))
+    tally.passed_over.update(dict.fromkeys(readme, "a README"))
     return _of_suffix([path for path in paths if path not in readme], suffixes, tally)
 
 

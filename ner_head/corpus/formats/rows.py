@@ -47,7 +47,7 @@ class FileRows:
     tally: Tally
     documents: list[DocumentRows] = field(default_factory=lambda: [DocumentRows()])
     language_prefix: str = ""
-    """What stood before every word, `cs:`, and is taken off."""
+    """The prefix that every word had, such as `cs:`; it is removed."""
     marked: bool = False
     """Whether a line says where a document begins."""
 
@@ -99,7 +99,7 @@ class FileRows:
             self.documents[-1].blank_words.append(row)
             return "ignored"
         if row.word.lower() in _HEADER and not is_tag(row.cell) and not any(self.rows()):
-            self.tally.notices.append(f"{self.path}:{number}: taken for the names of the columns")
+            self.tally.notices.append(f"{self.path}:{number}: read as a header with the names of the columns")
             return "mark"
         sentences[-1].append(row)
         return "kept"
@@ -123,7 +123,7 @@ class FileRows:
             return ["", *fields]
         raise DataError(
             f"{self.path}:{number}: a row of {len(fields)} fields, but most have {n_fields}: {fields}; "
-            "columns are parted by spaces or, if words hold spaces, by tabs"
+            "columns are separated by spaces, or by tabs if words contain spaces"
         )
 
     def _close(self) -> None:

@@ -19,7 +19,7 @@ from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
 from ner_head.corpus.languages import normalise
 from ner_head.errors import DataError
 
-# what other programs do not count as characters: a byte order mark, the first half of CR LF
+# characters that other programs leave out when they count
 _UNCOUNTED = {"CR before LF": r"\r(?=\n)", "the byte order mark": rf"\A{BOM}"}
 
 
@@ -47,7 +47,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
             if table := tables.pop(path.stem, None):
                 yield _annotated(document, table, tally)
             else:
-                yield document, (Problem(document.key, "no annotations"),)
+                yield document, (Problem(document.key, "no annotations", detail=str(path)),)
         for left in tables.values():
             raise DataError(f"{left}: annotates {left.stem}.txt, but {folder} has no such file")
 
@@ -94,7 +94,7 @@ def _counted_alike(text: str, rows: Sequence[Row], tally: Tally) -> Sequence[Row
         fitting = sum(after is not row for row, after in zip(rows, moved, strict=True))
         if fitting > most:
             best, most = moved, fitting
-            said = f"offsets do not count {' nor '.join(names)} in some texts, and are read so"
+            said = f"the offsets of some texts leave out {' and '.join(names)}; they were converted"
     if said and said not in tally.notices:
         tally.notices.append(said)
     return best

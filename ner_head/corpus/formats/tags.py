@@ -26,7 +26,7 @@ _SECOND = regex.compile(rf"[|/,;+#&\s][{_PREFIXES}][-_]\S|[|,;\s]O$")
 _BETWEEN = regex.compile(r"[|,;]")
 EXPECTED = f"O, or a label behind {' '.join(f'{prefix}-' for prefix in _PREFIXES)}"
 
-ELSEWHERE = "if words or tags are in other columns, say so with prepare.columns: {word: N, tag: N}, counted from 1"
+ELSEWHERE = "if words or tags are in other columns, set prepare.columns: {word: N, tag: N} (counted from 1)"
 
 
 class Tag(NamedTuple):

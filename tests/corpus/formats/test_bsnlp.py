@@ -101,7 +101,7 @@ def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/brexit/pl/x.txt": blind + TEXT})
     assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
         (),
-        (Problem("brexit/pl/pl-2", "no annotations"),),
+        (Problem("brexit/pl/pl-2", "no annotations", detail=str(tmp_path / "raw/brexit/pl/x.txt")),),
     ]
 
 

@@ -100,7 +100,7 @@ def test_columns_of_words_and_tags_are_found(text: str, columns: tuple[int, int]
 
 def test_lines_of_the_documentation_are_read_as_it_says() -> None:
     page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
-    rows = regex.findall(r"^\|[^|]+\| `(.+?)` \| words in (\d+), .*?tags in (\d+)", page, regex.MULTILINE)
+    rows = regex.findall(r"^\|[^|]+\| `(.+?)` \| word (\d+), tag (\d+)", page, regex.MULTILINE)
     assert len(rows) >= 8
     for line, word, tag in rows:
         assert where(line.replace("⇥", "\t").replace("\\|", "|")) == (int(word), int(tag)), line
@@ -118,7 +118,7 @@ def test_a_column_that_never_changes_holds_no_words() -> None:
 
 def test_why_is_told() -> None:
     text = "1 EU NNP I-NP I-ORG\n2 mlčí VBZ I-VP O"
-    assert layout(text).why == ("column 1 counts the words", "column 4 holds chunks")
+    assert layout(text).why == ("column 1 numbers the words", "column 4 holds chunks")
 
 
 def test_tags_may_be_a_feature_among_others() -> None:

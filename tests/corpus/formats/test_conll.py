@@ -33,7 +33,7 @@ def test_words_and_sentences_are_kept_as_given(tmp_path: Path) -> None:
     assert document.key == "train/und/1"
 
 
-def test_columns_may_be_parted_by_tabs_and_then_hold_spaces(tmp_path: Path) -> None:
+def test_columns_may_be_separated_by_tabs_and_then_contain_spaces(tmp_path: Path) -> None:
     document, _ = one(tmp_path, "\ufeffNew York\tx\tB-LOC\n10 000\t\tO\n")
     assert [word.text for word in document.sentences[0].words] == ["New York", "10 000"]
 
@@ -80,18 +80,20 @@ def test_the_language_before_every_word_is_the_document_s_where_no_folder_says_i
             ("dev", "pl", "Brno"),
             ("train", expected, "Jana"),
         ]
-        assert tally.notices[-1] == "taken off, because every word of a file begins with it: cs:"
+        assert tally.notices[-1] == "language prefix of every word removed: cs:"
 
 
 def test_what_was_found_is_told_in_one_line(tmp_path: Path) -> None:
     write(tmp_path, {"a.tsv": "1\tJana\tB-PER\n2\tspí\tO\n", "b.txt": "Brno LOC\nspí O\n", "c.tsv": "1\tx\tO\n"})
     tally = Tally()
     assert len(list(read(tmp_path, Wanted(), tally))) == 3
+    first, second = tmp_path / "a.tsv", tmp_path / "b.txt"
     assert tally.notices == [
-        "columns, counted from 1: words in 2, tags in 3 of 3 (column 1 counts the words) "
-        f"(files: 2, first {tmp_path / 'a.tsv'}); words in 1, tags in 2 of 2 (files: 1, first {tmp_path / 'b.txt'}); "
-        f"tags: IOB2 (files: 2, first {tmp_path / 'a.tsv'}); "
-        f"labels without positions (IO) (files: 1, first {tmp_path / 'b.txt'}) (other columns: prepare.columns)"
+        "columns (counted from 1): "
+        f"word 2, tag 3 of 3 (column 1 numbers the words) (files: 2, first {first}); "
+        f"word 1, tag 2 of 2 (files: 1, first {second}); "
+        f"scheme: IOB2 (files: 2, first {first}); labels without positions (IO) (files: 1, first {second}); "
+        "set prepare.columns to read other columns"
     ]
 
 
@@ -145,8 +147,8 @@ def test_a_row_without_word_or_tag_is_named(tmp_path: Path, content: str, expect
 
 
 def test_two_schemes_in_one_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train\.conll: tags of BIOES \(E-, S-\) and of BILOU"):
-        one(tmp_path, columns("S-PER U-PER"))
+    with pytest.raises(DataError, match=r"train\.conll:2: U-PER, but the file has tags of BIOES"):
+        one(tmp_path, columns("S-PER U-PER S-LOC"))
 
 
 CELLS = st.sampled_from(

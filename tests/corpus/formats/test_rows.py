@@ -92,7 +92,7 @@ def test_blank_words_behind_the_last_document_belong_to_it() -> None:
 def test_names_of_columns_are_no_words_and_told() -> None:
     found = read(["TOKEN\tNE-COARSE", "Jana\tB-pers", "Token\tO"])
     assert words(found) == [[["Jana", "Token"]]]
-    assert found.tally.notices == ["train.conll:1: taken for the names of the columns"]
+    assert found.tally.notices == ["train.conll:1: read as a header with the names of the columns"]
 
 
 def test_empty_fields_behind_the_last_column_do_not_count() -> None:

@@ -37,7 +37,7 @@ def test_a_surface_that_differs_from_its_offsets_is_a_problem_and_no_span(tmp_pa
         (
             "\ufeffJana\r\nv\r\nBrně",
             "0\t4\tJana\tx\tPER\tx\n7\t11\tBrně\tx\tLOC\tx\n",
-            "CR before LF nor the byte order mark",
+            "CR before LF and the byte order mark",
         ),
     ],
 )
@@ -50,7 +50,7 @@ def test_offsets_that_do_not_count_every_character_are_moved_and_told(
     assert document.text == text
     assert [text[span.start : span.end] for span in document.spans] == ["Jana", "Brně"]
     assert problems == ()
-    assert tally.notices == [f"offsets do not count {told} in some texts, and are read so"]
+    assert tally.notices == [f"the offsets of some texts leave out {told}; they were converted"]
 
 
 def test_offsets_that_fit_the_exact_text_stay(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_missing_table_is_told_from_an_empty_one(tmp_path: Path) -> None:
     write(tmp_path, {RAW: "ЕС", "raw/brexit/bg/two.txt": "ЕС", TABLE: ""})
     assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
         (),
-        (Problem("brexit/bg/two", "no annotations"),),
+        (Problem("brexit/bg/two", "no annotations", detail=str(tmp_path / "raw/brexit/bg/two.txt")),),
     ]
 
 
