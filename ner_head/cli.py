@@ -6,16 +6,38 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ner_head import cli_features
+from ner_head import cli_features, entry
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span, write_documents
-from ner_head.errors import DataError, NerHeadError, UsageError
+from ner_head.errors import DataError, UsageError
+
+
+class Stopped(BaseException):
+    """Carries an interrupt or a closed pipe past typer, which would answer them itself, to `entry.run`."""
+
+
+class Commands(TyperGroup):
+    """The commands."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise Stopped from error
+
 
 app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    cls=Commands,
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 Files = Annotated[list[str] | None, typer.Argument(help="text files, UTF-8, one document each; - is standard input")]
@@ -145,12 +167,16 @@ cli_features.register(app)
 
 
 def main() -> None:
-    """Entry point: an error that a user can mend is one line and its exit code."""
+    """Entry point."""
+    entry.run(commands, name="ner-head")
+
+
+def commands() -> None:
+    """Run the command line."""
     try:
         app()
-    except NerHeadError as error:
-        typer.echo(f"ner-head: {error}", err=True)
-        sys.exit(error.exit_code)
+    except Stopped as stopped:
+        raise stopped.__cause__ or stopped from None
 
 
 if __name__ == "__main__":

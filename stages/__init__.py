@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ner_head.errors import NerHeadError
+from ner_head import entry
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
@@ -16,15 +15,10 @@ SPLITS = ("train", "dev", "test")
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: an error that a user can mend is one line and its exit code."""
-    try:
-        main()
-    except NerHeadError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, and the next run goes on from there", file=sys.stderr)
-        sys.exit(130)
+    """Run a stage: what stops it is one line and an exit code."""
+    entry.run(
+        main, name="error", interrupted="interrupted; what is finished is kept, and the next run goes on from there"
+    )
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

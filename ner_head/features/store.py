@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from ner_head.corpus.documents import sentence_id
-from ner_head.errors import DamagedShardError, DataError
+from ner_head.errors import DataError, system_error
 from ner_head.features.codes import Code
 from ner_head.features.files import digest_of, write_whole
 from ner_head.features.passes import Context
@@ -67,7 +70,7 @@ class FeatureStore:
     """Random access to cached features.
 
     Each shard's digest is checked once, before the shard is first read; a background thread runs ahead, so that
-    the checks overlap with the first epoch.
+    the checks overlap with the first epoch. A forked process reads on; pickled, a store is opened anew elsewhere.
     """
 
     def __init__(self, directory: Path, manifest: StoreManifest) -> None:
@@ -90,6 +93,15 @@ class FeatureStore:
             self._check_size(record, row)
         self._digests = DigestsAhead([self.path(record) for record in manifest.shards])
 
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but open shards and the thread, which belong to this process."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_shards", "_digests")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._shards = {}
+        self._digests = DigestsAhead([self.path(record) for record in self.manifest.shards])
+
     @classmethod
     def open(cls, directory: Path) -> FeatureStore:
         """Read the manifest; shards are opened when they are first touched.
@@ -109,7 +121,7 @@ class FeatureStore:
         try:
             size = path.stat().st_size
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
+            raise system_error(error, path, mend="run `dvc repro extract`") from None
         if 8 * n_sentences > size:
             raise DataError(f"{path}: {size:,} bytes cannot hold the {n_sentences:,} sentences of the manifest")
 
@@ -148,8 +160,14 @@ class FeatureStore:
         """
         if not 0 <= number <= self.manifest.encoder.views:
             raise IndexError(f"view {number} of a store with views 0 to {self.manifest.encoder.views}")
-        other = copy.copy(self)  # shards and digests are shared
+        other = self.sibling()
         other._view = number
+        return other
+
+    def sibling(self) -> FeatureStore:
+        """A copy in this process: open shards and digests are shared."""
+        other = copy.copy(self)
+        other._shards, other._digests = self._shards, self._digests
         return other
 
     def for_epoch(self, epoch: int) -> FeatureStore:
@@ -187,10 +205,19 @@ class FeatureStore:
             )
             found = (*shard.shape[1:], shard.code, shard.n_views, len(shard))
             if found != (encoder.n_layers, encoder.width, encoder.dtype, encoder.views, record.n_sentences):
-                path = self.path(record)
-                raise DamagedShardError(f"{path}: is not what the manifest says; run `dvc repro -f extract`", path)
+                raise DataError(f"{self.path(record)}: is not what the manifest says; run `dvc repro -f extract`")
             self._shards[number] = shard
         return self._shards[number]
+
+
+@dataclass
+class Claims:
+    """Which digests a process computes or has computed."""
+
+    process: int
+    futures: dict[int, Future[str]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    thread: threading.Thread | None = None
 
 
 class DigestsAhead:
@@ -198,40 +225,55 @@ class DigestsAhead:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self._claimed: dict[int, Future[str]] = {}
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._found: dict[int, str] = {}
+        self._claims = Claims(os.getpid())
 
     def of(self, number: int) -> str:
         """The digest of a file; the first call starts the thread.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: it is absent or cannot be opened.
+            ResourceError: the machine is at a limit, or fails to read it.
         """
-        with self._lock:
-            if self._thread is None and len(self._paths) > 1:
+        if self._claims.process != os.getpid():
+            # forked: the parent's thread is not here, and its lock may be held for ever
+            self._claims = Claims(os.getpid())
+        claims = self._claims
+        with claims.lock:
+            if claims.thread is None and len(self._paths) > 1:
                 # a daemon: nobody waits for digests that nobody asked for
-                self._thread = threading.Thread(target=self._run_ahead, name="digests", daemon=True)
-                self._thread.start()
-        self._compute(number)
+                claims.thread = threading.Thread(target=self._run_ahead, args=(claims,), name="digests", daemon=True)
+                claims.thread.start()
         try:
-            return self._claimed[number].result()
+            return self._compute(number, claims)
         except OSError as error:
-            raise DataError(f"{self._paths[number]}: {error.strerror}; run `dvc repro extract`") from None
+            raise system_error(error, self._paths[number], mend="run `dvc repro extract`") from None
 
-    def _run_ahead(self) -> None:
+    def _run_ahead(self, claims: Claims) -> None:
         for number in range(len(self._paths)):
-            self._compute(number)
+            with suppress(OSError):  # whoever asks for it tries again
+                self._compute(number, claims)
 
-    def _compute(self, number: int) -> None:
-        with self._lock:
-            if number in self._claimed:
-                return
-            future = self._claimed[number] = Future()
+    def _compute(self, number: int, claims: Claims) -> str:
+        if number in self._found:
+            return self._found[number]
+        with claims.lock:
+            waiting = claims.futures.get(number)
+            future = claims.futures.setdefault(number, Future())
+        if waiting is not None:
+            try:
+                return waiting.result()
+            except OSError:
+                return self._compute(number, claims)  # the other thread's failure may have been a passing one
         try:
-            future.set_result(digest_of(self._paths[number]))
-        except OSError as error:
+            self._found[number] = digest_of(self._paths[number])
+        except BaseException as error:  # those who wait have to hear of it, whatever it is
+            with claims.lock:
+                del claims.futures[number]
             future.set_exception(error)
+            raise
+        future.set_result(self._found[number])
+        return self._found[number]
 
 
 def read_manifest(directory: Path) -> StoreManifest:
@@ -244,7 +286,7 @@ def read_manifest(directory: Path) -> StoreManifest:
     try:
         return StoreManifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
+        raise system_error(error, path, mend="run `dvc repro extract`") from None
     except ValidationError as error:
         raise DataError(f"{path}: not a feature manifest: {error.errors()[0]['msg']}") from None
 
