@@ -57,7 +57,7 @@ def verify(
         else:
             total += found
     if remove and damaged:
-        remove_shards([error.path for error in damaged], directory, unchecked=len(unchecked))
+        remove_shards(sorted({error.path for error in damaged}), directory, unchecked=len(unchecked))
     for error in [] if remove else damaged[: len(damaged) if unchecked else -1]:
         typer.echo(f"ner-head: {error}", err=True)
     if unchecked:
