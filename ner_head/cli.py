@@ -122,8 +122,10 @@ def embed(
     from dataclasses import replace
 
     from ner_head.corpus.segment import segment
-    from ner_head.features.encoder import Encoder, EncoderParams, find_model
+    from ner_head.features.checkpoints import find_model
+    from ner_head.features.encoder import Encoder
     from ner_head.features.extract import extract
+    from ner_head.features.params import EncoderParams
     from ner_head.features.pool import Pool
     from ner_head.features.workers import Workers
     from ner_head.params import validate

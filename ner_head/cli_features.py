@@ -118,8 +118,10 @@ def plan(
     """What `dvc repro extract` would take: shards missing, bytes, free disk, time. Exit code 4: no room."""
     from ner_head.corpus.documents import read_documents
     from ner_head.corpus.prepare import PrepareParams, prepare
-    from ner_head.features.encoder import Encoder, EncoderParams, find_model
+    from ner_head.features.checkpoints import find_model
+    from ner_head.features.encoder import Encoder
     from ner_head.features.estimate import estimate
+    from ner_head.features.params import EncoderParams
     from ner_head.params import read_params
     from ner_head.runtime import RuntimeParams
 

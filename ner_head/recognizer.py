@@ -11,8 +11,9 @@ import torch
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.errors import DataError, UsageError
+from ner_head.features.checkpoints import find_model
 from ner_head.features.encode import encode_documents
-from ner_head.features.encoder import Encoder, find_model
+from ner_head.features.encoder import Encoder
 from ner_head.params import validate
 from ner_head.predictions import predict
 from ner_head.runtime import RuntimeParams
@@ -33,7 +34,8 @@ class Recognizer:
         if manifest.encoder.fingerprint != found:
             raise DataError(
                 f"this model was trained on features of {manifest.encoder.model} "
-                f"({manifest.encoder.fingerprint[:12]}), but the encoder given has {found[:12]}; give the same one"
+                f"({manifest.encoder.fingerprint[:12]}), but the encoder in {encoder.folder} has {found[:12]}; "
+                "give the same one (`--encoder FOLDER`)"
             )
         if manifest.segmentation != SEGMENTATION:
             raise DataError(
@@ -55,7 +57,10 @@ class Recognizer:
         place = runtime.start()
         model = SavedModel.load(Path(model_directory), device=place)
         record = model.manifest.encoder
-        folder = find_model(encoder or record.model)
+        if encoder is None:
+            folder = find_model(record.model, local=record.local, beside=Path(model_directory))
+        else:
+            folder = find_model(encoder)
         same = Encoder(folder, device=place, dtype=record.dtype, context=record.context, views=record.views)
         return cls(model, same, runtime)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
 
 from ner_head.errors import UsageError
 from ner_head.params import Params
+
+if TYPE_CHECKING:
+    import torch
 
 Show = Literal["auto", "lines", "none"]
 
@@ -39,6 +41,8 @@ class RuntimeParams(Params):
         Raises:
             UsageError: the device asked for is not there.
         """
+        import torch  # reading the params must not import it
+
         if self.threads:
             torch.set_num_threads(self.threads)
         available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -14,7 +14,8 @@ from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.errors import DataError
 from ner_head.features.files import write_whole
 from ner_head.features.store import EncoderRecord
-from ner_head.head.model import Head, HeadParams, build_head
+from ner_head.head.model import Head, build_head
+from ner_head.head.params import HeadParams
 from ner_head.params import Params
 from ner_head.posterior import Temperatures
 

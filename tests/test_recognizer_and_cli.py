@@ -16,13 +16,14 @@ from ner_head.corpus.documents import Document, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError, UsageError
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import HeadParams, LstmParams
+from ner_head.head.params import HeadParams, LstmParams
 from ner_head.predictions import predict_from_store
 from ner_head.recognizer import Recognizer
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.tagger import Tagger
 from ner_head.training.examples import examples
-from ner_head.training.trainer import Trainer, TrainingParams
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
 
 LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.errors import DamagedShardError, ResourceError, system_error
-from ner_head.features.codes import STORED, Code, Coded, decode, is_finite
+from ner_head.features.codes import STORED, Coded, decode, is_finite
 from ner_head.features.files import digest_of
 from ner_head.features.mapping import MappedFile
+from ner_head.features.params import Code
 
 FORMAT, VERSION = "ner-head features", 1
 INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}

@@ -17,9 +17,8 @@ from pydantic import Field, ValidationError
 
 from ner_head.corpus.documents import sentence_id
 from ner_head.errors import DataError, system_error
-from ner_head.features.codes import Code
 from ner_head.features.files import digest_of, write_whole
-from ner_head.features.passes import Context
+from ner_head.features.params import Code, Context
 from ner_head.features.shard import Features, Shard
 from ner_head.params import Params
 
@@ -50,6 +49,9 @@ class EncoderRecord(Params):
     """Which encoder made the features, and how."""
 
     model: str
+    """A folder, relative to the project, or a name on the hub."""
+    local: bool = False
+    """Whether it is a folder."""
     fingerprint: str = Field(pattern=HEX64)
     n_layers: int = Field(ge=1)
     width: int = Field(ge=1)
