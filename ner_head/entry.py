@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from ner_head.errors import NerHeadError, ResourceError, system_error
 
@@ -19,27 +20,31 @@ NO_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "out of memory")  # t
 
 
 def run(main: Callable[[], None], *, name: str, interrupted: str = "interrupted") -> None:
-    """Run a program. Whatever stops it is one line on standard error, behind `name`, and an exit code.
-
-    Anything that nobody expected exits with 70, and its traceback is in a file that the line names.
-    """
+    """Run a program; what stops it is answered."""
     use_utf8()
     try:
         main()
         sys.stdout.flush()
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        answer(error, name=name, interrupted=interrupted)
+
+
+def answer(error: BaseException, *, name: str, interrupted: str) -> NoReturn:
+    """Exit with one line on standard error, behind `name`, and an exit code.
+
+    Anything that nobody expected exits with 70, and its traceback is in a file that the line names.
+    """
+    if isinstance(error, KeyboardInterrupt):
         stop(interrupted, INTERRUPTED)
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         # who read the output has enough; the interpreter must not complain when it flushes at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CLOSED_PIPE)
-    except Exception as error:
-        found = known(error)
-        if found is None:
-            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            stop(f"{name}: unexpected: {what:.300}, please report, with {keep_traceback()}", UNEXPECTED)
-        else:
-            stop(f"{name}: {found}", found.exit_code)
+    found = known(error)
+    if found is not None:
+        stop(f"{name}: {found}", found.exit_code)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    stop(f"{name}: unexpected: {what:.300}, please report, with {keep_traceback(error)}", UNEXPECTED)
 
 
 def use_utf8() -> None:
@@ -49,13 +54,13 @@ def use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def stop(line: str, code: int) -> None:
+def stop(line: str, code: int) -> NoReturn:
     """Exit with one line on standard error."""
     print(" ".join(line.splitlines()), file=sys.stderr)
     sys.exit(code)
 
 
-def known(error: Exception) -> NerHeadError | None:
+def known(error: BaseException) -> NerHeadError | None:
     """An error that a user can mend; None for any other."""
     if isinstance(error, NerHeadError):
         return error
@@ -68,14 +73,14 @@ def known(error: Exception) -> NerHeadError | None:
     return None
 
 
-def keep_traceback() -> str:
-    """Write the traceback of the current exception to a file of its own; its path, or why there is none."""
+def keep_traceback(error: BaseException) -> str:
+    """Write a traceback to a file of its own; its path, or why there is none."""
     head = f"Python {platform.python_version()}, {platform.platform()}\n{sys.argv}\n\n"
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="ner-head-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as log:
-            log.write(head + traceback.format_exc())
+            log.write(head + "".join(traceback.format_exception(error)))
             return log.name
-    except OSError as error:
-        return f"what led to it (no traceback: {error.strerror})"
+    except OSError as refused:
+        return f"what led to it (no traceback: {refused.strerror})"

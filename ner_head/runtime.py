@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -51,3 +53,15 @@ class RuntimeParams(Params):
         if not available[self.device]:
             raise UsageError(f"runtime.device: no {self.device} device on this machine; use auto or cpu")
         return torch.device(self.device)
+
+
+@cache
+def compute_alone_after_fork() -> None:
+    """Let forked processes compute on one thread: a child would wait for OpenMP's other threads, which it lacks.
+
+    It may still ask for more by `torch.set_num_threads`, where its parent has not computed before the fork.
+    """
+    import torch
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))

@@ -214,44 +214,6 @@ def test_embed_writes_a_feature_store(
         assert int(features.word_of_piece[-1]) + 1 == len(sentence.words)
 
 
-@pytest.fixture
-def scored(tmp_path: Path) -> tuple[str, str]:
-    """A golden folder and a system's, which lacks one of the two documents."""
-    rows = {"gold/t/cs/1.out": "cs-1\nPrahy\tPraha\tLOC\t1\n", "gold/t/cs/2.out": "cs-2\n", "system/t/cs/1": "cs-1\n"}
-    for name, content in rows.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    return str(tmp_path / "gold"), str(tmp_path / "system")
-
-
-def test_score_prints_a_table_or_all_slices_as_json(
-    scored: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code, out, err = run("score", *scored, capsys=capsys, monkeypatch=monkeypatch)
-    assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["relaxed", "P", "all", "LOC", "cs"]
-    assert err == "golden documents: 1 scored, 1 skipped, as the system has no file of them (the first is t/cs/cs-2)\n"
-    code, out, err = run("score", scored[0], scored[0], "--json", capsys=capsys, monkeypatch=monkeypatch)
-    assert (code, err) == (0, "")
-    assert json.loads(out)["normalization"]["t/cs/LOC"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
-
-
-def test_what_score_cannot_read_is_one_line_and_an_exit_code(
-    scored: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cases = [
-        ([str(tmp_path / "absent"), scored[1]], 2, "absent: no such folder"),
-        ([scored[0], str(tmp_path / "absent")], 2, "absent: no such folder"),
-        ([f"{scored[0]}/t/cs", scored[1]], 3, "no folders TOPIC/LANGUAGE in it"),
-        ([scored[0], str(tmp_path)], 3, "files are expected as TOPIC/LANGUAGE/FILE"),
-    ]
-    for arguments, expected, message in cases:
-        code, out, err = run("score", *arguments, capsys=capsys, monkeypatch=monkeypatch)
-        assert (code, out) == (expected, "")
-        assert message in err
-        assert len(err.splitlines()) == 1
-
-
 def test_help_starts_without_torch() -> None:
     code = "import sys, ner_head, ner_head.cli; print(sorted({'torch', 'transformers', 'h5py'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -61,7 +61,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found."""
+    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found.
+
+    A guessed language carries its `language_probability`; two documents are equal whatever theirs.
+    """
 
     id: str
     text: str
@@ -69,6 +72,7 @@ class Document:
     topic: str = ""
     sentences: tuple[Sentence, ...] = ()
     spans: tuple[Span, ...] = ()
+    language_probability: float | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from ner_head import cli
 from ner_head.corpus.documents import Document, write_documents
-from ner_head.features import store as store_module
+from ner_head.features import digests
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
 from ner_head.features.pool import Pool
@@ -138,14 +138,14 @@ def test_what_cannot_be_checked_is_not_removed_beside_what_is_damaged(
 ) -> None:
     victim, locked = sorted(Path("data/features").glob("*.h5"))[:2]
     damage(victim)
-    real = store_module.digest_of
+    real = digests.digest_of
 
     def refused(path: Path) -> str:
         if path == locked:
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(store_module, "digest_of", refused)
+    monkeypatch.setattr(digests, "digest_of", refused)
     code, (found,), err = run("verify", "--remove")
     assert (code, found["unchecked"]) == (3, 1)
     assert str(victim) in found["removed"]

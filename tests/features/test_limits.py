@@ -22,8 +22,7 @@ import pytest
 
 from ner_head.corpus.documents import Document
 from ner_head.errors import DamagedShardError, DataError, NerHeadError, ResourceError
-from ner_head.features import shard
-from ner_head.features import store as store_module
+from ner_head.features import digests, shard
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
 from ner_head.features.mapping import MappedFile
@@ -249,7 +248,7 @@ def in_a_fork(work: Callable[[], object]) -> object:
 
 
 def test_a_process_forked_while_digests_are_computed_reads_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, going, real = FeatureStore.open(folder), threading.Event(), store_module.digest_of
+    store, going, real = FeatureStore.open(folder), threading.Event(), digests.digest_of
     parent, waits = os.getpid(), threading.Event()
 
     def slow(path: Path) -> str:
@@ -258,7 +257,7 @@ def test_a_process_forked_while_digests_are_computed_reads_on(folder: Path, monk
             waits.wait(60)
         return real(path)
 
-    monkeypatch.setattr(store_module, "digest_of", slow)
+    monkeypatch.setattr(digests, "digest_of", slow)
     last = len(store.manifest.shards) - 1
     store.shard(last)  # starts the thread, which never comes beyond the first shard
     assert going.wait(10)
