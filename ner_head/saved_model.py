@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.errors import DataError
+from ner_head.errors import DataError, system_error
 from ner_head.features.files import write_whole
 from ner_head.features.store import EncoderRecord
 from ner_head.head.model import Head, build_head
@@ -71,11 +71,9 @@ class SavedModel:
         """
         try:
             manifest = ModelManifest.model_validate_json((directory / "manifest.json").read_bytes())
-            tensors = load_file(directory / "model.safetensors")
+            tensors = load((directory / "model.safetensors").read_bytes())
         except OSError as error:
-            raise DataError(
-                f"{error.filename or directory}: {error.strerror or error}; train one with `dvc repro`"
-            ) from None
+            raise system_error(error, mend="train one with `dvc repro`") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

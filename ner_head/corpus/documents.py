@@ -192,5 +192,5 @@ def read_documents(path: Path) -> Iterator[Document]:
                 continue
             try:
                 yield from_json(json.loads(line.decode("utf-8")))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None
