@@ -61,7 +61,10 @@ def verify(
     for error in [] if remove else damaged[: len(damaged) if unchecked else -1]:
         typer.echo(f"ner-head: {error}", err=True)
     if unchecked:
-        typer.echo(f"{len(unchecked)} shards could not be checked; nothing of them was removed", err=True)
+        if len(unchecked) > 1:
+            typer.echo(
+                f"{len(unchecked)} shards could not be checked, and none of them was removed; the first:", err=True
+            )
         raise unchecked[0]
     if damaged:
         if remove:

@@ -43,7 +43,7 @@ def answer(error: BaseException, *, name: str, interrupted: str) -> NoReturn:
     found = known(error)
     if found is not None:
         stop(f"{name}: {found}", found.exit_code)
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    what = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     stop(f"{name}: unexpected: {what:.300}, please report, with {keep_traceback(error)}", UNEXPECTED)
 
 

@@ -82,10 +82,10 @@ class SavedModel:
             raise DataError(f"{directory / 'model.safetensors'}: damaged: {error}") from None
         if manifest.version != VERSION:
             raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
-        head = new_head(manifest)
         try:
+            head = new_head(manifest)
             head.load_state_dict(tensors)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise DataError(
                 f"{directory}: weights and manifest do not fit: {' '.join(str(error).split())[:200]}"
             ) from None

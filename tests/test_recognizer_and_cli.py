@@ -90,7 +90,9 @@ def test_another_encoder_or_segmentation_is_refused(model: Path, tiny_encoder: P
     shutil.copytree(tiny_encoder, other)
     config = other / "config.json"
     config.write_text(config.read_text().replace('"layer_norm_eps": 1e-12', '"layer_norm_eps": 1e-05'))
-    with pytest.raises(DataError, match=r"this model was trained on features of .* but the encoder in .* has .*`--encoder FOLDER`"):
+    with pytest.raises(
+        DataError, match=r"this model was trained on features of .* but the encoder in .* has .*`--encoder FOLDER`"
+    ):
         Recognizer.load(model, device="cpu", encoder=str(other))
     changed = tmp_path / "model"
     shutil.copytree(model, changed)
