@@ -63,8 +63,10 @@ def system_error(error: OSError, path: Path | None = None, *, mend: str = "") ->
         a `DataError` for such a file, a `ResourceError` for a limit or a failure of the machine.
     """
     names = [str(path)] if path else [str(name) for name in (error.filename, error.filename2) if name is not None]
-    what = " -> ".join(names) or type(error).__name__
-    line = f"{what}: {os.strerror(error.errno) if error.errno else ' '.join(str(error).split())}"
+    if names and error.errno:
+        line = f"{' -> '.join(names)}: {os.strerror(error.errno)}"
+    else:
+        line = ": ".join([*names, " ".join(str(error).split())])
     if error.errno in FOUND_SO:
         return DataError(f"{line}; {mend}" if mend else line)
     hint = LIMITS.get(error.errno or 0)

@@ -48,7 +48,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         ),
         (OSError(errno.EMFILE, "x", "a"), 4, "program: a: Too many open files; raise this process's limit of open"),
         (PermissionError(errno.EACCES, "x", "reports"), 3, "program: reports: Permission denied"),
-        (OSError(errno.ENOSPC, "x"), 4, "program: OSError: No space left on device; free some space"),
+        (OSError(errno.ENOSPC, "no room for b"), 4, "program: [Errno 28] no room for b; free some space"),
         (OSError(errno.EXDEV, "x", "a", None, "b"), 4, "program: a -> b: Invalid cross-device link"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -54,6 +54,6 @@ def _places(model: str, beside: Path | None) -> Iterator[Path]:
 
 
 def looks_local(model: str) -> bool:
-    """Whether a string is a path rather than a name on the hub: by its form, or because its first folder is here."""
-    first, slash, _ = model.partition("/")
-    return not HUB_NAME.fullmatch(model) or first == BUNDLED or (bool(slash) and Path(first).is_dir())
+    """Whether a string is a path rather than a name on the hub: by its form, or because its first part is here."""
+    first = model.partition("/")[0]
+    return first == BUNDLED or Path(first).exists() or not HUB_NAME.fullmatch(model)

@@ -35,11 +35,12 @@ def test_a_name_goes_to_the_hub(asked: list[str], tmp_path: Path, name: str) -> 
     "name",
     [
         *("encoders/slavic-mini", "encoders", "./bert", "../bert", ".bert", "/opt/bert", "~/bert"),
-        *("a/b/c", "bert/", "C:\\bert", "encoders\\bert", "models/bert", "has space/bert"),
+        *("a/b/c", "bert/", "C:\\bert", "encoders\\bert", "models/bert", "has space/bert", "file"),
     ],
 )
 def test_what_looks_like_a_path_does_not(asked: list[str], tmp_path: Path, name: str) -> None:
     (tmp_path / "models").mkdir()  # a folder that is here is no user of the hub
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="no such folder here, and the hub is not asked for a folder; give the place"):
         find_model(name)
     assert looks_local(name)
