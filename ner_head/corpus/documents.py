@@ -61,7 +61,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found."""
+    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found.
+
+    A guessed language carries its `language_probability`; two documents are equal whatever theirs.
+    """
 
     id: str
     text: str
@@ -69,6 +72,7 @@ class Document:
     topic: str = ""
     sentences: tuple[Sentence, ...] = ()
     spans: tuple[Span, ...] = ()
+    language_probability: float | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -188,5 +192,5 @@ def read_documents(path: Path) -> Iterator[Document]:
                 continue
             try:
                 yield from_json(json.loads(line.decode("utf-8")))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None

@@ -10,7 +10,7 @@ from typing import Any
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
 from ner_head.corpus.formats.reading import LOST, Kind, Problem
 from ner_head.corpus.labels import clean, fault
-from ner_head.corpus.languages import normalise
+from ner_head.corpus.languages import tidy
 
 TEXTS = ("id", "topic", "language", "text")
 GOLD = ("spans", "entities", "ents", "label", "labels")  # ours and Prodigy's, spaCy's (two), doccano's (two)
@@ -72,7 +72,7 @@ def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[tupl
         raise ValueError(f"no 'text'; its keys are {', '.join(map(repr, given)) or 'none'}")
     texts = {name: _string(name, given[name]) for name in TEXTS if name in given}
     texts["text"].encode()  # a lone surrogate is a ValueError
-    texts["language"] = normalise(texts.get("language", "")) or UNKNOWN_LANGUAGE
+    texts["language"] = tidy(texts.get("language", "")) or UNKNOWN_LANGUAGE
     name, items = _gold(given)
     right, wrong = list[_Mention](), list[_Mention]()
     for mention in map(_mention, items):
