@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,11 +104,12 @@ def word_spans(sentence: Sentence, spans: Iterable[Span]) -> list[Span]:
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:
     """Keep the longest spans first, then the leftmost; drop what overlaps a kept one. Sorted by start."""
-    kept: list[Span] = []
+    kept: list[Span] = []  # by start, so that only neighbours can overlap
     for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.label)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+        at = bisect_right(kept, span.start, key=lambda other: other.start)
+        if all(span.end <= other.start or other.end <= span.start for other in kept[max(at - 1, 0) : at + 1]):
+            kept.insert(at, span)
+    return kept
 
 
 def character_span(sentence: Sentence, span: Span) -> Span:
