@@ -25,8 +25,8 @@ from ner_head.params import validate
 from ner_head.posterior import Temperatures
 from ner_head.tagger import Tagger
 from ner_head.training.held_out import hold_out
+from ner_head.training.params import TrainingParams
 from ner_head.training.temperatures import fit_temperatures
-from ner_head.training.trainer import TrainingParams
 
 EVERY_SPAN_ONCE = -1.0
 

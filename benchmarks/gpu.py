@@ -35,9 +35,11 @@ from ner_head.features.pool import Pool
 from ner_head.features.preload import Place, Wanted, preload
 from ner_head.features.store import FeatureStore
 from ner_head.features.workers import Workers
-from ner_head.head.model import AttentionParams, HeadParams, LstmParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import AttentionParams, HeadParams, LstmParams
 from ner_head.training.examples import Example, collate
-from ner_head.training.trainer import Trainer, TrainingParams
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
 
 LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
 EPOCHS = 80

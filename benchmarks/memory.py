@@ -20,9 +20,11 @@ import torch
 from benchmarks.random_store import memory, random_examples, random_store
 from benchmarks.report import write_results
 from ner_head.features.batches import shuffled_batches
-from ner_head.head.model import HeadParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import HeadParams
 from ner_head.params import read_params
-from ner_head.training.trainer import Trainer, TrainingParams
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
 
 LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
 BAR = 2.0  # GB

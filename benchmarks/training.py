@@ -31,10 +31,12 @@ from ner_head.features.extract import extract
 from ner_head.features.pool import Pool
 from ner_head.features.store import FeatureStore
 from ner_head.features.workers import Workers
-from ner_head.head.model import AttentionParams, HeadParams, LstmParams, WordParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import AttentionParams, HeadParams, LstmParams, WordParams
 from ner_head.params import read_params
 from ner_head.training.examples import Batch, Example, collate, examples
-from ner_head.training.trainer import Trainer, TrainingParams
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
 
 LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
 BATCH = 16

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ner_head.errors import DamagedShardError, ResourceError
+from ner_head.errors import DamagedShardError, NerHeadError, ResourceError
 
 if TYPE_CHECKING:
     from ner_head.features.pool import Pool
@@ -37,29 +37,57 @@ def emit(record: object) -> None:
 def verify(
     directory: Store = Path("data/features"),
     remove: Annotated[
-        bool, typer.Option(help="remove damaged shards, from the pool and DVC's cache below this folder too")
+        bool,
+        typer.Option(
+            help="remove damaged shards under all their names below this folder and below the store's project "
+            "(pool, DVC's cache)"
+        ),
     ] = False,
 ) -> None:
     """Read a feature store from end to end: digests, structure, finite numbers. Exit code 3 names what is damaged."""
     from ner_head.features.store import FeatureStore
-    from ner_head.features.verify import Contents, check_shards, remove_everywhere
+    from ner_head.features.verify import Contents, check_shards
 
-    total, damaged = Contents(), list[DamagedShardError]()
+    total, damaged, unchecked = Contents(), list[DamagedShardError](), list[NerHeadError]()
     for found in check_shards(FeatureStore.open(directory)):
         if isinstance(found, DamagedShardError):
             damaged.append(found)
+        elif isinstance(found, NerHeadError):
+            unchecked.append(found)
         else:
             total += found
     if remove and damaged:
-        gone = [path for error in damaged if error.path.exists() for path in remove_everywhere(error.path, Path.cwd())]
-        emit({"sound": False, "removed": [str(path.relative_to(Path.cwd())) for path in gone]})
-        typer.echo(f"{len(damaged)} damaged shards removed; `dvc repro extract` computes them again", err=True)
-        return
+        remove_shards(sorted({error.path for error in damaged}), directory, unchecked=len(unchecked))
+    for error in [] if remove else damaged[: len(damaged) if unchecked else -1]:
+        typer.echo(f"ner-head: {error}", err=True)
+    if unchecked:
+        if len(unchecked) > 1:
+            typer.echo(
+                f"{len(unchecked)} shards could not be checked, and none of them was removed; the first:", err=True
+            )
+        raise unchecked[0]
     if damaged:
-        for error in damaged[:-1]:
-            typer.echo(f"ner-head: {error}", err=True)
+        if remove:
+            return
         raise damaged[-1]
     emit({"sound": True, "shards": total.shards, "sentences": total.sentences, "bytes": total.n_bytes})
+
+
+def remove_shards(files: list[Path], directory: Path, *, unchecked: int) -> None:
+    """Remove what is proven wrong, and say what was removed and what is left."""
+    from ner_head.features.verify import project_of, remove_everywhere
+
+    here = Path.cwd()
+    removed = remove_everywhere(files, [here, project_of(directory)])
+    names = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in removed.paths]
+    emit({"sound": False, "removed": names, "unchecked": unchecked})
+    typer.echo(f"{len(files)} damaged shards removed; `dvc repro extract` computes them again", err=True)
+    if removed.left:
+        typer.echo(
+            f"{removed.left} other names of them are left outside of {here} and of the store's project (a pool, "
+            "DVC's cache): run this there too",
+            err=True,
+        )
 
 
 def inspect(
@@ -93,8 +121,10 @@ def plan(
     """What `dvc repro extract` would take: shards missing, bytes, free disk, time. Exit code 4: no room."""
     from ner_head.corpus.documents import read_documents
     from ner_head.corpus.prepare import PrepareParams, prepare
-    from ner_head.features.encoder import Encoder, EncoderParams, find_model
+    from ner_head.features.checkpoints import find_model
+    from ner_head.features.encoder import Encoder
     from ner_head.features.estimate import estimate
+    from ner_head.features.params import EncoderParams
     from ner_head.params import read_params
     from ner_head.runtime import RuntimeParams
 
@@ -146,11 +176,13 @@ def cache_prune(
     dry_run: Annotated[bool, typer.Option(help="only say what would be removed")] = False,
 ) -> None:
     """Remove the shards that no store uses. What DVC's cache links too stays there: `dvc gc` removes that."""
-    freed = 0
-    for shard, n_bytes in open_pool(pool, params).prune(in_use(store), dry=dry_run):
-        emit({"key": shard.key, "bytes_freed": n_bytes})
-        freed += n_bytes
-    typer.echo(f"{freed:,} bytes {'would be ' if dry_run else ''}freed", err=True)
+    removed = open_pool(pool, params).prune(in_use(store), dry=dry_run)
+    for shard in removed:
+        emit({"key": shard.key, "bytes": shard.n_bytes, "bytes_freed": shard.n_freed})
+    total, freed = sum(shard.n_bytes for shard in removed), sum(shard.n_freed for shard in removed)
+    would = "would be " if dry_run else ""
+    held = f"; {total - freed:,} bytes have other names (DVC's cache: `dvc gc`) and stay" if freed < total else ""
+    typer.echo(f"{len(removed)} shards of {total:,} bytes {would}removed, {freed:,} bytes {would}freed{held}", err=True)
 
 
 def open_pool(pool: Path | None, params: Path) -> Pool:

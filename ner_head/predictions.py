@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Reading, Sentence, Span, character_span, sentence_id
 from ner_head.corpus.word_features import document_word_ids
@@ -15,6 +16,8 @@ from ner_head.errors import DataError
 from ner_head.features.shard import Features
 from ner_head.features.store import FeatureStore
 from ner_head.tagger import Tagged, Tagger
+
+LEAST_SURE = 0.5  # below it, no language is more probable than all others together
 
 
 class Guess(NamedTuple):
@@ -46,10 +49,7 @@ class Prediction:
 
 
 def to_prediction(document: Document, tagged: Sequence[Tagged], languages: Sequence[str]) -> Prediction:
-    """Put the spans of a document's sentences into its characters.
-
-    A document of unknown language gets the one with the highest summed log-probability over its sentences.
-    """
+    """Put the spans of a document's sentences into its characters, and guess its language where that is unknown."""
     spans = [
         character_span(sentence, span)
         for sentence, result in zip(document.sentences, tagged, strict=True)
@@ -61,9 +61,27 @@ def to_prediction(document: Document, tagged: Sequence[Tagged], languages: Seque
     if not rows.size:
         return Prediction(found, [], readings)
     if found.language == UNKNOWN_LANGUAGE:
-        found = replace(found, language=languages[int(rows.sum(0).argmax())])
+        guess = guess_language(rows, languages)
+        found = replace(found, language=guess.language, language_probability=guess.probability)
     guesses = [Guess(languages[i], math.exp(row[i])) for row, i in zip(rows, rows.argmax(1), strict=True)]
     return Prediction(found, guesses, readings)
+
+
+def guess_language(rows: NDArray[np.float32], languages: Sequence[str]) -> Guess:
+    """The language of a document, unknown where none has a probability of `LEAST_SURE`.
+
+    Args:
+        rows: (N, G) log-probabilities of its sentences. Their means are taken, so that a long text is no surer than
+            its sentences are.
+        languages: G names.
+    Returns:
+        the language and the probability of the best one, which stands beside "unknown" too.
+    """
+    means = rows.mean(0, dtype=np.float64)
+    probabilities = np.exp(means - np.logaddexp.reduce(means))
+    best = int(probabilities.argmax())
+    sure = probabilities[best] >= LEAST_SURE
+    return Guess(languages[best] if sure else UNKNOWN_LANGUAGE, float(probabilities[best]))
 
 
 def readings_of(sentence: Sentence, tagged: Tagged) -> list[Reading]:

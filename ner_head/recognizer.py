@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +11,15 @@ from pathlib import Path
 import torch
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
+from ner_head.corpus.languages import normalize
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.errors import DataError, UsageError
+from ner_head.features.checkpoints import find_model
 from ner_head.features.encode import encode_documents
-from ner_head.features.encoder import Encoder, find_model
+from ner_head.features.encoder import Encoder
 from ner_head.params import validate
 from ner_head.predictions import predict
-from ner_head.runtime import RuntimeParams
+from ner_head.runtime import RuntimeParams, compute_alone_after_fork
 from ner_head.saved_model import SavedModel
 from ner_head.tagger import Tagger
 
@@ -33,7 +37,8 @@ class Recognizer:
         if manifest.encoder.fingerprint != found:
             raise DataError(
                 f"this model was trained on features of {manifest.encoder.model} "
-                f"({manifest.encoder.fingerprint[:12]}), but the encoder given has {found[:12]}; give the same one"
+                f"({manifest.encoder.fingerprint[:12]}), but the encoder in {encoder.folder} has {found[:12]}; "
+                "give the same one (`--encoder FOLDER`)"
             )
         if manifest.segmentation != SEGMENTATION:
             raise DataError(
@@ -41,6 +46,8 @@ class Recognizer:
                 f"{SEGMENTATION}; train it again"
             )
         self.languages, self.encoder, self.runtime = manifest.languages, encoder, runtime
+        self.process = os.getpid()
+        compute_alone_after_fork()
         self.tagger = Tagger(model.head, manifest.tag_set, encoder.device, manifest.temperatures)
 
     @classmethod
@@ -55,7 +62,10 @@ class Recognizer:
         place = runtime.start()
         model = SavedModel.load(Path(model_directory), device=place)
         record = model.manifest.encoder
-        folder = find_model(encoder or record.model)
+        if encoder is None:
+            folder = find_model(record.model, local=record.local, beside=Path(model_directory))
+        else:
+            folder = find_model(encoder)
         same = Encoder(
             folder,
             device=place,
@@ -73,21 +83,55 @@ class Recognizer:
 
         Args:
             texts: any text, exact; offsets in the result count its characters.
-            language: of all texts, where known; otherwise the classifier guesses each text's.
+            language: of all texts, where known (`pl`, `PL`, `pol`); otherwise the classifier guesses each text's.
             min_probability: leave out spans that are less probable.
         Returns:
-            one document per text, with sentences, spans in characters, each with its probability, and the language.
+            one document per text, with sentences, spans in characters, each with its probability, and the language,
+            with its probability where it was guessed: `und` where the guess is too unsure.
         Raises:
-            UsageError: `min_probability` is not between 0 and 1.
+            TypeError: `texts` is one string, or has something else in it.
+            UsageError: as `recognize_documents`, or `language` is no code of a language.
         """
-        known = language or UNKNOWN_LANGUAGE
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of strings, got one string; write recognize([text])")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"texts[{number}] must be a string, got {type(text).__name__}")
+        known = self.language_code(language)
+        if line := self.doubt(known):
+            warnings.warn(line, stacklevel=2)
         documents = [Document(id=str(i), text=text, language=known) for i, text in enumerate(texts)]
         return self.recognize_documents(documents, min_probability=min_probability)
 
+    def language_code(self, language: str | None) -> str:
+        """A language as the model has it; `und` for None.
+
+        Raises:
+            UsageError: it is no code of a language.
+        """
+        if language is None or language in self.languages:
+            return language or UNKNOWN_LANGUAGE
+        return normalize(language)
+
+    def doubt(self, language: str) -> str:
+        """A line for a language that the model was not trained on; nothing for any other."""
+        if language == UNKNOWN_LANGUAGE or language in self.languages or not self.languages:
+            return ""
+        return f"this model was trained on {', '.join(self.languages)}, not on {language}: expect worse results"
+
     def recognize_documents(self, documents: Sequence[Document], *, min_probability: float = 0.0) -> list[Document]:
-        """The same for documents; those without sentences are segmented."""
+        """The same for documents; those without sentences are segmented.
+
+        Raises:
+            UsageError: `min_probability` is not between 0 and 1, a text has a lone surrogate, or the model is on a GPU
+                and this process was forked after it was loaded.
+        """
         if not 0 <= min_probability <= 1:
             raise UsageError(f"the least probability must be between 0 and 1, got {min_probability}")
+        if self.process != os.getpid() and self.encoder.device.type != "cpu":
+            raise UsageError("a GPU cannot be used in a forked process: load the recognizer after the fork, or spawn")
+        for document in documents:
+            check_text(document)
         whole = [
             document if document.sentences else replace(document, sentences=segment(document.text, document.language))
             for document in documents
@@ -96,3 +140,18 @@ class Recognizer:
             features = encode_documents(whole, self.encoder, batch_pieces=self.runtime.batch_pieces)
         found = predict(self.tagger, whole, features, self.languages, probabilities=True)
         return [prediction.at_least(min_probability) for prediction in found]
+
+
+def check_text(document: Document) -> None:
+    """Refuse what is no text: halves of a character, as a careless cut in UTF-16 leaves them.
+
+    Raises:
+        UsageError: the document and the first such character.
+    """
+    try:
+        document.text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"document {document.id}: a lone surrogate (U+{ord(document.text[error.start]):04X}) at character "
+            f"{error.start}; it is no text that UTF-8 can hold"
+        ) from None

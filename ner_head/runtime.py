@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from functools import cache, partial
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
 
 from ner_head.errors import UsageError
 from ner_head.params import Params
+
+if TYPE_CHECKING:
+    import torch
 
 Show = Literal["auto", "lines", "none"]
 
@@ -39,6 +43,8 @@ class RuntimeParams(Params):
         Raises:
             UsageError: the device asked for is not there.
         """
+        import torch  # reading the params must not import it
+
         if self.threads:
             torch.set_num_threads(self.threads)
         available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -47,3 +53,15 @@ class RuntimeParams(Params):
         if not available[self.device]:
             raise UsageError(f"runtime.device: no {self.device} device on this machine; use auto or cpu")
         return torch.device(self.device)
+
+
+@cache
+def compute_alone_after_fork() -> None:
+    """Let forked processes compute on one thread: a child would wait for OpenMP's other threads, which it lacks.
+
+    It may still ask for more by `torch.set_num_threads`, where its parent has not computed before the fork.
+    """
+    import torch
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.errors import DataError
+from ner_head.errors import DataError, system_error
 from ner_head.features.files import write_whole
 from ner_head.features.store import EncoderRecord
-from ner_head.head.model import Head, HeadParams, build_head
+from ner_head.head.model import Head, build_head
+from ner_head.head.params import HeadParams
 from ner_head.params import Params
 from ner_head.posterior import Temperatures
 
@@ -70,11 +71,9 @@ class SavedModel:
         """
         try:
             manifest = ModelManifest.model_validate_json((directory / "manifest.json").read_bytes())
-            tensors = load_file(directory / "model.safetensors")
+            tensors = load((directory / "model.safetensors").read_bytes())
         except OSError as error:
-            raise DataError(
-                f"{error.filename or directory}: {error.strerror or error}; train one with `dvc repro`"
-            ) from None
+            raise system_error(error, mend="train one with `dvc repro`") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -83,10 +82,10 @@ class SavedModel:
             raise DataError(f"{directory / 'model.safetensors'}: damaged: {error}") from None
         if manifest.version != VERSION:
             raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
-        head = new_head(manifest)
         try:
+            head = new_head(manifest)
             head.load_state_dict(tensors)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise DataError(
                 f"{directory}: weights and manifest do not fit: {' '.join(str(error).split())[:200]}"
             ) from None

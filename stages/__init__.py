@@ -6,25 +6,28 @@ import csv
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 
-from ner_head.errors import NerHeadError
+from ner_head import entry
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
 REPORTS = Path("reports")
+INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on from there"
 SPLITS = ("train", "dev", "test")
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: an error that a user can mend is one line and its exit code."""
-    try:
-        main()
-    except NerHeadError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, and the next run goes on from there", file=sys.stderr)
-        sys.exit(130)
+    """Run a stage: what stops it is one line and an exit code."""
+    entry.run(main, name="error", interrupted=INTERRUPTED)
+
+
+def before_main(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """Answer what stops a stage while it imports torch, which takes seconds."""
+    entry.answer(error, name="error", interrupted=INTERRUPTED)
+
+
+sys.excepthook = before_main
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ner_head.corpus.documents import read_documents
-from ner_head.features.encoder import Encoder, EncoderParams, find_model
+from ner_head.features.checkpoints import find_model
+from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
+from ner_head.features.params import EncoderParams
 from ner_head.features.pool import Pool
 from ner_head.features.workers import Workers
 from ner_head.params import read_params

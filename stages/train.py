@@ -18,7 +18,8 @@ from ner_head.evaluation.slices import forms
 from ner_head.features.files import digest_of
 from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import Head, HeadParams
+from ner_head.head.model import Head
+from ner_head.head.params import HeadParams
 from ner_head.params import read_params
 from ner_head.posterior import Temperatures
 from ner_head.runtime import RuntimeParams, Show
@@ -26,10 +27,11 @@ from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_
 from ner_head.tagger import Tagger
 from ner_head.training.examples import examples
 from ner_head.training.held_out import hold_out
+from ner_head.training.params import TrainingParams
 from ner_head.training.progress import start_watching
 from ner_head.training.state import Checkpoint, Epoch, run_key
 from ner_head.training.temperatures import fit_temperatures
-from ner_head.training.trainer import Trained, Trainer, TrainingParams
+from ner_head.training.trainer import Trained, Trainer
 from stages import PARAMS, PREPARED, REPORTS, run, write_csv
 
 BEST, LAST = Path("models/head"), Path("models/last")

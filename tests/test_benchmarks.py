@@ -13,7 +13,7 @@ from benchmarks.gpu import Machine, Training
 from benchmarks.memory import Peak
 from benchmarks.random_store import memory, random_store
 from benchmarks.training import forward_products
-from ner_head.head.model import AttentionParams, HeadParams, LstmParams, WordParams
+from ner_head.head.params import AttentionParams, HeadParams, LstmParams, WordParams
 from tests.conftest import ROOT
 
 SMALL = HeadParams(

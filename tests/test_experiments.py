@@ -14,10 +14,11 @@ from experiments import ablation
 from experiments import params as experiments
 from ner_head.corpus.documents import read_documents
 from ner_head.errors import UsageError
-from ner_head.head.model import HeadParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import HeadParams
 from ner_head.params import read_params
 from ner_head.saved_model import ModelManifest
-from ner_head.training.trainer import TrainingParams
+from ner_head.training.params import TrainingParams
 from stages import baseline, evaluate, extract, prepare, train
 from tests.conftest import ROOT
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "params"},
+    {"errors", "params", "entry"},
     {"corpus"},
     {"runtime", "features"},
     {"head"},
@@ -55,7 +55,7 @@ def test_imports_run_one_way(path: Path) -> None:
     ("library", "homes"),
     [
         ("transformers", {"features/encoder.py"}),
-        ("huggingface_hub", {"features/encoder.py"}),
+        ("huggingface_hub", {"features/checkpoints.py"}),
         ("h5py", {"features/shard.py", "features/shard_writer.py", "features/hewitt.py"}),
         ("dask", {"features/cluster.py"}),
         ("distributed", {"features/cluster.py", "features/workers.py"}),

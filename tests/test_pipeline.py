@@ -17,9 +17,9 @@ from ruamel.yaml import YAML
 from ner_head.baseline import BaselineParams
 from ner_head.corpus.prepare import PrepareParams
 from ner_head.evaluation.bsnlp import score_directories
-from ner_head.features.encoder import EncoderParams
-from ner_head.head.model import HeadParams
-from ner_head.training.trainer import TrainingParams
+from ner_head.features.params import EncoderParams
+from ner_head.head.params import HeadParams
+from ner_head.training.params import TrainingParams
 from tests.conftest import ROOT
 
 PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -196,7 +196,11 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  lstm:\n", "  lstm:\n    units: 128\n", "error: params.yaml: head.lstm.units: no such key"),
+        (
+            "  lstm:\n",
+            "  lstm:\n    units: 128\n",
+            "error: params.yaml: head.lstm.units: no such key (keys: layers, hidden)",
+        ),
         (
             "  tags: iob",
             "  tags: bio",
@@ -205,12 +209,15 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
         ("runtime:", "running:", "error: params.yaml: unknown section running"),
     ],
 )
-def test_a_wrong_param_is_one_line_and_exit_code_2(tmp_path: Path, old: str, new: str, message: str) -> None:
+@pytest.mark.parametrize("stage", ["prepare", "extract", "train", "baseline", "evaluate"])
+def test_a_wrong_param_is_one_line_and_exit_code_2_in_every_stage(
+    tmp_path: Path, stage: str, old: str, new: str, message: str
+) -> None:
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     assert params.count(old) == 1
     (tmp_path / "params.yaml").write_text(params.replace(old, new), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "stages.train"],
+        [sys.executable, "-m", f"stages.{stage}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -220,3 +227,9 @@ def test_a_wrong_param_is_one_line_and_exit_code_2(tmp_path: Path, old: str, new
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("stage", ["prepare", "extract"])
+def test_what_only_checks_the_params_of_training_does_not_depend_on_it(stage: str) -> None:
+    listed = PIPELINE["stages"][stage]["deps"]
+    assert not [name for name in listed if name.startswith(("ner_head/head", "ner_head/training", "ner_head/baseline"))]

@@ -12,7 +12,8 @@ from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.store import FeatureStore
 from ner_head.head.crf import Forbidden, LinearChainCRF
-from ner_head.head.model import HeadParams, LstmParams, WordParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import HeadParams, LstmParams, WordParams
 from ner_head.posterior import SpanPatterns, Temperatures, span_probabilities, tempered
 from ner_head.predictions import features_of, predict_from_store
 from ner_head.tagger import Tagger

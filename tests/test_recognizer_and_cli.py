@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,16 @@ from ner_head.corpus.documents import Document, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError, UsageError
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import HeadParams, LstmParams
+from ner_head.head.params import HeadParams, LstmParams
 from ner_head.predictions import predict_from_store
 from ner_head.recognizer import Recognizer
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.tagger import Tagger
 from ner_head.training.examples import examples
-from ner_head.training.trainer import Trainer, TrainingParams
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
+from tests.conftest import ROOT
+from tests.features.test_limits import in_a_fork
 
 LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 
@@ -86,7 +90,9 @@ def test_another_encoder_or_segmentation_is_refused(model: Path, tiny_encoder: P
     shutil.copytree(tiny_encoder, other)
     config = other / "config.json"
     config.write_text(config.read_text().replace('"layer_norm_eps": 1e-12', '"layer_norm_eps": 1e-05'))
-    with pytest.raises(DataError, match=r"this model was trained on features of .* but the encoder given has"):
+    with pytest.raises(
+        DataError, match=r"this model was trained on features of .* but the encoder in .* has .*`--encoder FOLDER`"
+    ):
         Recognizer.load(model, device="cpu", encoder=str(other))
     changed = tmp_path / "model"
     shutil.copytree(model, changed)
@@ -175,6 +181,7 @@ def test_wrong_input_is_one_line_and_an_exit_code(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "latin.txt").write_bytes("Plzeň".encode("cp1250"))
+    (tmp_path / "utf16.txt").write_bytes("Plzeň".encode("utf-16"))
     cases = [
         (["predict"], 2, "nothing to read"),
         (["predict", str(tmp_path / "absent.txt")], 2, "absent.txt: No such file or directory"),
@@ -187,7 +194,17 @@ def test_wrong_input_is_one_line_and_an_exit_code(
             2,
             "--min-probability: must be between 0 and 1, got 1.5",
         ),
-        (["embed", str(tmp_path / "out"), "--text", "x", "--encoder", "no/such/folder/x"], 2, "no folder"),
+        (["embed", str(tmp_path / "out"), "--text", "x", "--encoder", "no/such/folder/x"], 2, "no such folder"),
+        (["embed", str(tmp_path / "out"), "--text", " "], 3, "no words in any text"),
+        (["embed", str(tmp_path / "out"), "--text", "x", "--language", "xx"], 2, "language 'xx': no code of ISO 639"),
+        (["predict", str(tmp_path)], 2, "Is a directory"),
+        (["predict", str(tmp_path / "utf16.txt")], 3, "utf16.txt: not UTF-8 at byte 0 (it is UTF-16)"),
+        (["predict", "--text", "Plze\udcf2"], 2, "--text 1: not UTF-8 at character 4"),
+        (["predict", "-", "-"], 2, "-: given twice; every text needs an id of its own"),
+        (["predict", "a.txt", "a.txt"], 2, "a.txt: given twice"),
+        (["embed", str(tmp_path / "out"), "a.txt", "b.txt", "a.txt"], 2, "a.txt: given twice"),
+        (["embed", str(tmp_path / "out"), "text-1", "--text", "x"], 2, "text-1: given twice"),
+        (["predict", "--text", "x", "--model", str(model), "--language", "xx"], 2, "language 'xx': no code of ISO 639"),
     ]
     if torch.cuda.is_available():
         del cases[4]
@@ -195,7 +212,8 @@ def test_wrong_input_is_one_line_and_an_exit_code(
         code, out, err = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
         assert (code, out) == (expected, "")
         assert message in err
-        assert len(err.splitlines()) == 1
+        assert len(err.splitlines()) == 1 + ("text-1: no text in it" in err)
+        assert not (tmp_path / "out").exists()
 
 
 def test_embed_writes_a_feature_store(
@@ -213,42 +231,141 @@ def test_embed_writes_a_feature_store(
         assert int(features.word_of_piece[-1]) + 1 == len(sentence.words)
 
 
-@pytest.fixture
-def scored(tmp_path: Path) -> tuple[str, str]:
-    """A golden folder and a system's, which lacks one of the two documents."""
-    rows = {"gold/t/cs/1.out": "cs-1\nPrahy\tPraha\tLOC\t1\n", "gold/t/cs/2.out": "cs-2\n", "system/t/cs/1": "cs-1\n"}
-    for name, content in rows.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    return str(tmp_path / "gold"), str(tmp_path / "system")
-
-
-def test_score_prints_a_table_or_all_slices_as_json(
-    scored: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_embed_does_not_mix_encoders(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = run("score", *scored, capsys=capsys, monkeypatch=monkeypatch)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_encoder, other)
+    config = other / "config.json"
+    config.write_text(config.read_text().replace('"layer_norm_eps": 1e-12', '"layer_norm_eps": 1e-05'))
+
+    def embed(text: str, encoder: Path) -> tuple[int, str, str]:
+        options = ["--text", text, "--encoder", str(encoder), "--quiet"]
+        return run("embed", str(tmp_path / "store"), *options, capsys=capsys, monkeypatch=monkeypatch)
+
+    assert embed("Ahoj.", tiny_encoder)[0] == 0
+    before = (tmp_path / "store/manifest.json").read_bytes()
+    code, _, err = embed("Ahoj.", other)
+    assert code == 3
+    assert f"holds features of another encoder ({tiny_encoder}); take another folder" in err
+    assert (tmp_path / "store/manifest.json").read_bytes() == before
+    assert embed("Nazdar.", tiny_encoder)[0] == 0
+
+
+def test_a_text_without_words_is_named_and_kept(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty.txt").touch()
+    arguments = ["predict", str(tmp_path / "empty.txt"), "--text", "Jan spí.", "--model", str(model)]
+    code, out, err = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["relaxed", "P", "all", "LOC", "cs"]
-    assert err == "golden documents: 1 scored, 1 skipped, as the system has no file of them (the first is t/cs/cs-2)\n"
-    code, out, err = run("score", scored[0], scored[0], "--json", capsys=capsys, monkeypatch=monkeypatch)
-    assert (code, err) == (0, "")
-    assert json.loads(out)["normalization"]["t/cs/LOC"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["Jan spí.", ""]
+    assert err == f"ner-head: {tmp_path / 'empty.txt'}: no text in it\n"
 
 
-def test_what_score_cannot_read_is_one_line_and_an_exit_code(
-    scored: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes there")
+def test_a_name_that_is_not_utf8_is_escaped(model: Path, tmp_path: Path) -> None:
+    name = b"caf\xe9.txt"
+    (tmp_path / os.fsdecode(name)).write_text("Jan Kowalski mieszka w Warszawie.", encoding="utf-8")
+    command = [sys.executable, "-m", "ner_head.cli", "predict", name, "--model", str(model)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path, env=environment)
+    assert json.loads(found.stdout)["id"] == "caf\\xe9.txt"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "line"),
+    [
+        ("PL", "pl", ""),
+        ("ces", "cs", ""),
+        ("uk", "uk", "ner-head: this model was trained on cs, pl, ru, not on uk: expect worse results\n"),
+    ],
+)
+def test_the_language_given_is_normalised_and_an_unknown_one_is_told(
+    model: Path,
+    given: str,
+    shown: str,
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cases = [
-        ([str(tmp_path / "absent"), scored[1]], 2, "absent: no such folder"),
-        ([scored[0], str(tmp_path / "absent")], 2, "absent: no such folder"),
-        ([f"{scored[0]}/t/cs", scored[1]], 3, "no folders TOPIC/LANGUAGE in it"),
-        ([scored[0], str(tmp_path)], 3, "files are expected as TOPIC/LANGUAGE/FILE"),
-    ]
-    for arguments, expected, message in cases:
-        code, out, err = run("score", *arguments, capsys=capsys, monkeypatch=monkeypatch)
-        assert (code, out) == (expected, "")
-        assert message in err
-        assert len(err.splitlines()) == 1
+    arguments = ["predict", "--text", "Jan spí.", "--model", str(model), "--language", given]
+    code, out, err = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+    record = json.loads(out)
+    assert (code, record["language"], record["language_probability"], err) == (0, shown, None, line)
+
+
+def test_a_guessed_language_has_its_probability(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, documents: list[Document]
+) -> None:
+    arguments = ["predict", "--text", documents[0].text, "--model", str(model)]
+    code, out, _ = run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+    record = json.loads(out)
+    assert (code, record["language"]) == (0, "cs")
+    assert 0.5 <= record["language_probability"] <= 1
+
+
+def test_the_api_warns_of_a_language_that_the_model_lacks(model: Path) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    with pytest.warns(UserWarning, match="this model was trained on cs, pl, ru, not on uk"):
+        (found,) = recognizer.recognize(["Київ."], language="ukr")
+    assert (found.language, found.language_probability) == ("uk", None)
+    with pytest.raises(UsageError, match="language 'xx': no code"):
+        recognizer.recognize(["Київ."], language="xx")
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("Jan spí.", r"texts must be a list of strings, got one string; write recognize\(\[text\]\)"),
+        (["Jan", b"Jan"], r"texts\[1\] must be a string, got bytes"),
+        ([None], r"texts\[0\] must be a string, got NoneType"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_a_type_error(model: Path, texts: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Recognizer.load(model, device="cpu").recognize(texts)  # type: ignore[arg-type]
+
+
+def test_half_a_character_is_refused(model: Path) -> None:
+    with pytest.raises(UsageError, match=r"document 1: a lone surrogate \(U\+D83D\) at character 4; it is no text"):
+        Recognizer.load(model, device="cpu").recognize(["Jan.", "Jan \ud83d"])
+
+
+def test_a_forked_process_recognizes(model: Path, documents: list[Document]) -> None:
+    texts = [document.text for document in documents] * 20
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        recognizer = Recognizer.load(model, device="cpu")
+        large = torch.randn(2000, 2000)
+        assert (large @ large).isfinite().all()  # OpenMP's threads have worked
+        expected = [[list(astuple(span)[:3]) for span in found.spans] for found in recognizer.recognize(texts)]
+        found = in_a_fork(
+            lambda: [[list(astuple(span)[:3]) for span in found.spans] for found in recognizer.recognize(texts)]
+        )
+        assert found == expected
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_model_is_found_with_its_encoder_from_any_folder(
+    model: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, manifest = tmp_path / "project/models/head", json.loads((model / "manifest.json").read_text())
+    shutil.copytree(model, head)
+    manifest["encoder"] |= {"model": "encoders/tiny", "local": True}
+    (head / "manifest.json").write_text(json.dumps(manifest))
+    shutil.copytree(tiny_encoder, tmp_path / "project/encoders/tiny")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Recognizer.load(head, device="cpu").recognize(["Jan spí."])
+    alone = tmp_path / "elsewhere/head"
+    head.rename(alone)
+    with pytest.raises(UsageError, match=r"encoder 'encoders/tiny': no such folder here .*`--encoder FOLDER`"):
+        Recognizer.load(alone, device="cpu")
+    assert Recognizer.load(alone, device="cpu", encoder=str(tmp_path / "project/encoders/tiny"))
 
 
 def test_help_starts_without_torch() -> None:

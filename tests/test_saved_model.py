@@ -8,7 +8,7 @@ import torch
 
 from ner_head.errors import DataError
 from ner_head.features.store import EncoderRecord
-from ner_head.head.model import HeadParams
+from ner_head.head.params import HeadParams
 from ner_head.posterior import Temperatures
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,7 +62,10 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found."""
+    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found.
+
+    A guessed language carries its `language_probability`; two documents are equal whatever theirs.
+    """
 
     id: str
     text: str
@@ -69,6 +73,7 @@ class Document:
     topic: str = ""
     sentences: tuple[Sentence, ...] = ()
     spans: tuple[Span, ...] = ()
+    language_probability: float | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -99,11 +104,12 @@ def word_spans(sentence: Sentence, spans: Iterable[Span]) -> list[Span]:
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:
     """Keep the longest spans first, then the leftmost; drop what overlaps a kept one. Sorted by start."""
-    kept: list[Span] = []
+    kept: list[Span] = []  # by start, so that only neighbours can overlap
     for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.label)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+        at = bisect_right(kept, span.start, key=lambda other: other.start)
+        if all(span.end <= other.start or other.end <= span.start for other in kept[max(at - 1, 0) : at + 1]):
+            kept.insert(at, span)
+    return kept
 
 
 def character_span(sentence: Sentence, span: Span) -> Span:
@@ -188,5 +194,5 @@ def read_documents(path: Path) -> Iterator[Document]:
                 continue
             try:
                 yield from_json(json.loads(line.decode("utf-8")))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None

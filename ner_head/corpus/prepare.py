@@ -17,7 +17,7 @@ from ner_head.corpus.fitting import fit
 from ner_head.corpus.formats import READERS
 from ner_head.corpus.formats.reading import DOCUMENT_WORDS, Kind, Problem, Reading, Tally, Wanted
 from ner_head.corpus.labels import look_alikes
-from ner_head.corpus.languages import normalise, same_language
+from ner_head.corpus.languages import same_language, tidy
 from ner_head.corpus.segment import MAX_WORDS, SEGMENTATION
 from ner_head.errors import DataError, UsageError
 from ner_head.params import Params
@@ -99,7 +99,7 @@ class PrepareParams(Params):
         """What the reader is asked for."""
         names = (name for split in SPLITS for name in getattr(self.splits, split))
         return Wanted(
-            tuple(dict.fromkeys(map(normalise, self.languages))),
+            tuple(dict.fromkeys(map(tidy, self.languages))),
             frozenset(names),
             self.columns.word,
             self.columns.tag,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,22 @@ __all__ = ["Pairing", "pair_directories", "score_directories", "table", "write_p
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Documents that both sides have, and the keys of golden ones that the system lacks, which the task skips."""
+    """Documents that both sides have, and what is left out of the scores.
+
+    Attributes:
+        pairs: the documents.
+        skipped: keys of golden documents that the system lacks, which the task skips.
+        ignored: rows of either side that are no annotations, as `file:line: text`.
+    """
 
     pairs: tuple[Pair, ...]
     skipped: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def mostly_skipped(self) -> bool:
+        """Whether the scores would be those of less than half of the golden documents."""
+        return len(self.skipped) > len(self.pairs)
 
     def scores(self) -> dict[str, dict[str, Scores]]:
         """Metric -> slice (see `bsnlp_counts`) -> precision, recall and F1."""
@@ -43,36 +56,65 @@ def score_directories(gold: Path, system: Path) -> dict[str, dict[str, Scores]]:
     return pair_directories(gold, system).scores()
 
 
-def pair_directories(gold: Path, system: Path) -> Pairing:
+def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pairing:
     """Read both sides. A golden document that the system lacks is skipped, and so is what only the system has.
 
+    Args:
+        gold: golden files, TOPIC/LANGUAGE/*.
+        system: the system's, likewise.
+        by_name: pair by the names of the files, without suffix, instead of by the ids in their first lines.
+
     Raises:
-        DataError: a file that is none, no document that both have, or a topic or language named like another slice.
+        DataError: a file that is none, no document that both have, a side without any annotation, or a topic or
+            language named like another slice.
     """
-    pairs, skipped = [], []
+    pairs, skipped, read = [], [], list[tuple[Annotations, Annotations]]()
     for topic, language, folder in topic_folders(gold, Wanted(), Tally()):
-        found = _annotations(system / topic / language)
-        for name, wanted in _annotations(folder).items():
+        found = _annotations(system / topic / language, by_name=by_name)
+        for name, wanted in _annotations(folder, by_name=by_name).items():
             if name in found:
                 pairs.append(Pair(topic, language, _mentions(wanted), _mentions(found[name])))
+                read.append((wanted, found[name]))
             else:
                 skipped.append(f"{topic}/{language}/{name}")
     if not pairs:
         raise DataError(
             f"{system}: no document of {gold} in it; files are expected as TOPIC/LANGUAGE/FILE, "
-            "with the names of topic and language of the golden ones, and the document's id as the first line"
+            "with the names of topic and language of the golden ones, and the document's id as the first line; "
+            "--by-name pairs by names of files"
         )
     topics, languages = {pair.topic for pair in pairs}, {pair.language for pair in pairs}
     for name in sorted(topics & languages | (topics | languages) & {ALL, *CATEGORIES}):
         raise DataError(f"{gold}: a topic or language is named like another slice, {name!r}; rename the folder")
-    return Pairing(tuple(pairs), tuple(skipped))
+    for side, files in zip((gold, system), zip(*read, strict=True), strict=True):
+        _check_rows(side, files)
+    ignored = [f"{file.path}:{line}: {text}" for both in read for file in both for line, text in file.ignored]
+    return Pairing(tuple(pairs), tuple(skipped), tuple(ignored))
 
 
-def _annotations(folder: Path) -> dict[str, Annotations]:
+def _check_rows(side: Path, files: Sequence[Annotations]) -> None:
+    """Refuse a folder of something else, of raw texts for example: it has lines, and none is an annotation."""
+    odd = next((file for file in files if file.ignored), None)
+    if odd is not None and not any(file.rows for file in files):
+        line, text = odd.ignored[0]
+        raise DataError(
+            f"{side}: no annotation in it; the first line that is none is {odd.path.name}:{line}: {text!r:.60}; "
+            "expected form, lemma, category and entity between tabs"
+        )
+
+
+def _annotations(folder: Path, *, by_name: bool) -> dict[str, Annotations]:
     """Of all files but hidden ones; none where there is no such folder."""
     paths = folder.iterdir() if folder.is_dir() else ()
     files = sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
-    return read_annotations(files, trimmed=WHITE)
+    if not by_name:
+        return read_annotations(files, trimmed=WHITE)
+    found: dict[str, Annotations] = {}
+    for path in files:
+        if path.stem in found:
+            raise DataError(f"{path}: the name without suffix is that of {found[path.stem].path.name} too")
+        (found[path.stem],) = read_annotations([path], trimmed=WHITE).values()
+    return found
 
 
 def _mentions(annotations: Annotations) -> tuple[Mention, ...]:

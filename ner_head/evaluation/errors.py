@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ner_head.corpus.documents import Span
+from ner_head.evaluation.spans import Overlaps
 
 Kind = Literal["right", "missed", "spurious", "wrong type", "wrong boundary"]
 ERRORS: tuple[Kind, ...] = ("missed", "spurious", "wrong type", "wrong boundary")
@@ -25,7 +26,10 @@ def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Pair]:
     First equal spans (right), then equal offsets (wrong type), then overlaps with the same label, the longest first
     (wrong boundary), then other overlaps (wrong type, and its boundary with it). What is left is missed or spurious.
     """
-    wanted, found = sorted(set(gold)), sorted(set(predicted))
+    wanted, found = dict.fromkeys(sorted(set(gold))), dict.fromkeys(sorted(set(predicted)))
+    spans = list(found)
+    overlaps = Overlaps(spans)
+    touching = [(a, spans[place]) for a in wanted for place in overlaps.of(a)]
     rounds: Sequence[tuple[Kind, Callable[[Span, Span], bool]]] = (
         ("right", lambda a, b: a == b),
         ("wrong type", lambda a, b: (a.start, a.end) == (b.start, b.end)),
@@ -34,11 +38,10 @@ def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Pair]:
     )
     pairs: list[Pair] = []
     for kind, fits in rounds:
-        fitting = [(a, b) for a in wanted for b in found if overlap(a, b) and fits(a, b)]
+        fitting = [(a, b) for a, b in touching if fits(a, b)]
         for a, b in sorted(fitting, key=lambda pair: (-overlap(*pair), pair)):
             if a in wanted and b in found:
-                wanted.remove(a)
-                found.remove(b)
+                del wanted[a], found[b]
                 pairs.append(Pair(kind, a, b))
     pairs += (Pair("missed", span, None) for span in wanted)
     pairs += (Pair("spurious", None, span) for span in found)

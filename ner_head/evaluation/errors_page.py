@@ -83,12 +83,15 @@ def _document(gold: Document, predicted: Document, readings: Sequence[Sequence[R
     rows = _rows(gold, pairs, readings)
     starts = [row.start for row in rows]
     homes = [bisect_right(starts, place(pair).start) - 1 for pair in pairs]
+    members: list[list[int]] = [[] for _ in rows]
+    for i, home in enumerate(homes):
+        members[home].append(i)
     return {
         "id": gold.id,
         "topic": gold.topic,
         "language": gold.language,
         "pairs": [_pair(pair, rows[home].readings) for pair, home in zip(pairs, homes, strict=True)],
-        "rows": [_row(gold.text, row, pairs, [i for i, h in enumerate(homes) if h == n]) for n, row in enumerate(rows)],
+        "rows": [_row(gold.text, row, pairs, inside) for row, inside in zip(rows, members, strict=True)],
     }
 
 

@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 from typing import TypedDict
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.evaluation.spans import Scores
+from ner_head.evaluation.spans import Overlaps, Scores
 
 SCHEMAS = ("strict", "exact", "partial", "type")
 
@@ -62,18 +62,25 @@ def outcomes(gold: Sequence[Span], predicted: Sequence[Span], schema: str) -> Ou
     Each predicted span in turn takes the gold span that makes it right, else the first that it overlaps. Any overlap
     counts (nervaluate asks for 1 % of the gold span).
     """
-    free, right, near = list(gold), 0, 0
+    overlaps, right, near = Overlaps(gold), 0, 0
+    taken: set[int] = set()
     for span in predicted:
-        touching = [other for other in free if other.start < span.end and span.start < other.end]
-        matching = [other for other in touching if _right(span, other, schema)]
+        touching = [place for place in overlaps.of(span) if place not in taken]
+        matching = [place for place in touching if _right(span, gold[place], schema)]
         if matching:
-            free.remove(min(matching, key=lambda other: abs(other.start - span.start) + abs(other.end - span.end)))
+            taken.add(min(matching, key=lambda place: _distance(span, gold[place])))
             right += 1
         elif touching:
-            free.remove(touching[0])
+            taken.add(touching[0])
             near += 1
     half = schema == "partial"
-    return Outcomes(right, 0 if half else near, near if half else 0, len(free), len(predicted) - right - near)
+    return Outcomes(
+        right, 0 if half else near, near if half else 0, len(gold) - len(taken), len(predicted) - right - near
+    )
+
+
+def _distance(span: Span, other: Span) -> int:
+    return abs(other.start - span.start) + abs(other.end - span.end)
 
 
 def _right(span: Span, other: Span, schema: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ner_head.corpus.documents import Document, Span
@@ -31,6 +31,21 @@ class Counts:
         total = self.predicted + self.gold
         f1 = 2 * self.correct / total if total else 0.0
         return {"precision": precision, "recall": recall, "f1": f1, "gold": self.gold, "predicted": self.predicted}
+
+
+class Overlaps:
+    """Finds the spans of a document that share characters with another, without a look at all of them."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        """Index spans; they are in the order of the text."""
+        self.spans = spans
+        self.starts = [span.start for span in spans]
+        self.longest = max((span.end - span.start for span in spans), default=0)
+
+    def of(self, span: Span) -> Iterator[int]:
+        """The places of those that overlap it, in order."""
+        first, last = bisect_right(self.starts, span.start - self.longest), bisect_left(self.starts, span.end)
+        return (place for place in range(first, last) if span.start < self.spans[place].end)
 
 
 def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> dict[str, Counts]:

@@ -76,17 +76,24 @@ def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDA
 def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:
     """Copy sentences, those of the L layers that are wanted, out of the memory map into one padded array.
 
-    Resident ones are gathered where they are.
+    Resident ones are gathered where they are, unless others are among them.
     """
-    if isinstance(sentences[0], Resident):
-        return _gather([sentence for sentence in sentences if isinstance(sentence, Resident)])
+    resident = [sentence for sentence in sentences if isinstance(sentence, Resident)]
+    if len(resident) == len(sentences):
+        return _gather(resident)
     lengths = np.array([len(s.piece_ids) for s in sentences])
-    chosen = [np.asarray(sentence.hidden)[:, layers] for sentence in sentences]
+    chosen = [_states(sentence, layers) for sentence in sentences]
     hidden = np.empty((len(sentences), int(lengths.max()), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
     for row, states in zip(hidden, chosen, strict=True):
         row[: len(states)], row[len(states) :] = states, 0
     mask = np.arange(hidden.shape[1]) < lengths[:, None]
     return FeatureBatch(torch.from_numpy(hidden), torch.from_numpy(mask))
+
+
+def _states(sentence: Features, layers: slice) -> NDArray[np.floating]:
+    if isinstance(sentence, Resident):  # its rows have the wanted layers only
+        return sentence.rows[sentence.start : sentence.start + len(sentence.piece_ids)].cpu().numpy()
+    return np.asarray(sentence.hidden)[:, layers]
 
 
 def _gather(sentences: Sequence[Resident]) -> FeatureBatch:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Code = Literal["float16", "bfloat16", "float32", "int8"]
+from ner_head.features.params import Code
+
 STORED: dict[Code, str] = {"float16": "<f2", "bfloat16": "<u2", "float32": "<f4", "int8": "|i1"}
 LARGEST_CODE = 127
 BLOCK_BYTES = 1 << 20

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,38 +16,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 
-from ner_head.errors import UsageError
 from ner_head.features.batches import length_batches
-from ner_head.features.codes import Code, Coded, bytes_per_piece, encode
+from ner_head.features.codes import Coded, bytes_per_piece, encode
 from ner_head.features.families import Checkpoint
 from ner_head.features.files import digest_of_all
-from ner_head.features.passes import Compute, Context, Pass, plan_passes
+from ner_head.features.params import Code, Compute, Context
+from ner_head.features.passes import Pass, plan_passes
 from ner_head.features.products import pack_products
-from ner_head.params import Params
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is first imported
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "vocab.txt"]
-
-
-class EncoderParams(Params):
-    """Section `encoder`: what decides the features."""
-
-    model: str = "encoders/multilingual-e5-small"
-    """A folder in the Hugging Face layout, or the name of a model on the hub."""
-    shard_words: int = Field(default=4096, ge=1)
-    """Words in a shard, on average; a shard holds whole documents."""
-    dtype: Code = "float16"
-    """How the features are stored."""
-    context: Context = "sentence"
-    """What the encoder sees beside a sentence: nothing, or as much of its document as fits."""
-    views: int = Field(default=0, ge=0, le=64)
-    """Extra passes with the encoder's dropout on; training draws one an epoch."""
-    compute: Compute = "float32"
-    """Numbers that the encoder multiplies with; bfloat16 is quicker where the processor has units for it."""
 
 
 @dataclass(frozen=True)
@@ -73,29 +51,6 @@ class Fingerprint:
     def digest(self) -> str:
         """SHA-256 over all fields."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-
-def find_model(model: str) -> Path:
-    """The folder of a checkpoint: as given, or from the hub (or its local cache) for a name.
-
-    Raises:
-        UsageError: no such folder, and no such name or no network.
-    """
-    folder = Path(model)
-    if folder.is_dir():
-        return folder
-    if not HUB_NAME.fullmatch(model):
-        raise UsageError(f"encoder.model: no folder {model!r}; give a folder with config.json, or a name on the hub")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        return Path(snapshot_download(model, allow_patterns=HUB_FILES))
-    except (RepositoryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UsageError(
-            f"encoder.model: no folder {model!r} here, and the hub did not give it ({type(error).__name__}); "
-            "check the name and the network, or use encoders/multilingual-e5-small"
-        ) from None
 
 
 @dataclass(frozen=True)

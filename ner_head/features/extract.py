@@ -135,6 +135,7 @@ def _assemble(
     mark = encoder.fingerprint
     record = EncoderRecord(
         model=model,
+        local=Path(model).is_dir(),
         fingerprint=mark.digest(),
         n_layers=mark.n_layers,
         width=mark.width,

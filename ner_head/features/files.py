@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
+import secrets
 import shutil
-import socket
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
 
 from ner_head.errors import ResourceError
 
 SPARE_BYTES = 1 << 28  # left free on the disk
-HOST = re.sub(r"[^\w-]", "-", socket.gethostname()) or "host"
+DAY = 86_400.0  # seconds
 Buffer = bytes | memoryview
 """Bytes; a memory view counts and is sliced by bytes."""
-TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<process>\d+)\.tmp")
 
 
 def write_whole(path: Path, *parts: Buffer) -> None:
@@ -28,24 +33,36 @@ def write_whole(path: Path, *parts: Buffer) -> None:
     Raises:
         ResourceError: the disk is full or not writable; names the path and the bytes needed.
     """
-    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
+    temporary = path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
+        temporary, file = open_temporary(path)
+        with file as handle:
             for part in parts:
                 handle.write(part)
             handle.flush()
             os.fsync(handle.fileno())
-        temporary.replace(path)
+            temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the name is on the disk too, not only the bytes
         finally:
             os.close(folder)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if temporary != path:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         raise ResourceError(f"{path}: cannot write {sum(map(len, parts)):,} bytes: {error.strerror}") from None
+
+
+def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:
+    """A new file beside `path`, locked, which `remove_leftovers` leaves alone until it is closed."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+        handle = temporary.open("wb")
+        if try_lock(handle) is not False and temporary.exists():
+            return temporary, handle
+        handle.close()  # it was tidied up before it was locked
 
 
 def digest_of(path: Path) -> str:
@@ -105,21 +122,29 @@ def check_room(directory: Path, needed: int) -> None:
 
 
 def remove_leftovers(directory: Path) -> int:
-    """Remove temporary files of processes of this machine that are gone; returns how many."""
+    """Remove temporary files that nobody writes any more; returns how many.
+
+    A writer holds a lock on its file (`write_whole`), which ends with its process, on whatever machine or in whatever
+    container that runs. Where the file system has no locks, a file that was touched within a day is left.
+    """
     removed = 0
     for path in directory.glob(".*.tmp"):
-        named = TEMPORARY.fullmatch(path.name)
-        if named and named["host"] == HOST and not _alive(int(named["process"])):
-            path.unlink(missing_ok=True)
-            removed += 1
+        with suppress(OSError), path.open("rb") as handle:
+            locked = try_lock(handle)
+            if locked or (locked is None and time.time() - path.stat().st_mtime > DAY):
+                path.unlink()
+                removed += 1
     return removed
 
 
-def _alive(process: int) -> bool:
+def try_lock(handle: IO[bytes]) -> bool | None:
+    """Lock a file until it is closed: whether that was possible; None where there are no locks."""
+    if fcntl is None:
+        return None
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except (OSError, OverflowError):
-        return True  # another user's, or not to be told
+    except OSError:
+        return None
     return True

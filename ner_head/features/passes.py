@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Context = Literal["sentence", "document"]
-Compute = Literal["float32", "bfloat16"]
+from ner_head.features.params import Context
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ner_head.errors import system_error
 from ner_head.features.files import Buffer, digest_of, remove_leftovers, write_whole
 
 NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<sha256>[0-9a-f]{64})\.h5")
@@ -31,6 +32,37 @@ class PooledShard:
     def n_links(self) -> int:
         """Names of the same bytes: this one, in data/features, in DVC's cache."""
         return self.path.stat().st_nlink
+
+    def is_sound(self) -> bool:
+        """Whether the file has the digest that its name promises.
+
+        Raises:
+            NerHeadError: the system cannot read it, which proves nothing against it.
+        """
+        try:
+            return digest_of(self.path) == self.sha256
+        except OSError as error:
+            raise system_error(error, self.path) from None
+
+    def remove(self) -> None:
+        """Delete the file.
+
+        Raises:
+            NerHeadError: the system refuses.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise system_error(error, self.path) from None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A shard that was removed: its bytes, and those that this frees: none where it has other names (DVC's cache)."""
+
+    key: str
+    n_bytes: int
+    n_freed: int
 
 
 class Pool:
@@ -71,9 +103,9 @@ class Pool:
         """A shard, if it is here undamaged; a damaged one is removed."""
         for shard in self._names.get(key, []):
             if shard.path.exists():
-                if digest_of(shard.path) == shard.sha256:
+                if shard.is_sound():
                     return shard
-                shard.path.unlink()
+                shard.remove()
         return None
 
     def add(self, key: str, *parts: Buffer) -> PooledShard:
@@ -89,17 +121,18 @@ class Pool:
         write_whole(shard.path, *parts)
         return shard
 
-    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[tuple[PooledShard, int]]:
-        """Remove the shards whose keys are not in `keep`; each with the bytes that this frees.
+    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[Removal]:
+        """Remove the shards whose keys are not in `keep`.
 
-        A shard that other names (DVC's cache) still hold frees nothing.
+        Raises:
+            NerHeadError: the system refuses to delete one.
         """
         removed = []
         for shard in list(self.shards()):
             if shard.key not in keep:
-                removed.append((shard, shard.n_bytes if shard.n_links == 1 else 0))
+                removed.append(Removal(shard.key, shard.n_bytes, shard.n_bytes if shard.n_links == 1 else 0))
                 if not dry:
-                    shard.path.unlink()
+                    shard.remove()
         if not dry:
             self.clean()
         return removed

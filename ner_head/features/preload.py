@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +70,7 @@ def preload(
         raise UsageError(
             f"runtime.preload: {place} needs {size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; use auto or none"
         )
-    held = copy.copy(store)
+    held = store.sibling()
     held.__class__ = PreloadedStore
     assert isinstance(held, PreloadedStore)
     held.rows, held.starts = _copy(store, names, wanted, (n_rows + 1, *first.shape[1:]), target)

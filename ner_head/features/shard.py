@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -11,9 +10,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_head.errors import DamagedShardError, DataError
-from ner_head.features.codes import STORED, Code, Coded, decode, is_finite
+from ner_head.errors import DamagedShardError, ResourceError, system_error
+from ner_head.features.codes import STORED, Coded, decode, is_finite
 from ner_head.features.files import digest_of
+from ner_head.features.mapping import MappedFile
+from ner_head.features.params import Code
 
 FORMAT, VERSION = "ner-head features", 1
 INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
@@ -52,24 +53,27 @@ class Shard:
             fingerprint: the same, of its encoder.
             found: the file's digest, where it was computed just before.
         Raises:
-            DataError: the file is absent, damaged, or not a shard of this store.
+            DamagedShardError: the file is not what the manifest says, or not a shard.
+            DataError: it is absent or cannot be opened.
+            ResourceError: the machine is at a limit, or fails to read; this says nothing about the file.
         """
         self.path = path
         try:
             found = found or digest_of(path)
             if found != sha256:
                 self._refuse(f"damaged (SHA-256 {found[:12]}, expected {sha256[:12]})")
-            with h5py.File(path, "r") as file:
+            with h5py.File(path, "r", locking=False) as file:  # nobody writes to a finished shard
                 self._read_attributes(file, key, fingerprint)
                 self._read_index(file)
-                with path.open("rb") as handle:
-                    self._content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+                self._content = MappedFile(path)
                 self._map_states(file)
-        except DataError:
-            raise
         except OSError as error:
-            self._refuse(error.strerror or "not an HDF5 file")
-        except (KeyError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
+            if error.errno is None and "errno" not in str(error):  # of the HDF5 library, not of the system
+                self._refuse("not an HDF5 file")
+            raise system_error(error, path, mend="run `dvc repro extract`") from None
+        except MemoryError:
+            raise ResourceError(f"{path}: not enough memory to open it") from None
+        except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
             # what h5py raises at damaged structures; the digest was right, so somebody made the file so
             self._refuse(f"not a shard: {' '.join(str(error).split())[:200]}")
         self._sound = np.zeros((len(self._states), len(self)), dtype=bool)
@@ -135,16 +139,13 @@ class Shard:
             self._places.append(dataset.id.get_offset())
 
     def _map(self, dataset: h5py.Dataset) -> NDArray[Any]:
-        flat = np.frombuffer(self._content, dataset.dtype, dataset.size, dataset.id.get_offset())
+        flat = np.frombuffer(self._content.view, dataset.dtype, dataset.size, dataset.id.get_offset())
         return flat.reshape(dataset.shape)
 
     def _fetch(self, view: int, start: int, end: int) -> None:
-        """Ask the system for rows at once: left to page faults, what is not in memory comes in blocks of 4 kB."""
+        """Ask the system for rows at once."""
         row = self._states[view].values[:1].nbytes
-        low, high = self._places[view] + start * row, self._places[view] + end * row
-        low -= low % mmap.PAGESIZE
-        if hasattr(self._content, "madvise"):
-            self._content.madvise(mmap.MADV_WILLNEED, low, high - low)
+        self._content.will_need(self._places[view] + start * row, self._places[view] + end * row)
 
     def _dataset(self, file: h5py.File, name: str, stored: str, n_axes: int) -> h5py.Dataset:
         """A dataset that is really in this file, contiguous, of the expected type, and not larger than the file."""

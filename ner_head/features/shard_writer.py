@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.errors import DataError
-from ner_head.features.codes import Code, Coded, is_finite
+from ner_head.features.codes import Coded, is_finite
 from ner_head.features.files import Buffer
+from ner_head.features.params import Code
 from ner_head.features.shard import FORMAT, INDEX, VERSION, view_name
 from ner_head.features.wordpieces import Pieces
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from ner_head.corpus.documents import sentence_id
-from ner_head.errors import DamagedShardError, DataError
-from ner_head.features.codes import Code
-from ner_head.features.files import digest_of, write_whole
-from ner_head.features.passes import Compute, Context
+from ner_head.errors import DataError, system_error
+from ner_head.features.digests import DigestsAhead
+from ner_head.features.files import write_whole
+from ner_head.features.params import Code, Compute, Context
 from ner_head.features.shard import Features, Shard
 from ner_head.params import Params
 
+MANIFEST = "manifest.json"
 HEX64 = r"^[0-9a-f]{64}$"
 
 
@@ -47,6 +46,9 @@ class EncoderRecord(Params):
     """Which encoder made the features, and how."""
 
     model: str
+    """A folder, relative to the project, or a name on the hub."""
+    local: bool = False
+    """Whether it is a folder."""
     fingerprint: str = Field(pattern=HEX64)
     n_layers: int = Field(ge=1)
     width: int = Field(ge=1)
@@ -82,7 +84,7 @@ class FeatureStore:
     """Random access to cached features.
 
     Each shard's digest is checked once, before the shard is first read; a background thread runs ahead, so that
-    the checks overlap with the first epoch.
+    the checks overlap with the first epoch. A forked process reads on; pickled, a store is opened anew elsewhere.
     """
 
     def __init__(self, directory: Path, manifest: StoreManifest) -> None:
@@ -107,6 +109,15 @@ class FeatureStore:
             self._check_size(record, row)
         self._digests = DigestsAhead([self.path(record) for record in manifest.shards])
 
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but open shards and the thread, which belong to this process."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_shards", "_digests")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._shards = {}
+        self._digests = DigestsAhead([self.path(record) for record in self.manifest.shards])
+
     @classmethod
     def open(cls, directory: Path) -> FeatureStore:
         """Read the manifest; shards are opened when they are first touched.
@@ -126,7 +137,7 @@ class FeatureStore:
         try:
             size = path.stat().st_size
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
+            raise system_error(error, path, mend="run `dvc repro extract`") from None
         if 8 * n_sentences > size:
             raise DataError(f"{path}: {size:,} bytes cannot hold the {n_sentences:,} sentences of the manifest")
 
@@ -165,8 +176,14 @@ class FeatureStore:
         """
         if not 0 <= number <= self.manifest.encoder.views:
             raise IndexError(f"view {number} of a store with views 0 to {self.manifest.encoder.views}")
-        other = copy.copy(self)  # shards and digests are shared
+        other = self.sibling()
         other._view = number
+        return other
+
+    def sibling(self) -> FeatureStore:
+        """A copy in this process: open shards and digests are shared."""
+        other = copy.copy(self)
+        other._shards, other._digests = self._shards, self._digests
         return other
 
     def for_epoch(self, epoch: int) -> FeatureStore:
@@ -207,51 +224,9 @@ class FeatureStore:
             )
             found = (*shard.shape[1:], shard.code, shard.n_views, len(shard))
             if found != (encoder.n_layers, encoder.width, encoder.dtype, encoder.views, record.n_sentences):
-                path = self.path(record)
-                raise DamagedShardError(f"{path}: is not what the manifest says; run `dvc repro -f extract`", path)
+                raise DataError(f"{self.path(record)}: is not what the manifest says; run `dvc repro -f extract`")
             self._shards[number] = shard
         return self._shards[number]
-
-
-class DigestsAhead:
-    """SHA-256 of some files, each once: at once for whoever asks, ahead of time in a background thread."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
-        self._claimed: dict[int, Future[str]] = {}
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def of(self, number: int) -> str:
-        """The digest of a file; the first call starts the thread.
-
-        Raises:
-            DataError: it cannot be read.
-        """
-        with self._lock:
-            if self._thread is None and len(self._paths) > 1:
-                # a daemon: nobody waits for digests that nobody asked for
-                self._thread = threading.Thread(target=self._run_ahead, name="digests", daemon=True)
-                self._thread.start()
-        self._compute(number)
-        try:
-            return self._claimed[number].result()
-        except OSError as error:
-            raise DataError(f"{self._paths[number]}: {error.strerror}; run `dvc repro extract`") from None
-
-    def _run_ahead(self) -> None:
-        for number in range(len(self._paths)):
-            self._compute(number)
-
-    def _compute(self, number: int) -> None:
-        with self._lock:
-            if number in self._claimed:
-                return
-            future = self._claimed[number] = Future()
-        try:
-            future.set_result(digest_of(self._paths[number]))
-        except OSError as error:
-            future.set_exception(error)
 
 
 def read_manifest(directory: Path) -> StoreManifest:
@@ -260,11 +235,11 @@ def read_manifest(directory: Path) -> StoreManifest:
     Raises:
         DataError: it is absent or not one.
     """
-    path = directory / "manifest.json"
+    path = directory / MANIFEST
     try:
         return StoreManifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; run `dvc repro extract`") from None
+        raise system_error(error, path, mend="run `dvc repro extract`") from None
     except ValidationError as error:
         raise DataError(f"{path}: not a feature manifest: {error.errors()[0]['msg']}") from None
 
@@ -272,4 +247,4 @@ def read_manifest(directory: Path) -> StoreManifest:
 def write_manifest(directory: Path, manifest: StoreManifest) -> None:
     """Write `manifest.json`: the last step of an extraction."""
     text = json.dumps(manifest.model_dump(), ensure_ascii=False, indent=1) + "\n"
-    write_whole(directory / "manifest.json", text.encode())
+    write_whole(directory / MANIFEST, text.encode())

@@ -57,7 +57,9 @@ class Workers:
         """Torch threads of each worker, so that workers x threads = cores; 0 = what a foreign worker has."""
         if self.threads or self.scheduler:
             return self.threads
-        return max(1, len(os.sched_getaffinity(0)) // self.count)
+        # macOS and Windows do not say which cores a process may use
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, cores // self.count)
 
 
 @dataclass(frozen=True)

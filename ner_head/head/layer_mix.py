@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ner_head.errors import UsageError
+from ner_head.head.params import MixKind
 
-MixKind = Literal["softmax", "free", "per_dimension"]
 CACHED = 1 << 17  # float32 numbers of a block that stays in a core's cache while it is read twice
 
 

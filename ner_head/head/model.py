@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
 from ner_head.corpus.tagging import TagSet
@@ -15,86 +13,9 @@ from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix, MixKind, layer_slice
+from ner_head.head.layer_mix import LayerMix, layer_slice
+from ner_head.head.params import HeadParams
 from ner_head.head.words import WordEmbeddings, Words
-from ner_head.params import Params
-
-
-class LstmParams(Params):
-    """`head.lstm`."""
-
-    layers: int = Field(default=1, ge=0)
-    hidden: int = Field(default=128, ge=1)
-    """Units per direction."""
-
-
-class AttentionParams(Params):
-    """`head.attention`."""
-
-    layers: int = Field(default=1, ge=0)
-    heads: int = Field(default=4, ge=1)
-    key_size: int = Field(default=32, ge=1)
-
-
-class WordParams(Params):
-    """`head.words`: hashed features of words, joined after the mix."""
-
-    width: int = Field(default=0, ge=0)  # not `size`: DVC's run cache leaves values of that name out of account
-    """Dimensions; 0 = none, the encoder's features only."""
-    buckets: int = Field(default=2**16, ge=1)
-    """Rows that the hashes share."""
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Share of the features left out while training."""
-
-
-def _text(value: object) -> object:
-    """YAML's 7 is a number."""
-    return str(value) if type(value) is int else value
-
-
-class HeadParams(Params):
-    """Section `head`: the shape of the network. Zero layers or units switch a part off."""
-
-    layers: Annotated[str, BeforeValidator(_text), Field(pattern=r"^(all|last|[1-9]\d*(-[1-9]\d*)?)$")] = "all"
-    """Of the encoder, for the mix: `all`, `last`, one by its number from 1, or a range such as `1-4`."""
-    pieces: Literal["all", "first"] = "all"
-    """Of a word: those that the network sees. [CLS] is always there."""
-    mix: MixKind = "softmax"
-    words: WordParams = WordParams()
-    lstm: LstmParams = LstmParams()
-    attention: AttentionParams = AttentionParams()
-    projection: int = Field(default=128, ge=0)
-    """Units of the tanh layer before the emissions; 0 = none."""
-    classifier: int = Field(default=128, ge=0)
-    """Units of the language classifier; 0 = none."""
-    decoder: Literal["crf", "softmax"] = "crf"
-    """`softmax`: every step by itself, as a CRF without transitions and rules."""
-    tags: Literal["iob", "iobx"] = "iob"
-    """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces with X and [CLS], as the paper."""
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _tag_what_is_seen(self) -> HeadParams:
-        if self.tags == "iobx" and self.pieces != "all":
-            raise ValueError("tags: iobx has a tag for every piece: it needs pieces: all")
-        return self
-
-    @classmethod
-    def paper(cls) -> HeadParams:
-        """The head of Emelyanov & Artemova (2019)."""
-        return cls(
-            mix="per_dimension",
-            lstm=LstmParams(layers=1, hidden=512),
-            attention=AttentionParams(layers=1, heads=6, key_size=64),
-            projection=512,
-            classifier=512,
-            tags="iobx",
-            dropout=0.5,
-        )
-
-    def tag_set(self, labels: Sequence[str]) -> TagSet:
-        """The tags for some labels."""
-        return TagSet.iobx(labels) if self.tags == "iobx" else TagSet.iob(labels)
 
 
 @dataclass(frozen=True)

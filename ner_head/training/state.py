@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ner_head.errors import system_error
 from ner_head.features.files import remove_leftovers, write_whole
 from ner_head.params import Params
 
@@ -91,13 +92,21 @@ class Checkpoint:
         write_whole(self.path, save(tensors, {RECORD: state.record.model_dump_json()}))
 
     def load(self) -> RunState | None:
-        """What was saved last; None where nothing was, or it cannot be read."""
+        """What was saved last; None where nothing was, or it is damaged.
+
+        Raises:
+            NerHeadError: the system cannot read it now; a run that starts anew would overwrite it.
+        """
+        if not self.path.exists():
+            return None
         try:
             with safe_open(self.path, framework="pt") as file:
                 record = RunRecord.model_validate_json((file.metadata() or {}).get(RECORD, ""))
                 return RunState(record, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except (OSError, SafetensorError, ValidationError):
+        except (SafetensorError, ValidationError):
             return None
+        except OSError as error:
+            raise system_error(error, self.path) from None
 
     def discard(self) -> None:
         """The run has ended: remove its state, and those of all but the last few that did not."""

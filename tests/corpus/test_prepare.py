@@ -9,11 +9,10 @@ from hypothesis import given
 
 from ner_head.corpus.documents import Document, Span, read_documents, word_spans
 from ner_head.corpus.formats.reading import LOST, Problem, Reading
-from ner_head.corpus.prepare import PrepareParams, Splits, prepare, split_readings
+from ner_head.corpus.prepare import Prepared, PrepareParams, Splits, prepare, split_readings
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.corpus.tagging import TagSet
 from ner_head.errors import DataError, UsageError
-from ner_head.params import read_params
 from stages import prepare as stage
 from stages import run
 from tests.corpus.strategies import LABELS, documents, write
@@ -30,14 +29,6 @@ def kinds(text: str, *spans: Span) -> list[tuple[str, str, str]]:
     prepared = split_readings([reading("t/cs/1", text, *spans)], Splits(train=["t"]))
     assert prepared.splits["train"][0].spans == spans
     return [(problem.kind, problem.form, problem.detail) for problem in prepared.problems]
-
-
-def params_error(tmp_path: Path, content: str) -> str:
-    path = tmp_path / "params.yaml"
-    path.write_text(content)
-    with pytest.raises(UsageError) as caught:
-        read_params(path, "prepare", PrepareParams)
-    return str(caught.value).removeprefix(f"{path}: ")
 
 
 def corpus(root: Path) -> Path:
@@ -151,54 +142,12 @@ def test_learning_needs_annotations_but_testing_blind_does_not(split: str) -> No
     assert [problem.kind for problem in prepared.problems] == ["no annotations"]
 
 
-@pytest.mark.parametrize(
-    ("splits", "expected"),
-    [
-        ("{train: []}", "prepare.splits.train: List should have at least 1 item"),
-        ("{dev: [a]}", "prepare.splits.train: Field required"),
-        ("{train: [a], dev: [a]}", "prepare.splits: Value error, 'a' is in train and in dev"),
-        ("{train: [a, a]}", "prepare.splits: Value error, 'a' is in train and in train"),
-        ("{train: [a], validation: [b]}", "prepare.splits.validation: no such key"),
-        ("{train: a}", "prepare.splits.train: Input should be a valid list"),
-    ],
-)
-def test_splits_are_checked(tmp_path: Path, splits: str, expected: str) -> None:
-    content = f"prepare: {{source: x, format: jsonl, splits: {splits}}}"
-    assert params_error(tmp_path, content).startswith(expected)
-
-
-def test_an_unknown_format_names_those_there_are(tmp_path: Path) -> None:
-    content = "prepare: {source: x, format: conllu, splits: {train: [a]}}"
-    assert params_error(tmp_path, content).startswith(
-        "prepare.format: Input should be 'bsnlp2019', 'slavicner', 'conll' or 'jsonl' (got 'conllu')"
-    )
-
-
 def test_a_missing_source_or_language_is_named(tmp_path: Path) -> None:
     source = str(corpus(tmp_path))
     with pytest.raises(UsageError, match=r"prepare\.source: .*nowhere: no such file or folder"):
         prepare(PrepareParams(source=f"{source}/nowhere", format="jsonl", splits=BOTH))
     with pytest.raises(UsageError, match=r"prepare\.languages: no pl in .*; found cs"):
         prepare(PrepareParams(source=source, format="bsnlp2019", languages=["cs", "pl"], splits=BOTH))
-
-
-@pytest.mark.parametrize(
-    ("columns", "expected"),
-    [
-        (
-            "format: jsonl, columns: {word: 1}",
-            "prepare: Value error, columns are params of format conll; the format is",
-        ),
-        (
-            "format: conll, columns: {word: 2, tag: 2}",
-            "prepare.columns: Value error, words and tags are in two columns",
-        ),
-        ("format: conll, columns: {tag: -1}", "prepare.columns.tag: Input should be greater than or equal to 0"),
-        ("format: conll, columns: {tags: 1}", "prepare.columns.tags: no such key"),
-    ],
-)
-def test_columns_that_cannot_be_are_named(tmp_path: Path, columns: str, expected: str) -> None:
-    assert params_error(tmp_path, f"prepare: {{source: x, {columns}, splits: {{train: [a]}}}}").startswith(expected)
 
 
 def test_columns_and_files_that_were_found_or_passed_over_are_told(
@@ -260,3 +209,72 @@ def test_a_stage_ends_with_one_line_and_its_exit_code(
         run(stage.main)
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: params.yaml: no such file; run from the project's root\n"
+
+
+def jsonl(root: Path, *records: dict[str, Any], **params: Any) -> Prepared:
+    """A corpus of JSON records, topic `t` unless they say another, prepared with all of it in train."""
+    write(root, {"t.jsonl": "\n".join(json.dumps(record) for record in records)})
+    options: dict[str, Any] = {"splits": Splits(train=["t"]), **params}
+    return prepare(PrepareParams(source=str(root), format="jsonl", **options))
+
+
+@pytest.mark.parametrize("code", ["cs", "CS", " cs"])
+def test_a_language_is_the_same_in_capitals(tmp_path: Path, code: str) -> None:
+    records = [{"text": "EU", "spans": [[0, 2, "ORG"]], "language": language} for language in ("cs", "CS", "de")]
+    prepared = jsonl(tmp_path, *records, languages=[code])
+    assert [document.key for document in prepared.splits["train"]] == ["t/cs/1", "t/cs/2"]
+    assert prepared.report()["documents"]["left out"]["language de, which is not in prepare.languages"] == 1
+
+
+def test_another_code_of_the_language_is_told(tmp_path: Path) -> None:
+    record = {"text": "EU", "spans": [[0, 2, "ORG"]], "language": "ces"}
+    with pytest.raises(UsageError) as caught:
+        jsonl(tmp_path, record, languages=["cs"])
+    assert str(caught.value) == (
+        f"prepare.languages: no cs in {tmp_path}; found ces; "
+        "ces is the corpus's code of cs: write ces in prepare.languages"
+    )
+
+
+def test_a_topic_whose_documents_are_all_left_out_is_told(tmp_path: Path) -> None:
+    records = [
+        {"text": "EU", "spans": [[0, 2, "ORG"]], "language": "cs"},
+        {"text": "EU", "spans": [[0, 2, "ORG"]], "language": "de", "topic": "u"},
+    ]
+    with pytest.raises(UsageError, match=r"prepare\.splits\.dev: every document of 'u' is left out"):
+        jsonl(tmp_path, *records, languages=["cs"], splits=Splits(train=["t"], dev=["u"]))
+
+
+def test_labels_that_look_alike_are_told(tmp_path: Path) -> None:
+    prepared = jsonl(tmp_path, {"text": "EU a ČR", "spans": [[0, 2, "ORG"], [5, 7, "Org"]]})
+    assert prepared.tally.notices == ["labels that look alike: 'ORG', 'Org'"]
+
+
+def test_the_longest_sentence_that_was_cut_is_told(tmp_path: Path) -> None:
+    prepared = jsonl(tmp_path, {"text": "EU " * 1200, "spans": [[0, 2, "ORG"]]})
+    assert prepared.tally.notices == [
+        "1 sentences of more than 500 words (prepare.max_words) were cut; longest sentence: 1,200 words"
+    ]
+    assert prepared.report()["splits"]["train"]["und"]["sentences"] == 3
+
+
+def test_a_train_document_without_gold_says_what_it_has_instead(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"first t/und/1 \(keys that nothing reads: 'ner'\); learning"):
+        jsonl(tmp_path, {"text": "EU", "ner": [[0, 2, "ORG"]]})
+
+
+@pytest.mark.parametrize("dev", [[], ["u"]])
+@pytest.mark.parametrize("test", [[], ["v"]])
+def test_any_split_but_train_may_be_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dev: list[str], test: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {f"corpus/{name}.conll": "EU B-ORG\n" for name in "tuv"})
+    Path("params.yaml").write_text(
+        f"prepare: {{source: corpus, format: conll, splits: {{train: [t], dev: {dev}, test: {test}}}}}"
+    )
+    stage.main()
+    counts = [len(list(read_documents(Path(f"data/prepared/{split}.jsonl")))) for split in ("train", "dev", "test")]
+    assert counts == [1, len(dev), len(test)]
+    report = json.loads(Path("reports/prepare.json").read_text())
+    assert sum(report["documents"]["kept"].values()) == sum(counts)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ner_head.features.codes import Code, Coded, bytes_per_piece, decode, encode, is_finite
+from ner_head.features.codes import Coded, bytes_per_piece, decode, encode, is_finite
+from ner_head.features.params import Code
 
 CODES: list[Code] = ["float16", "bfloat16", "float32", "int8"]
 STATES = arrays(

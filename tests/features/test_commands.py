@@ -13,6 +13,7 @@ import pytest
 
 from ner_head import cli
 from ner_head.corpus.documents import Document, write_documents
+from ner_head.features import digests
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
 from ner_head.features.pool import Pool
@@ -103,6 +104,94 @@ def test_verify_removes_a_damaged_shard_under_all_its_names(project: Path, run) 
     assert not cache.exists()
     assert "1 damaged shards removed" in err
     assert run("verify")[0] == 3  # it is not there
+
+
+def damage(path: Path) -> None:
+    """In place, so that all names see it."""
+    with path.open("r+b") as handle:
+        handle.seek(3000)
+        handle.write(bytes([handle.read(1)[0] ^ 1]))
+
+
+def test_a_store_of_another_folder_is_cleaned_with_its_projects_pool_and_cache(
+    project: Path, run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "dvc.yaml").touch()
+    victim = sorted((project / "data/features").glob("*.h5"))[0]
+    names = [project / ".dvc/cache/ab/cdef", tmp_path_factory.mktemp("elsewhere") / "copy"]
+    for name in names:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.hardlink_to(victim)
+    damage(victim)
+    before = {path for path in project.rglob("*.h5") if path.samefile(victim)}
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    code, (found,), err = run("verify", str(project / "data/features"), "--remove")
+    assert code == 0
+    assert set(found["removed"]) == {str(path) for path in (*before, names[0])}
+    assert not [path for path in (*before, names[0]) if path.exists()]
+    assert "1 other names of them are left outside" in err
+    assert names[1].exists()
+
+
+def test_what_cannot_be_checked_is_not_removed_beside_what_is_damaged(
+    project: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, *locked = sorted(Path("data/features").glob("*.h5"))
+    damage(victim)
+    real = digests.digest_of
+
+    def refused(path: Path) -> str:
+        if path in locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(digests, "digest_of", refused)
+    code, (found,), err = run("verify", "--remove")
+    assert (code, found["unchecked"]) == (3, 4)
+    assert str(victim) in found["removed"]
+    assert not {str(path) for path in locked} & set(found["removed"])
+    assert all(path.exists() for path in locked)
+    assert not victim.exists()
+    assert "4 shards could not be checked, and none of them was removed; the first:" in err
+    assert ".h5: Permission denied" in err.splitlines()[-1]
+
+
+def test_a_shard_that_cannot_be_removed_is_one_line(project: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    damage(sorted(Path("data/features").glob("*.h5"))[0])
+
+    def refused(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    code, out, err = run("verify", "--remove")
+    assert (code, out) == (3, [])
+    assert err.endswith(".h5: Permission denied\n")
+    assert "removed" not in err
+
+
+def test_prune_says_what_leaves_the_pool_and_what_that_frees(
+    project: Path, documents: list[Document], encoder: Encoder, run
+) -> None:
+    shards = list(Pool(Path("pool")).shards())
+    store(documents[:2], encoder)
+    used = {shard.key for shard in FeatureStore.open(Path("data/features")).manifest.shards}
+    unused = [shard for shard in shards if shard.key not in used]
+    cache = Path(".dvc/cache/ab/cdef")
+    cache.parent.mkdir(parents=True)
+    cache.hardlink_to(unused[0].path)
+    total, held = sum(shard.n_bytes for shard in unused), unused[0].n_bytes
+    code, dry, err = run("cache", "prune", "--dry-run")
+    assert code == 0
+    assert err == (
+        f"{len(unused)} shards of {total:,} bytes would be removed, {total - held:,} bytes would be freed; "
+        f"{held:,} bytes have other names (DVC's cache: `dvc gc`) and stay\n"
+    )
+    assert {row["key"]: (row["bytes"], row["bytes_freed"]) for row in dry} == {
+        shard.key: (shard.n_bytes, 0 if shard is unused[0] else shard.n_bytes) for shard in unused
+    }
+    code, done, err = run("cache", "prune")
+    assert done == dry
+    assert err.startswith(f"{len(unused)} shards of {total:,} bytes removed, {total - held:,} bytes freed; ")
 
 
 def test_inspect_says_what_a_store_holds(project: Path, run) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ner_head.errors import DataError, UsageError
-from ner_head.features.encoder import Encoder, find_model
+from ner_head.errors import DataError
+from ner_head.features.encoder import Encoder
 
 
 def states(encoder: Encoder, ids: list[np.ndarray], *, batch_pieces: int = 256) -> list[np.ndarray]:
@@ -67,9 +67,3 @@ def test_damaged_weights_are_refused_in_one_line(tiny_encoder: Path, tmp_path: P
     (copy / "model.safetensors").write_bytes(b"not tensors")
     with pytest.raises(DataError, match="not a usable encoder"):
         Encoder(copy, device=torch.device("cpu"))
-
-
-@pytest.mark.parametrize("name", ["no/such/folder/here", "bert-base-nowhere"])
-def test_a_missing_encoder_is_one_clear_line(name: str) -> None:
-    with pytest.raises(UsageError, match=f"encoder.model: no folder '{name}'"):
-        find_model(name)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from ner_head.features.codes import Code, decode, encode
+from ner_head.features.codes import decode, encode
+from ner_head.features.params import Code
 from ner_head.features.shard import Shard
 from ner_head.features.shard_writer import shard_parts
 from ner_head.features.wordpieces import Pieces

@@ -43,6 +43,21 @@ def test_sentences_that_are_not_held_are_read_as_ever(store: FeatureStore) -> No
     assert not isinstance(store[first], Resident)
 
 
+@pytest.mark.parametrize("wanted", [ALL, Wanted("first", slice(1, 3))])
+@pytest.mark.parametrize("held_ones", [(0, 2), (1, 3)])
+def test_a_batch_of_held_and_plain_sentences_has_all_of_them(
+    store: FeatureStore, wanted: Wanted, held_ones: tuple[int, int]
+) -> None:
+    names = list(store)[:4]
+    held = preload(store, [names[i] for i in held_ones], wanted, place="ram", device=CPU)
+    found, wished = (
+        pad_features([keep_pieces(each[name], wanted.pieces) for name in names], wanted.layers)
+        for each in (held, store)
+    )
+    assert torch.equal(found.hidden, wished.hidden)
+    assert torch.equal(found.mask, wished.mask)
+
+
 def test_nothing_is_held_where_nothing_is_to_be_won(store: FeatureStore) -> None:
     for place in ("auto", "none"):
         assert preload(store, list(store), ALL, place=place, device=CPU) is store

@@ -62,7 +62,7 @@ def test_a_flipped_bit_is_found_before_the_file_is_parsed(tmp_path: Path) -> Non
 
 
 def test_an_absent_shard_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="No such file or directory; run `ner-head verify "):
+    with pytest.raises(DataError, match="No such file or directory; run `dvc repro extract`"):
         Shard(tmp_path / "x.h5", sha256="0" * 64, key=KEY, fingerprint=FINGERPRINT)
 
 

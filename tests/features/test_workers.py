@@ -168,6 +168,14 @@ def test_workers_times_threads_are_the_cores() -> None:
     assert Workers(scheduler="tcp://x:1").threads_each == 0
 
 
+def test_a_system_that_does_not_say_which_cores_are_ours_gives_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert Workers(2).threads_each == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert Workers(2).threads_each == 1
+
+
 def test_a_worker_that_sees_another_encoder_says_so(encoder: Encoder, tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -9,7 +9,8 @@ from ner_head.head import layer_mix
 from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix, layer_slice
-from ner_head.head.model import AttentionParams, Head, HeadParams, LstmParams, Steps, build_head
+from ner_head.head.model import Head, Steps, build_head
+from ner_head.head.params import AttentionParams, HeadParams, LstmParams
 
 LABELS = ["EVT", "LOC", "ORG", "PER", "PRO"]
 LANGUAGES = ["bg", "cs", "pl", "ru"]

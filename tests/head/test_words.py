@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ner_head.head.model import Head, HeadParams, Steps, WordParams, build_head
+from ner_head.head.model import Head, Steps, build_head
+from ner_head.head.params import HeadParams, WordParams
 from ner_head.head.words import WordEmbeddings, Words
 
 PARAMS = HeadParams(words=WordParams(width=6, buckets=50))

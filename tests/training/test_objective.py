@@ -9,11 +9,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ner_head.corpus.documents import Document
 from ner_head.features.store import FeatureStore
 from ner_head.head.crf import LinearChainCRF
-from ner_head.head.model import HeadParams, WordParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import HeadParams, WordParams
 from ner_head.training import objective
 from ner_head.training.examples import collate, examples
 from ner_head.training.optimizer import RowAdamW
-from ner_head.training.trainer import Trainer, TrainingParams
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
 
 LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 ASKING = {"_local_scalar_dense", "nonzero", "masked_select", "item", "equal", "_unique2", "is_nonzero"}

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ner_head.head.model import Head, HeadParams, LstmParams, WordParams, build_head
+from ner_head.head.model import Head, build_head
+from ner_head.head.params import HeadParams, LstmParams, WordParams
 from ner_head.head.words import Words
 from ner_head.training import optimizer as module
 from ner_head.training.optimizer import HeadOptimizer, RowAdamW

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 import torch
 
+from ner_head.errors import ResourceError
 from ner_head.training import state as module
 from ner_head.training.state import Checkpoint, Epoch, RunRecord, RunState, run_key
 
@@ -67,3 +69,16 @@ def test_the_key_tells_runs_apart_and_knows_the_code(monkeypatch: pytest.MonkeyP
     module._sources.cache_clear()
     assert run_key(parts) != before
     module._sources.cache_clear()
+
+
+def test_a_state_that_cannot_be_read_now_is_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint(tmp_path, "0" * 64)
+    assert checkpoint.load() is None
+    checkpoint.save(STATE)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(module, "safe_open", refused)
+    with pytest.raises(ResourceError, match="ulimit -n"):
+        checkpoint.load()

@@ -8,7 +8,8 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.evaluation.calibration import Confidence
 from ner_head.evaluation.slices import forms
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import HeadParams, LstmParams, build_head
+from ner_head.head.model import build_head
+from ner_head.head.params import HeadParams, LstmParams
 from ner_head.posterior import Temperatures
 from ner_head.predictions import predict_from_store
 from ner_head.tagger import Tagger

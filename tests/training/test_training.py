@@ -13,14 +13,16 @@ from ner_head.corpus.tagging import TagSet
 from ner_head.errors import DataError
 from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
-from ner_head.head.model import Head, HeadOutput, HeadParams, LstmParams, Steps, WordParams, build_head
+from ner_head.head.model import Head, HeadOutput, Steps, build_head
+from ner_head.head.params import HeadParams, LstmParams, WordParams
 from ner_head.predictions import predict_from_store
 from ner_head.tagger import Tagger
 from ner_head.training.examples import collate, examples
 from ner_head.training.objective import NO_LANGUAGE, joint_loss
+from ner_head.training.params import TrainingParams
 from ner_head.training.progress import Watcher
 from ner_head.training.state import Checkpoint, Epoch
-from ner_head.training.trainer import Trained, Trainer, TrainingParams
+from ner_head.training.trainer import Trained, Trainer
 
 LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from ner_head.corpus.documents import Document
 from ner_head.corpus.formats.discovery import files_in, require_texts, topic_folders
 from ner_head.corpus.formats.lines import BOM, LINE_END, is_blank, read_text, split_lines
 from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
-from ner_head.corpus.languages import normalise
+from ner_head.corpus.languages import tidy
 from ner_head.corpus.projection import project
 from ner_head.errors import DataError
 
@@ -61,7 +61,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
         files = files_in(source / "annotated" / topic / language, (".out", ".txt"), tally)
         annotations = read_annotations(files, trimmed=TRIMMED, tally=tally)
         for path in files_in(folder, (".txt",), tally):
-            document = read_raw(path, topic=topic, language=normalise(language), tally=tally)
+            document = read_raw(path, topic=topic, language=tidy(language), tally=tally)
             found = annotations.pop(document.id, None)
             if found:
                 tally.annotations[document.key] = len(found.rows) + len(found.ignored)

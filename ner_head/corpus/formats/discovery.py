@@ -10,7 +10,7 @@ import regex
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE
 from ner_head.corpus.formats.reading import Tally, Wanted
-from ner_head.corpus.languages import normalise, two_letters
+from ner_head.corpus.languages import tidy, two_letters
 from ner_head.errors import DataError, UsageError
 
 NOT_NAMED = "no split names it"
@@ -40,7 +40,7 @@ def topic_folders(root: Path, wanted: Wanted, tally: Tally) -> Iterator[tuple[st
     for folder in folders:
         topic, language = folder.parent.name, folder.name
         tally.topics.add(topic)
-        tally.languages.add(normalise(language))
+        tally.languages.add(tidy(language))
         if not wanted.has_language(language):
             tally.passed_over[folder] = OTHER_LANGUAGE
         elif not wanted.has_topic(topic):
@@ -160,8 +160,8 @@ def _languages(paths: Sequence[Path], root: Path, wanted: Wanted) -> dict[Path, 
     """
     chains = {path.parent: (path.parent, *path.parent.parents) for path in paths}
     folders = {f for chain in chains.values() for f in chain if f.is_relative_to(root)}
-    codes = {folder: normalise(folder.name) for folder in folders}
-    if normalise(root.name) not in wanted.languages:  # how a corpus is called says nothing, unless it is asked for
+    codes = {folder: tidy(folder.name) for folder in folders}
+    if tidy(root.name) not in wanted.languages:  # how a corpus is called says nothing, unless it is asked for
         codes.pop(root, None)
     known = {folder: code for folder, code in codes.items() if code in wanted.languages or two_letters(code)}
     beside = {folder.parent for folder in known}

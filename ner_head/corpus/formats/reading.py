@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from ner_head.corpus.documents import Document
-from ner_head.corpus.languages import normalise
+from ner_head.corpus.languages import tidy
 
 DOCUMENT_WORDS = 300  # the length of a short article
 Kind = Literal[
@@ -71,7 +71,7 @@ class Wanted:
     """What is wanted of a corpus. Readers need not open a file that holds nothing of it."""
 
     languages: tuple[str, ...] = ()
-    """ISO 639 codes as `languages.normalise` writes them; none means all that there are."""
+    """ISO 639 codes as `languages.tidy` writes them; none means all that there are."""
     names: frozenset[str] | None = None
     """Topics, and keys of single documents (`topic/language/id`); None means all that there are."""
     word_column: int = 0
@@ -85,7 +85,7 @@ class Wanted:
 
     def has_language(self, language: str) -> bool:
         """Whether documents of this language are wanted."""
-        return not self.languages or normalise(language) in self.languages
+        return not self.languages or tidy(language) in self.languages
 
     def has_topic(self, topic: str) -> bool:
         """Whether the topic is wanted, or a document of it."""

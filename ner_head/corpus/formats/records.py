@@ -10,7 +10,7 @@ from typing import Any
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
 from ner_head.corpus.formats.reading import LOST, Kind, Problem
 from ner_head.corpus.labels import clean, fault
-from ner_head.corpus.languages import normalise
+from ner_head.corpus.languages import tidy
 
 TEXTS = ("id", "topic", "language", "text")
 GOLD = ("spans", "entities", "ents", "label", "labels")  # ours and Prodigy's, spaCy's (two), doccano's (two)
@@ -71,15 +71,14 @@ def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[tupl
     if "text" not in given:
         raise ValueError(f"no 'text'; its keys are {', '.join(map(repr, given)) or 'none'}")
     texts = {name: _string(name, given[name]) for name in TEXTS if name in given}
-    texts["text"].encode()  # a lone surrogate is a ValueError
-    texts["language"] = normalise(texts.get("language", "")) or UNKNOWN_LANGUAGE
+    "".join(texts.values()).encode()  # a lone surrogate is a ValueError
+    texts["language"] = tidy(texts.get("language", "")) or UNKNOWN_LANGUAGE
     name, items = _gold(given)
     right, wrong = list[_Mention](), list[_Mention]()
     for mention in map(_mention, items):
         (right if _covers(texts["text"], mention) else wrong).append(mention)
     sentences = given.get("sentences", [])
-    for words in sentences:
-        _check_words(words)
+    _check_words(sentences)
     spans = [(mention.start, mention.end, mention.label) for mention in right]
     document = from_json({**defaults, **texts, "sentences": sentences, "spans": spans})
     answer = given["answer"] if given.get("answer") in ANSWERS else ""
@@ -186,14 +185,18 @@ def _squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _check_words(words: Any) -> None:
-    pairs = words if isinstance(words, list) else []
-    if not pairs or any(not isinstance(word, list) or len(word) != 2 for word in pairs):
-        raise ValueError(f"a sentence must be a list of words [start, end], got {_short(words)}")
-    if any(type(offset) is not int for offset in chain.from_iterable(pairs)):
-        raise ValueError(f"a sentence must be a list of words [start, end], got {_short(words)}")
-    if any(before[1] > after[0] for before, after in pairwise(pairs)):
+def _check_words(sentences: Any) -> None:
+    if not isinstance(sentences, list):
+        raise ValueError(f"sentences must be a list of lists of words [start, end], got {_short(sentences)}")
+    for words in sentences:
+        if not isinstance(words, list) or not words or not all(map(_is_range, words)):
+            raise ValueError(f"a sentence must be a list of words [start, end], got {_short(words)}")
+    if any(before[1] > after[0] for before, after in pairwise(chain.from_iterable(sentences))):
         raise ValueError("words of a sentence overlap or are out of order")
+
+
+def _is_range(word: Any) -> bool:
+    return isinstance(word, list) and [type(offset) for offset in word] == [int, int]
 
 
 def _short(value: Any) -> str:

@@ -16,7 +16,7 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.formats.discovery import files_in, require_texts, topic_folders
 from ner_head.corpus.formats.lines import BOM, is_blank, read_lines, read_text
 from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
-from ner_head.corpus.languages import normalise
+from ner_head.corpus.languages import tidy
 from ner_head.errors import DataError
 
 # characters that other programs leave out when they count
@@ -43,7 +43,7 @@ def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     for topic, language, folder in topic_folders(source / "raw", wanted, tally):
         tables = {path.stem: path for path in files_in(source / "ner" / topic / language, (".tsv",), tally)}
         for path in files_in(folder, (".txt",), tally):
-            document = Document(path.stem, read_text(path, tally), normalise(language), topic)
+            document = Document(path.stem, read_text(path, tally), tidy(language), topic)
             if table := tables.pop(path.stem, None):
                 yield _annotated(document, table, tally)
             else:
