@@ -47,6 +47,7 @@ class Recognizer:
             )
         self.languages, self.encoder, self.runtime = manifest.languages, encoder, runtime
         self.process = os.getpid()
+        self.source: tuple[str, str, str] | None = None
         compute_alone_after_fork()
         self.tagger = Tagger(model.head, manifest.tag_set, encoder.device, manifest.temperatures)
 
@@ -74,7 +75,15 @@ class Recognizer:
             views=record.views,
             compute=record.compute,
         )
-        return cls(model, same, runtime)
+        found = cls(model, same, runtime)
+        found.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
+        return found
+
+    def __reduce__(self) -> tuple[object, tuple[str, str, str]]:
+        """Pickled, it is loaded anew from its folders where it arrives: a network of transformers does not travel."""
+        if self.source is None:
+            raise TypeError("only a recognizer that was loaded from a folder can be sent to another process")
+        return load, self.source
 
     def recognize(
         self, texts: Sequence[str], *, language: str | None = None, min_probability: float = 0.0
@@ -155,3 +164,8 @@ def check_text(document: Document) -> None:
             f"document {document.id}: a lone surrogate (U+{ord(document.text[error.start]):04X}) at character "
             f"{error.start}; it is no text that UTF-8 can hold"
         ) from None
+
+
+def load(model_directory: str, device: str, encoder: str) -> Recognizer:
+    """A recognizer that was pickled."""
+    return Recognizer.load(model_directory, device, encoder=encoder)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import torch
 
 import ner_head
 from ner_head import cli
-from ner_head.corpus.documents import Document, read_documents, sentence_id
+from ner_head.corpus.documents import Document, Span, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError, UsageError
 from ner_head.features.store import FeatureStore
@@ -348,6 +350,20 @@ def test_a_forked_process_recognizes(model: Path, documents: list[Document]) -> 
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def spans_of(recognizer: Recognizer, text: str) -> tuple[Span, ...]:
+    return recognizer.recognize([text])[0].spans
+
+
+def test_a_spawned_process_recognizes(model: Path, documents: list[Document]) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    expected = [spans_of(recognizer, document.text) for document in documents[:2]]
+    with multiprocessing.get_context("spawn").Pool(1) as workers:
+        assert workers.starmap(spans_of, [(recognizer, document.text) for document in documents[:2]]) == expected
+    direct = Recognizer(SavedModel.load(model, device=torch.device("cpu")), recognizer.encoder, recognizer.runtime)
+    with pytest.raises(TypeError, match="loaded from a folder can be sent to another process"):
+        pickle.dumps(direct)
 
 
 def test_a_model_is_found_with_its_encoder_from_any_folder(

@@ -49,7 +49,8 @@ def find_model(model: str, *, local: bool = False, beside: Path | None = None) -
 def _places(model: str, beside: Path | None) -> Iterator[Path]:
     path = Path(model).expanduser()
     if beside is not None and not path.is_absolute():
-        yield from (folder / path for folder in beside.resolve().parents)
+        around = (*beside.absolute().parents, *beside.resolve().parents)  # it may be a link
+        yield from (folder / path for folder in around)
     yield path
 
 

@@ -47,7 +47,8 @@ class DigestsAhead:
             if claims.thread is None and len(self._paths) > 1:
                 # a daemon: nobody waits for digests that nobody asked for
                 claims.thread = threading.Thread(target=self._run_ahead, args=(claims,), name="digests", daemon=True)
-                claims.thread.start()
+                with suppress(RuntimeError):  # no more threads: each digest is computed when it is asked for
+                    claims.thread.start()
         try:
             return self._compute(number, claims)
         except OSError as error:

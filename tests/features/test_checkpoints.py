@@ -65,6 +65,16 @@ def test_a_folder_is_found_beside_the_head_that_was_trained_on_it_first(asked: l
     assert asked == []
 
 
+def test_a_head_behind_a_link_is_in_both_places(asked: list[str], tmp_path: Path) -> None:
+    for folder in ("project/models", "project/encoders/x", "storage/heads/one", "storage/encoders/y"):
+        (tmp_path / folder).mkdir(parents=True)
+    link = tmp_path / "project/models/head"
+    link.symlink_to(tmp_path / "storage/heads/one")
+    assert find_model("encoders/x", beside=link).samefile(tmp_path / "project/encoders/x")
+    assert find_model("encoders/y", beside=link).samefile(tmp_path / "storage/encoders/y")
+    assert asked == []
+
+
 @pytest.mark.parametrize("name", ["bert-base-nowhere", "nobody/nothing"])
 def test_a_hub_that_does_not_answer_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -184,6 +184,15 @@ def test_verify_at_the_limit_names_it_and_removes_nothing(folder: Path) -> None:
     assert sorted(folder.parent.rglob("*.h5")) == before
 
 
+def test_a_store_is_read_where_no_thread_can_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    expected = total(FeatureStore.open(folder))
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    assert total(FeatureStore.open(folder)) == expected
+
+
 def test_a_mapped_file_is_read_only_and_outlives_its_descriptor_and_its_name(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(bytes(range(256)) * 100)
