@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from ner_head import head
 from ner_head.training import state as module
 from ner_head.training.state import Checkpoint, Epoch, RunRecord, RunState, run_key
 
@@ -67,3 +69,14 @@ def test_the_key_tells_runs_apart_and_knows_the_code(monkeypatch: pytest.MonkeyP
     module._sources.cache_clear()
     assert run_key(parts) != before
     module._sources.cache_clear()
+
+
+def test_the_key_knows_code_that_is_imported_later() -> None:
+    module._sources.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("crf_native", "crf_kernels", "crf_search"):
+            patch.delitem(sys.modules, f"ner_head.head.{name}", raising=False)
+        found = module._sources()
+    module._sources.cache_clear()
+    package = Path(head.__file__).parent
+    assert {f"ner_head.head/{path.name}" for path in package.glob("*.py")} <= found.keys()
