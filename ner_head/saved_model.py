@@ -26,7 +26,8 @@ class TrainingRecord(Params):
 
     seed: int
     epoch: int
-    dev_f1: float
+    dev_f1: float | None = None
+    """None where there was no dev split to score."""
 
 
 class ModelManifest(Params):

@@ -27,6 +27,12 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(130)
 
 
+def warn(lines: Iterable[str]) -> None:
+    """Lines that a user should see however progress is shown: what has run, and is not what it looks like."""
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table for `dvc plots`; numbers with six digits behind the point, so that the last bits do not show."""
     path.parent.mkdir(parents=True, exist_ok=True)

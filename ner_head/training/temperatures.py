@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +52,7 @@ def fit_temperatures(
     *,
     seen: Collection[Form],
     new_forms: float,
+    tell: Callable[[list[str]], None] = lambda lines: None,
 ) -> Temperatures:
     """Fit both on documents that the tagger's head was not trained on.
 
@@ -67,11 +68,25 @@ def fit_temperatures(
         languages: names of the language logits.
         seen: forms of the documents that the head was trained on.
         new_forms: share of gold spans whose form is new, where the model will be used.
+        tell: is given a line for each that there is too little to fit on.
     Returns:
         1 for what there is too little to fit on.
     """
     found = predicted(tagger, documents, store, languages, seen)
+    tell(shortages(found, has_languages=tagger.head.language is not None))
     return Temperatures(spans=_of_spans(tagger, found, new_forms), languages=_of_languages(*found.languages))
+
+
+def shortages(found: HeldOut, *, has_languages: bool) -> list[str]:
+    """A line for each temperature that there is too little to fit on."""
+    counts = [("spans", len(found.right), "predicted spans")]
+    if has_languages:
+        counts.append(("languages", len(found.languages[1]), "sentences of known language"))
+    return [
+        f"temperatures: 1.0 of {what}, as the held-out documents have {count} {things}, and {FEWEST} are needed"
+        for what, count, things in counts
+        if count < FEWEST
+    ]
 
 
 def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
