@@ -66,7 +66,7 @@ def main() -> None:
         warn(["dev F1 is 0 in every epoch: the head finds nothing right on dev; check its labels, or train for longer"])
     temperatures, second = session.calibrate(manifest, train)
     write_models(first.trained, manifest.model_copy(update={"temperatures": temperatures}), head)
-    write_plots(first.trained, head)
+    write_plots(first.trained, head, scored=bool(dev))
     n_words = sum(len(sentence.words) for document in train for sentence in document.sentences)
     write_report(first.trained, size, n_words, scored=bool(dev))
     for checkpoint in (first.checkpoint, *second):
@@ -185,9 +185,9 @@ def write_models(trained: Trained, manifest: ModelManifest, head: Head) -> None:
         SavedModel(finished(manifest, epoch, scored=manifest.training.dev_f1 is not None), head).save(folder)
 
 
-def write_plots(trained: Trained, head: Head) -> None:
-    """Learning curve and layer weights, for `dvc plots show`."""
-    curve = [[epoch.epoch, epoch.loss, epoch.dev_f1] for epoch in trained.curve]
+def write_plots(trained: Trained, head: Head, *, scored: bool) -> None:
+    """Learning curve (without dev, of the loss alone) and layer weights, for `dvc plots show`."""
+    curve = [[epoch.epoch, epoch.loss, epoch.dev_f1 if scored else ""] for epoch in trained.curve]
     write_csv(REPORTS / "learning_curve.csv", ["epoch", "loss", "dev_f1"], curve)
     weights = enumerate(head.mix.layer_weights().detach().cpu(), head.layers.start + 1)
     means = [[f"{i:02}", float(w.mean())] for i, w in weights]  # two digits, because the plot sorts layers as text

@@ -88,6 +88,8 @@ def test_only_what_is_there_is_reported(name: str, tiny_encoder: Path, tmp_path:
         for table in ("oracle", "confusion", "reliability_spans", "reliability_languages"):
             with Path(f"reports/{table}.csv").open(encoding="utf-8") as handle:
                 assert bool(list(csv.DictReader(handle))) <= ("dev" in scored)
+        with Path("reports/learning_curve.csv").open(encoding="utf-8") as handle:
+            assert [bool(row["dev_f1"]) for row in csv.DictReader(handle)] == ["dev" in scored] * 2
         page = Path("reports/errors.html").read_text(encoding="utf-8")
         assert ("Nothing to compare: dev has no" in page) == ("dev" not in scored)
         assert ('"id":"0"' in page) == ("dev" in scored)
