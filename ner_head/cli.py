@@ -13,6 +13,7 @@ import typer
 from ner_head import cli_features
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span, write_documents
 from ner_head.errors import DataError, NerHeadError, UsageError
+from ner_head.openmp import wait_asleep
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -22,6 +23,7 @@ Files = Annotated[list[str] | None, typer.Argument(help="text files, UTF-8, one 
 Text = Annotated[list[str] | None, typer.Option(help="a text given here; may be repeated")]
 Language = Annotated[str | None, typer.Option(help="language of the texts (bg, cs, pl, ru ...), where known")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 = torch's own choice")]
 
 
 def documents(files: list[str] | None, texts: list[str] | None, language: str | None) -> Iterator[Document]:
@@ -67,6 +69,7 @@ def predict(
         float, typer.Option(help="leave out less probable spans; reports/thresholds.csv says what that costs")
     ] = 0.0,
     device: Device = "auto",
+    threads: Threads = 0,
 ) -> None:
     """Find entities: one JSON line per text, with character offsets into exactly that text."""
     from ner_head.recognizer import Recognizer
@@ -74,7 +77,7 @@ def predict(
     if not 0 <= min_probability <= 1:
         raise UsageError(f"--min-probability: must be between 0 and 1, got {min_probability}")
     inputs = list(documents(files, text, language))
-    recognizer = Recognizer.load(model, device, encoder=encoder)
+    recognizer = Recognizer.load(model, device, encoder=encoder, threads=threads)
     for given in inputs:
         (found,) = recognizer.recognize_documents([given], min_probability=min_probability)
         record = {
@@ -94,6 +97,7 @@ def embed(
     encoder: Annotated[str, typer.Option(help="folder or hub name of the encoder")] = "encoders/slavic-mini",
     language: Language = None,
     device: Device = "auto",
+    threads: Threads = 0,
     quiet: Annotated[bool, typer.Option(help="show no progress")] = False,
 ) -> None:
     """Write the encoder's hidden layers of some texts as a feature store."""
@@ -108,7 +112,10 @@ def embed(
     from ner_head.runtime import RuntimeParams
 
     whole = [replace(d, sentences=segment(d.text, d.language)) for d in documents(files, text, language)]
-    params, runtime = EncoderParams(model=encoder), validate({"device": device}, "runtime", RuntimeParams)
+    params, runtime = (
+        EncoderParams(model=encoder),
+        validate({"device": device, "threads": threads}, "runtime", RuntimeParams),
+    )
     extract(
         whole,
         Encoder(find_model(encoder), device=runtime.start()),
@@ -146,6 +153,7 @@ cli_features.register(app)
 
 def main() -> None:
     """Entry point: an error that a user can mend is one line and its exit code."""
+    wait_asleep()
     try:
         app()
     except NerHeadError as error:

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ner_head.errors import NerHeadError
+from ner_head.openmp import wait_asleep
+
+if sys.argv[0] == "-m":  # `python -m stages.NAME`, which imports this package before the stage, and with it torch
+    wait_asleep()
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
