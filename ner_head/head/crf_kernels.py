@@ -58,8 +58,8 @@ def exp32(x: Any) -> Any:
 
 @register_jitable
 def exp64(x: Any) -> Any:
-    """The exponential in float64."""
-    return math.exp(x)
+    """The exponential of x <= 0 in float64; 1e-304 under -700: 0 is for what cannot be."""
+    return math.exp(max(x, -700.0))
 
 
 def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: Any) -> None:
