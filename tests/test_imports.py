@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "params"},
+    {"errors", "params", "openmp"},
     {"corpus"},
     {"runtime", "features"},
     {"head"},
