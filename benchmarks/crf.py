@@ -33,7 +33,7 @@ SHAPES = ((16, 48), (16, 128), (16, 512), (64, 64))
 LABELS = ("PER", "LOC", "ORG", "PRO", "EVT")
 N_BEST = 11
 TURN = 0.02
-# pieces a sentence of SlavicNER's brexit and asia_bibi (29,454 sentences, slavic-mini's tokenizer), each 2.5 %
+# pieces a sentence of SlavicNER's brexit and asia_bibi (29,454 sentences, an earlier tokenizer), each 2.5 %
 QUANTILES = (2, 7, 10, 11, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 34, 35, 36, 38)
 QUANTILES += (39, 41, 42, 44, 45, 47, 49, 52, 55, 58, 62, 67, 78, 234)
 BARS = {"loss": (25, 40, 80, 30), "decode": (20, 20, 20, 20), "n_best": (10, 10, 10, 10)}
@@ -237,7 +237,7 @@ def main() -> None:
     """Print the tables and write benchmarks/results/crf.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", nargs="?", type=Path)
-    parser.add_argument("--tokenizer", type=Path, default=Path("encoders/slavic-mini/tokenizer.json"))
+    parser.add_argument("--tokenizer", type=Path, default=Path("encoders/multilingual-e5-small/tokenizer.json"))
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, torch.get_num_threads()}))
     parser.add_argument("--repeats", type=int, default=15)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Strict dev F1 of the head on the frozen features of several encoders; see docs/encoder.md.
+"""Strict dev F1 of the head on the frozen features of several encoders; see docs/results.md.
 
     python -m benchmarks.encoders PREPARED ENCODER... [--seeds 0 1] [--set training.epochs=1] [--name encoders]
 

@@ -97,9 +97,10 @@ class Machine:
 def extraction(machine: Machine, folder: Path, n_sentences: int, batch_pieces: int) -> list[Row]:
     """Pieces a second of a bfloat16 encoder, into shards, and its share of the bare forward passes."""
     random_encoder(folder / "encoder")
-    encoder, documents = Encoder(folder / "encoder", device=machine.device), sample(n_sentences, "")
-    encoder.model.to(torch.bfloat16)
-    ids = [[p.ids for p in document] for document in split_words(words_of(documents), encoder)]
+    encoder = Encoder(folder / "encoder", device=machine.device, compute="bfloat16")
+    documents = sample(n_sentences, "")
+    words = words_of(documents, spaces=encoder.word_pieces.marks_spaces)
+    ids = [[p.ids for p in document] for document in split_words(words, encoder)]
     passes = plan_passes(ids, context="sentence", capacity=encoder.fingerprint.limit - 2)
     batches = []
     for run in length_batches([len(p) for p in passes], batch_pieces):
@@ -110,8 +111,9 @@ def extraction(machine: Machine, folder: Path, n_sentences: int, batch_pieces: i
 
     @torch.inference_mode()
     def bare() -> None:
-        for tokens, mask in batches:
-            encoder.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        with torch.autocast(machine.device.type, torch.bfloat16):
+            for tokens, mask in batches:
+                encoder.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
 
     def whole() -> None:
         place = folder / f"shards{next(runs)}"

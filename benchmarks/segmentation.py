@@ -15,6 +15,7 @@ from statistics import mean
 
 from ner_head.corpus.documents import Document
 from ner_head.corpus.formats import slavicner
+from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.corpus.segment import SEGMENTATION, segment
 
 BAR_CUT, BAR_MISALIGNED = 0.003, 0.0005
@@ -51,7 +52,7 @@ class Figures:
 def main(source: Path) -> None:
     """Print the table, by language and over all."""
     figures: defaultdict[str, Figures] = defaultdict(Figures)
-    for document, _ in slavicner.read(source, []):
+    for document, _ in slavicner.read(source, Wanted(), Tally()):
         figures[document.language].add(document)
         figures["all"].add(document)
     print(f"{SEGMENTATION}; bars: cut <= {BAR_CUT:.2%}, misaligned <= {BAR_MISALIGNED:.2%}\n")

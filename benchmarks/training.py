@@ -239,7 +239,7 @@ def main() -> None:
         figures["heads"] = {name: compare(large, params, 10, options.repeats) for name, params in heads.items()}
         print(table(figures["heads"]), flush=True)
         if options.flair:
-            bundled = Encoder(Path("encoders/slavic-mini"), device=torch.device("cpu"))
+            bundled = Encoder(Path("encoders/multilingual-e5-small"), device=torch.device("cpu"))
             small = Corpus.make(documents, bundled, folder / "small")
             figures["flair"] = {
                 f"{record.n_layers} x {record.width}": against_flair(

@@ -94,7 +94,7 @@ def embed(
     output: Annotated[Path, typer.Argument(help="folder to write: shards, manifest.json, documents.jsonl")],
     files: Files = None,
     text: Text = None,
-    encoder: Annotated[str, typer.Option(help="folder or hub name of the encoder")] = "encoders/slavic-mini",
+    encoder: Annotated[str, typer.Option(help="folder or hub name of the encoder")] = "encoders/multilingual-e5-small",
     language: Language = None,
     device: Device = "auto",
     threads: Threads = 0,

@@ -106,6 +106,7 @@ def plan(
         dtype=wanted.dtype,
         context=wanted.context,
         views=wanted.views,
+        compute=wanted.compute,
         load=False,
     )
     if files:

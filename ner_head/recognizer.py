@@ -63,7 +63,14 @@ class Recognizer:
         model = SavedModel.load(Path(model_directory), device=place)
         record = model.manifest.encoder
         folder = find_model(encoder or record.model)
-        same = Encoder(folder, device=place, dtype=record.dtype, context=record.context, views=record.views)
+        same = Encoder(
+            folder,
+            device=place,
+            dtype=record.dtype,
+            context=record.context,
+            views=record.views,
+            compute=record.compute,
+        )
         return cls(model, same, runtime)
 
     def recognize(

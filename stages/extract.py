@@ -28,6 +28,7 @@ def main() -> None:
         dtype=params.dtype,
         context=params.context,
         views=params.views,
+        compute=params.compute,
         load=workers.in_this_process,
     )
     extract(

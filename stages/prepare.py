@@ -22,6 +22,8 @@ def main() -> None:
     REPORTS.mkdir(exist_ok=True)
     content = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
     (REPORTS / "prepare.json").write_text(content, encoding="utf-8", newline="\n")
+    for line in prepared.tally.lines():
+        print(line, file=sys.stderr)
     print(table(report), file=sys.stderr)
 
 

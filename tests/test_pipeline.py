@@ -84,7 +84,7 @@ def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(tiny_encoder, folder / "encoders/slavic-mini")
+    shutil.copytree(tiny_encoder, folder / "encoders/multilingual-e5-small")
     for kind, suffix in (("raw", "txt"), ("annotated", "out")):
         for topic in ("railway", "satellite"):
             for language in ("cs", "ru"):

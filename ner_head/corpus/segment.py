@@ -11,6 +11,7 @@ has room for the first word of the next one.
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Iterator
 
@@ -19,7 +20,9 @@ import regex
 from ner_head.corpus.abbreviations import DEFAULT_NEVER_LAST, DEFAULT_OFTEN_LAST, NEVER_LAST, OFTEN_LAST
 from ner_head.corpus.documents import Sentence, Word
 
-SEGMENTATION = "rules-1"  # kept in saved models: change it with anything that moves a boundary
+_log = logging.getLogger(__name__)
+SEGMENTATION = "rules-2"  # kept in saved models: change it with anything that moves a boundary
+MAX_WORDS = 500  # in a sentence: what attention costs grows with its square
 
 # A letter run goes on over combining marks, an apostrophe (Barnier'a, O'Connor) and format characters (soft
 # hyphen, zero-width space), but only to a further letter. Hyphens stand apart: joined, 63 gold mentions of
@@ -55,22 +58,53 @@ _IGNORED = regex.compile(r"\p{Cf}+")
 _DOTTED = regex.compile(r"(?:\p{L}\.)+\p{L}{1,2}")
 _ROMAN = regex.compile(r"[IVXLC]{2,}\b")  # of one letter they are Czech and Polish words too
 _LONGEST_ABBREVIATION = 24  # characters looked at in front of a period
+_MARKS = (".!?…։؟۔।॥。！？｡", ";:；：", ",、，،")  # where a sentence of too many words is cut, the best first
 _LETTER_WORDS = frozenset("йѝя")  # pronouns that close sentences, where other single letters abbreviate
 _SHORT_SENTENCE = 30  # characters; "На 29 март 2019 г." opens a sentence rather than being one
 
 
-def segment(text: str, language: str) -> tuple[Sentence, ...]:
+def segment(text: str, language: str, *, max_words: int = MAX_WORDS) -> tuple[Sentence, ...]:
     """Cut a text into sentences and words with exact offsets, in time linear in its length.
 
-    Every character that is not white space belongs to exactly one word of one sentence. `language` is an
-    ISO 639 code; bg, cs, pl and ru have lists of abbreviations, any other uses all of them together.
+    Every character that is not white space belongs to exactly one word of one sentence.
+
+    Args:
+        text: the text.
+        language: an ISO 639 code; bg, cs, pl and ru have lists of abbreviations, any other uses all of them together.
+        max_words: longer sentences are cut, see `cut`.
     """
-    sentences = (
-        tuple(words(text, start, end))
-        for block_start, block_end in _blocks(text)
-        for start, end in _ranges(text, block_start, block_end, language)
-    )
-    return tuple(Sentence(sentence) for sentence in sentences if sentence)
+    sentences = list(_sentences(text, language))
+    longest = max((len(sentence.words) for sentence in sentences), default=0)
+    if longest > max_words:
+        _log.warning("sentences of more than %d words were cut; the longest has %d", max_words, longest)
+    return tuple(part for sentence in sentences for part in cut(sentence, max_words))
+
+
+def _sentences(text: str, language: str) -> Iterator[Sentence]:
+    for block_start, block_end in _blocks(text):
+        for start, end in _ranges(text, block_start, block_end, language):
+            if sentence := tuple(words(text, start, end)):
+                yield Sentence(sentence)
+
+
+def cut(sentence: Sentence, max_words: int) -> list[Sentence]:
+    """A sentence in parts of at most `max_words`: lists, tables and speech may go on without an end.
+
+    A part ends behind the last of the best marks in its second half: an end of a sentence, else a semicolon or colon,
+    else a comma; where there is none, it is full.
+    """
+    rest, parts = sentence.words, list[Sentence]()
+    while len(rest) > max_words:
+        candidates = range(max_words - max_words // 2, max_words + 1)
+        end = max(candidates, key=lambda n: (_strength(rest[n - 1]), n))
+        parts.append(Sentence(rest[:end]))
+        rest = rest[end:]
+    return [*parts, Sentence(rest)] if parts else [sentence]
+
+
+def _strength(word: Word) -> int:
+    """How well a sentence can be cut behind a word."""
+    return next((len(_MARKS) - i for i, marks in enumerate(_MARKS) if word.text[-1] in marks), 0)
 
 
 def words(text: str, start: int = 0, end: int | None = None) -> Iterator[Word]:

@@ -57,7 +57,7 @@ class TagSet:
         if after == X:
             return before != CLS
         if after.startswith("I-"):
-            return before == X or before[2:] == after[2:]
+            return before == X or before.partition("-")[2] == after[2:]
         return True
 
     def forbidden(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

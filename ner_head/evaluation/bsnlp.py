@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_head.corpus.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
-from ner_head.corpus.formats.reading import topic_folders
+from ner_head.corpus.formats.discovery import topic_folders
+from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.errors import DataError
 from ner_head.evaluation.bsnlp_counts import ALL, METRICS, Mention, Pair, Scores, score
 from ner_head.evaluation.bsnlp_documents import write_predictions
@@ -49,7 +50,7 @@ def pair_directories(gold: Path, system: Path) -> Pairing:
         DataError: a file that is none, no document that both have, or a topic or language named like another slice.
     """
     pairs, skipped = [], []
-    for topic, language, folder in topic_folders(gold, []):
+    for topic, language, folder in topic_folders(gold, Wanted(), Tally()):
         found = _annotations(system / topic / language)
         for name, wanted in _annotations(folder).items():
             if name in found:

@@ -101,17 +101,17 @@ METRICS: dict[str, Callable[[Iterable[Mention], Iterable[Mention]], Tally]] = {
 }
 
 
-def score(pairs: Iterable[Pair], metrics: Iterable[str] = tuple(METRICS)) -> dict[str, dict[str, Scores]]:
+def score(pairs: Iterable[Pair]) -> dict[str, dict[str, Scores]]:
     """Scores by metric and slice; a slice in which neither side has anything is left out, `all` excepted."""
-    sums: dict[str, dict[str, Tally]] = {metric: {ALL: Tally()} for metric in metrics}
-    for (metric, topic, language, category), tally in _tallies(pairs, tuple(sums)).items():
+    sums: dict[str, dict[str, Tally]] = {metric: {ALL: Tally()} for metric in METRICS}
+    for (metric, topic, language, category), tally in tallies(pairs, METRICS).items():
         slices = sums[metric]
         for name in _slices(topic, language, category) if tally.gold or tally.system else ():
             slices[name] = slices.get(name, Tally()) + tally
     return {metric: {name: slices[name].scores() for name in sorted(slices)} for metric, slices in sums.items()}
 
 
-def _tallies(pairs: Iterable[Pair], metrics: Iterable[str]) -> Mapping[tuple[str, str, str, str], Tally]:
+def tallies(pairs: Iterable[Pair], metrics: Iterable[str]) -> Mapping[tuple[str, str, str, str], Tally]:
     """(metric, topic, language, category) -> counts."""
     sums: dict[tuple[str, str, str, str], Tally] = defaultdict(Tally)
     for pair in pairs:

@@ -7,13 +7,15 @@ of its own (`PER-jan-novák`).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import regex
 
 from ner_head.corpus.documents import Document, Span, without_overlaps
-from ner_head.evaluation.bsnlp_counts import Mention, Pair, Scores, score
+from ner_head.evaluation.bsnlp_counts import Mention, Pair, Scores, Tally, tallies
 
 NAMELESS = "_"  # for an empty id, topic or language; the first line that is not empty would be taken for the id
 LONGEST_NAME = 50  # characters: of four bytes each, they and the suffix stay below the 255 of file systems
@@ -39,7 +41,15 @@ def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
     return len(taken)
 
 
-def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, Scores]:
+class FormScores(TypedDict):
+    """The task's strict scores; labels and languages apart, since one may be called like another."""
+
+    all: Scores
+    per_type: dict[str, Scores]
+    per_language: dict[str, Scores]
+
+
+def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> FormScores:
     """The task's strict scores of all, each category and each language.
 
     The other metrics need the gold's entity ids and lemmas, which documents do not have: relaxed partial recall with
@@ -47,15 +57,23 @@ def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) 
     """
     pairs = [
         Pair(
-            topic="",  # left out: documents of any corpus come here, and their topics could be named like a slice
+            topic="",
             language=wanted.language,
             gold=_mentions(wanted.text, wanted.spans),
             system=_mentions(found.text, without_overlaps(found.spans)),
         )
         for wanted, found in zip(gold, predicted, strict=True)
     ]
-    scores = score(pairs, ["strict"])["strict"]
-    return {name: found for name, found in scores.items() if name and "/" not in name}
+    found = {place: tally for place, tally in tallies(pairs, ["strict"]).items() if tally.gold or tally.system}
+    by_type, by_language = defaultdict[str, Tally](Tally), defaultdict[str, Tally](Tally)
+    for (_, _, language, category), tally in found.items():
+        by_type[category] += tally
+        by_language[language] += tally
+    return {
+        "all": sum(found.values(), Tally()).scores(),
+        "per_type": {label: tally.scores() for label, tally in sorted(by_type.items())},
+        "per_language": {language: tally.scores() for language, tally in sorted(by_language.items())},
+    }
 
 
 def rows(text: str, spans: Iterable[Span]) -> Iterator[tuple[str, str, str, str]]:

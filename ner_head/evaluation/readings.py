@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,10 +43,9 @@ def oracle(gold: Sequence[Document], readings: Sequence[Readings], n: int) -> Co
 
 
 def to_nbest(document: Document, readings: Readings) -> Iterator[NBest]:
-    """A document's readings as tags of words. White space in a word, which would end the field, becomes `_`."""
+    """Readings as tags of words. White space would end a field: in a word it is `_`, in a label `%20`."""
     labels = sorted({span.label for each in readings for reading in each for span in reading.spans})
-    tag_set = TagSet.iob(labels)
-    names = tag_set.tags
+    tag_set, names = TagSet.iob(labels), TagSet.iob([_as_field(label) for label in labels]).tags
     for sentence, each in zip(document.sentences, readings, strict=True):
         words = tuple("_".join(word.text.split()) or "_" for word in sentence.words)
         rows = [tag_set.encode(len(words), word_spans(sentence, reading.spans)) for reading in each]
@@ -74,4 +74,14 @@ def from_nbest(documents: Iterable[Document], sentences: Iterator[NBest], source
 
 def _spans(tags: Sequence[str]) -> list[Span]:
     tag_set = TagSet.iob(sorted({tag[2:] for tag in tags} - {""}))
-    return tag_set.spans([tag_set.index(tag) for tag in tags])
+    spans = tag_set.spans([tag_set.index(tag) for tag in tags])
+    return [replace(span, label=_from_field(span.label)) for span in spans]
+
+
+def _as_field(label: str) -> str:
+    """A label without spaces, which separate the fields of an n-best file."""
+    return label.replace("%", "%25").replace(" ", "%20")
+
+
+def _from_field(field: str) -> str:
+    return field.replace("%20", " ").replace("%25", "%")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
-from ner_head.evaluation.bsnlp_documents import strict_form_scores
+from ner_head.evaluation.bsnlp_documents import FormScores, strict_form_scores
 from ner_head.evaluation.calibration import Confidence
 from ner_head.evaluation.readings import oracle
 from ner_head.evaluation.schemas import SchemaScores, breakdown
@@ -39,8 +39,8 @@ class Metrics(TypedDict):
     """
 
     strict: StrictScores
-    schemas: SchemaScores
-    bsnlp_strict: dict[str, Scores]
+    schemas: dict[str, SchemaScores]
+    bsnlp_strict: FormScores
     word: Scores
     language: NotRequired[Scores]
     gain: NotRequired[Scores]

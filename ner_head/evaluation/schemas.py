@@ -15,12 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import TypedDict
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.evaluation.spans import Scores
 
 SCHEMAS = ("strict", "exact", "partial", "type")
-SchemaScores = dict[str, dict[str, Scores]]  # by schema, then by slice
+
+
+class SchemaScores(TypedDict):
+    """Scores by one schema: of all spans, and of each label, for which the spans of others are not there."""
+
+    all: Scores
+    per_type: dict[str, Scores]
 
 
 @dataclass(frozen=True)
@@ -76,16 +83,19 @@ def _right(span: Span, other: Span, schema: str) -> bool:
     return offsets and (schema != "strict" or span.label == other.label)
 
 
-def breakdown(gold: Sequence[Document], predicted: Sequence[Document]) -> SchemaScores:
-    """{schema: {slice: scores}}; slices are `all` and each label, for which the spans of others are not there."""
+def breakdown(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, SchemaScores]:
+    """The scores by each schema."""
     labels = sorted({span.label for document in (*gold, *predicted) for span in document.spans})
     everything = [(wanted.spans, found.spans) for wanted, found in zip(gold, predicted, strict=True)]
-    slices = {"all": everything}
-    slices |= {label: [(_of(wanted, label), _of(found, label)) for wanted, found in everything] for label in labels}
+    by_type = {label: [(_of(wanted, label), _of(found, label)) for wanted, found in everything] for label in labels}
+
+    def scores(pairs: Sequence[tuple[Sequence[Span], Sequence[Span]]], schema: str) -> Scores:
+        return sum((outcomes(*pair, schema) for pair in pairs), Outcomes()).scores()
+
     return {
         schema: {
-            name: sum((outcomes(*pair, schema) for pair in pairs), Outcomes()).scores()
-            for name, pairs in slices.items()
+            "all": scores(everything, schema),
+            "per_type": {label: scores(pairs, schema) for label, pairs in by_type.items()},
         }
         for schema in SCHEMAS
     }

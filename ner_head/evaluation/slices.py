@@ -17,6 +17,7 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.evaluation.spans import Counts, Scores
 
 RESAMPLES, LEVEL = 1000, 0.95
+LEAST_DOCUMENTS = 10  # that an interval needs: of one document every resample is the same
 ALL, SEEN, UNSEEN = "all", "seen", "unseen"
 Form = tuple[str, str]
 Interval = tuple[float, float]
@@ -92,23 +93,28 @@ class Tally:
         return cls(slices, np.array(cells, dtype=np.int64).reshape(len(found), len(slices), 3))
 
     def scores(self, seed: int = 0) -> StrictScores:
-        """All slices, each F1 with its 95 % interval over resampled documents."""
-        totals, drawn = self.counts.sum(axis=0), self.resampled(seed)
+        """All slices, each F1 with its 95 % interval over resampled documents, where there are enough of them."""
+        totals, drawn, n_documents = self.counts.sum(axis=0), self.resampled(seed), self.n_documents()
         found: StrictScores = {
             "micro": {},
-            "macro": _with_interval({"f1": float(self.macro(totals))}, self.macro(drawn)),
+            "macro": _with_interval({"f1": float(self.macro(totals))}, self.macro(drawn), len(self.counts)),
             "per_type": {},
             "per_language": {},
             "per_topic": {},
             "per_form": {},
         }
         for i, (kind, name) in enumerate(self.slices):
-            scores = _with_interval(Counts(*totals[i].tolist()).scores(), f1(drawn[:, i]))
+            scores = _with_interval(Counts(*totals[i].tolist()).scores(), f1(drawn[:, i]), n_documents[i])
             if kind == ALL:
                 found["micro"] = scores
             else:
                 found[f"per_{kind}"][name] = scores  # type: ignore[literal-required]
         return found
+
+    def n_documents(self) -> list[int]:
+        """How many documents have a span in each slice; for all of them, how many there are."""
+        found: list[int] = (self.counts.sum(axis=2) > 0).sum(axis=0).tolist()
+        return [len(self.counts), *found[1:]]
 
     def macro(self, totals: NDArray[np.int64]) -> NDArray[np.float64]:
         """The mean F1 of the types that the gold has: (..., slices, 3) -> (...)."""
@@ -134,10 +140,14 @@ def gain(
     """
     one, other = (Tally.of(gold, found, frozenset()) for found in (predicted, baseline))
     totals = f1(one.counts.sum(axis=0)[0]) - f1(other.counts.sum(axis=0)[0])
-    return _with_interval({"f1": float(totals)}, f1(one.resampled(seed)[:, 0]) - f1(other.resampled(seed)[:, 0]))
+    drawn = f1(one.resampled(seed)[:, 0]) - f1(other.resampled(seed)[:, 0])
+    return _with_interval({"f1": float(totals)}, drawn, len(gold))
 
 
-def _with_interval(scores: Scores, resampled: NDArray[np.float64]) -> Scores:
+def _with_interval(scores: Scores, resampled: NDArray[np.float64], n_documents: int) -> Scores:
+    """The scores with `f1_low` and `f1_high`; without them where there are too few documents to draw from."""
+    if n_documents < LEAST_DOCUMENTS:
+        return scores
     low, high = interval(resampled)
     return {**scores, "f1_low": low, "f1_high": high}
 

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.tagging import OUTSIDE
 
 Scores = dict[str, float]
-MISSED, SPURIOUS = "missed", "spurious"
+MISSED, SPURIOUS = "(missed)", "(spurious)"  # no label stands in parentheses (corpus/labels.py)
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,11 @@ def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> dict[str, 
     }
 
 
-def word_labels(document: Document) -> list[str]:
-    """The label of every word (O outside of entities); a word partly in an entity counts as in it."""
+def word_labels(document: Document) -> list[str | None]:
+    """The label of every word (None outside of entities); a word partly in an entity counts as in it."""
     words = [word for sentence in document.sentences for word in sentence.words]
     ends = [word.end for word in words]
-    labels = [OUTSIDE] * len(words)
+    labels: list[str | None] = [None] * len(words)
     for span in reversed(document.spans):  # where spans overlap, the first in order has the word
         index = bisect_right(ends, span.start)
         while index < len(words) and words[index].start < span.end:
@@ -63,18 +62,18 @@ def word_labels(document: Document) -> list[str]:
 
 def word_macro_f1(gold: Sequence[Document], predicted: Sequence[Document]) -> float:
     """F1 of each label over words, O included as in the paper, averaged over the labels of the gold."""
-    correct, n_gold, n_predicted = Counter[str](), Counter[str](), Counter[str]()
+    correct, n_gold, n_predicted = Counter[str | None](), Counter[str | None](), Counter[str | None]()
     for wanted, found in zip(gold, predicted, strict=True):
         for a, b in zip(word_labels(wanted), word_labels(found), strict=True):
             n_gold[a] += 1
             n_predicted[b] += 1
             correct[a] += a == b
-    f1s = [Counts(correct[x], n_predicted[x], n_gold[x]).scores()["f1"] for x in sorted(n_gold)]
+    f1s = [Counts(correct[x], n_predicted[x], n_gold[x]).scores()["f1"] for x in n_gold]
     return sum(f1s) / len(f1s) if f1s else 0.0
 
 
 def confusion(gold: Sequence[Document], predicted: Sequence[Document]) -> list[tuple[str, str]]:
-    """(gold label, predicted label) of every span with exact offsets; `missed` and `spurious` for the rest."""
+    """(gold label, predicted label) of every span with exact offsets; `(missed)` and `(spurious)` for the rest."""
     pairs = []
     for wanted, found in zip(gold, predicted, strict=True):
         truth = {(s.start, s.end): s.label for s in wanted.spans}

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ner_head.evaluation.bsnlp_counts import ALL
+import regex
+
 from ner_head.evaluation.report import Metrics
-from ner_head.evaluation.slices import StrictScores
+from ner_head.evaluation.slices import LEAST_DOCUMENTS, StrictScores
 from ner_head.evaluation.spans import Counts, Scores
+
+_MARKUP = regex.compile(r"[\\`*<>\[\]|~]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
+
+
+def plain(name: str) -> str:
+    """A label, language or topic as a cell of a table shows it, whatever it is called."""
+    return _MARKUP.sub(r"\\\g<0>", name)
 
 
 def tables(split: str, taggers: Mapping[str, Metrics]) -> str:
@@ -34,34 +42,36 @@ def strict_table(name: str, taggers: Mapping[str, Metrics]) -> str:
     lines = [f"| {name} | gold spans |{columns}", "|---|---|" + "---|---|---|" * len(taggers)]
     found = [rows(scores["strict"]) for scores in taggers.values()]
     for place in sorted(set().union(*found)):
-        cells = [scores.get(place, _with_interval(Counts().scores())) for scores in found]
+        cells = [scores.get(place, Counts().scores()) for scores in found]
         gold = max(cell["gold"] for cell in cells)
         numbers = "".join(f" {c['precision']:.3f} | {c['recall']:.3f} | {_f1(c)} |" for c in cells)
         lines.append(f"| {place[1]} | {gold} |{numbers}")
     lines += ["", *(f"- {tagger}: {below(scores)}" for tagger, scores in taggers.items())]
     lines += [
-        f"- {tagger} above baseline: {gain['f1']:+.3f} F1 (95 %: {gain['f1_low']:+.3f} to {gain['f1_high']:+.3f})"
-        for tagger, scores in taggers.items()
-        if (gain := scores.get("gain"))
+        f"- {tagger} above baseline: {_gain(scores['gain'])}" for tagger, scores in taggers.items() if "gain" in scores
     ]
+    if any("f1_low" not in cell for scores in found for cell in scores.values()):
+        lines.append(f"- no interval for fewer than {LEAST_DOCUMENTS} documents: too few to resample")
     return "\n".join(lines) + "\n"
 
 
-def _with_interval(scores: Scores) -> Scores:
-    return {**scores, "f1_low": 0.0, "f1_high": 0.0}
+def _gain(scores: Scores) -> str:
+    interval = f" (95 %: {scores['f1_low']:+.3f} to {scores['f1_high']:+.3f})" if "f1_low" in scores else ""
+    return f"{scores['f1']:+.3f} F1{interval}"
 
 
 def _f1(scores: Scores) -> str:
-    return f"{scores['f1']:.3f} ({scores['f1_low']:.3f}–{scores['f1_high']:.3f})"
+    interval = f" ({scores['f1_low']:.3f}–{scores['f1_high']:.3f})" if "f1_low" in scores else ""
+    return f"{scores['f1']:.3f}{interval}"
 
 
 def rows(strict: StrictScores) -> dict[tuple[int, str], Scores]:
     """All, types, languages, topics if there are several, seen and unseen forms; by place in the table and name."""
     found = {(0, "**all (micro)**"): strict["micro"]}
-    found |= {(1, label): scores for label, scores in strict["per_type"].items()}
-    found |= {(2, language): scores for language, scores in strict["per_language"].items()}
+    found |= {(1, plain(label)): scores for label, scores in strict["per_type"].items()}
+    found |= {(2, f"language {plain(language)}"): scores for language, scores in strict["per_language"].items()}
     if len(strict["per_topic"]) > 1:
-        found |= {(3, topic): scores for topic, scores in strict["per_topic"].items()}
+        found |= {(3, f"topic {plain(topic)}"): scores for topic, scores in strict["per_topic"].items()}
     return found | {(4, f"{kind} forms"): scores for kind, scores in strict["per_form"].items()}
 
 
@@ -69,7 +79,7 @@ def below(scores: Metrics) -> str:
     """The scores that are no rows of the table."""
     line = (
         f"macro F1 over types {_f1(scores['strict']['macro'])}; "
-        f"strict F1 of the BSNLP task (forms, not positions) {scores['bsnlp_strict'][ALL]['f1']:.3f}; "
+        f"strict F1 of the BSNLP task (forms, not positions) {scores['bsnlp_strict']['all']['f1']:.3f}; "
         f"word-level macro F1 (with O) {scores['word']['macro_f1']:.3f}"
     )
     if "language" in scores:
@@ -80,14 +90,14 @@ def below(scores: Metrics) -> str:
 
 def schema_table(name: str, scores: Metrics) -> str:
     """The four schemas of nervaluate, and their F1 of each type."""
-    labels = [label for label in scores["schemas"]["strict"] if label != ALL]
+    labels = list(scores["schemas"]["strict"]["per_type"])
     counts = ("correct", "incorrect", "partial", "missed", "spurious")
-    columns = [name, "precision", "recall", "F1", *counts, *(f"F1 {label}" for label in labels)]
+    columns = [name, "precision", "recall", "F1", *counts, *(f"F1 {plain(label)}" for label in labels)]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for schema, found in scores["schemas"].items():
-        whole = found[ALL]
+        whole, by_type = found["all"], found["per_type"]
         cells = [f"{whole[measure]:.3f}" for measure in ("precision", "recall", "f1")]
-        cells += [str(whole[count]) for count in counts] + [f"{found[label]['f1']:.3f}" for label in labels]
+        cells += [str(whole[count]) for count in counts] + [f"{by_type[label]['f1']:.3f}" for label in labels]
         lines.append(f"| {schema} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

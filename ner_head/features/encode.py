@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
 
 from ner_head.corpus.documents import Document
 from ner_head.features.codes import decode
@@ -21,9 +25,34 @@ def split_words(words: Words, encoder: Encoder) -> list[list[Pieces]]:
     return [[next(flat) for _ in document] for document in words]
 
 
-def count_pieces(words: Words, encoder: Encoder) -> int:
-    """Pieces of all sentences, [CLS] included."""
-    return sum(len(pieces) for document in split_words(words, encoder) for pieces in document)
+@dataclass(frozen=True)
+class PieceCounts:
+    """What the tokenizer makes of some words.
+
+    Attributes:
+        pieces: of all sentences, [CLS] included.
+        words: how many there are.
+        unknown: words of which a part, or all, is [UNK]: each form with its count.
+    """
+
+    pieces: int
+    words: int
+    unknown: Counter[str]
+
+    def __add__(self, other: PieceCounts) -> PieceCounts:
+        return PieceCounts(self.pieces + other.pieces, self.words + other.words, self.unknown + other.unknown)
+
+
+def count_pieces(words: Words, encoder: Encoder) -> PieceCounts:
+    """Count what the tokenizer makes of documents of sentences of words."""
+    flat = [sentence for document in words for sentence in document]
+    pieces = [found for document in split_words(words, encoder) for found in document]
+    unknown = Counter(
+        sentence[word].strip()
+        for sentence, found in zip(flat, pieces, strict=True)
+        for word in np.unique(found.word_of_piece[found.ids == encoder.word_pieces.unk]).tolist()
+    )
+    return PieceCounts(sum(map(len, pieces)), sum(map(len, flat)), unknown)
 
 
 def encode_shard(words: Words, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:
@@ -56,7 +85,7 @@ def start_shard(
 
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
     """Features of all sentences of texts that are not worth caching (prediction), rounded just as cached ones."""
-    pieces = split_words(words_of(documents), encoder)
+    pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
     states = encoder.encode([[p.ids for p in document] for document in pieces], batch_pieces=batch_pieces)
     flat = [p for document in pieces for p in document]
     code = encoder.fingerprint.dtype

@@ -1,4 +1,4 @@
-"""The frozen encoder: a BERT-like checkpoint in the Hugging Face layout. The only module that knows transformers."""
+"""The frozen encoder: batches of word pieces in, hidden states of every layer out."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from safetensors import SafetensorError
 
-from ner_head.errors import DataError, UsageError
+from ner_head.errors import UsageError
 from ner_head.features.batches import length_batches
 from ner_head.features.codes import Code, Coded, bytes_per_piece, encode
+from ner_head.features.families import Checkpoint
 from ner_head.features.files import digest_of_all
-from ner_head.features.passes import Context, Pass, plan_passes
-from ner_head.features.wordpieces import WordPieces
+from ner_head.features.passes import Compute, Context, Pass, plan_passes
+from ner_head.features.products import pack_products
 from ner_head.params import Params
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is first imported
@@ -38,7 +38,7 @@ HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokeni
 class EncoderParams(Params):
     """Section `encoder`: what decides the features."""
 
-    model: str = "encoders/slavic-mini"
+    model: str = "encoders/multilingual-e5-small"
     """A folder in the Hugging Face layout, or the name of a model on the hub."""
     shard_words: int = Field(default=4096, ge=1)
     """Words in a shard, on average; a shard holds whole documents."""
@@ -48,6 +48,8 @@ class EncoderParams(Params):
     """What the encoder sees beside a sentence: nothing, or as much of its document as fits."""
     views: int = Field(default=0, ge=0, le=64)
     """Extra passes with the encoder's dropout on; training draws one an epoch."""
+    compute: Compute = "float32"
+    """Numbers that the encoder multiplies with; bfloat16 is quicker where the processor has units for it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Fingerprint:
     dtype: Code = "float16"
     context: Context = "sentence"
     views: int = 0
+    compute: Compute = "float32"
 
     @property
     def bytes_per_piece(self) -> int:
@@ -92,7 +95,7 @@ def find_model(model: str) -> Path:
     except (RepositoryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UsageError(
             f"encoder.model: no folder {model!r} here, and the hub did not give it ({type(error).__name__}); "
-            "check the name and the network, or use encoders/slavic-mini"
+            "check the name and the network, or use encoders/multilingual-e5-small"
         ) from None
 
 
@@ -128,37 +131,28 @@ class Encoder:
         dtype: Code = "float16",
         context: Context = "sentence",
         views: int = 0,
+        compute: Compute = "float32",
         load: bool = True,
     ) -> None:
         """Read the tokenizer and the config, and load the weights (`load`) or leave them until they are needed.
 
         Raises:
-            DataError: the folder lacks config, safetensors weights or a tokenizer, or transformers refuses it.
+            DataError: the folder is not a usable encoder (`Checkpoint.open`).
         """
-        from transformers import AutoConfig, AutoTokenizer
-
-        weights = sorted(folder.glob("*.safetensors"))
-        if not weights or not (folder / "config.json").is_file():
-            raise DataError(f"{folder}: needs config.json and *.safetensors (pickled weights are not loaded)")
         self.folder, self.device = folder, device
-        with _readable(folder):
-            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        self.word_pieces = WordPieces(
-            tokenizer.backend_tokenizer,
-            cls=tokenizer.cls_token_id,
-            sep=tokenizer.sep_token_id,
-            unk=tokenizer.unk_token_id,
-        )
+        self.checkpoint = Checkpoint.open(folder)
+        self.word_pieces = self.checkpoint.word_pieces
+        config = self.checkpoint.config
         self.fingerprint = Fingerprint(
-            weights=digest_of_all([folder / "config.json", *weights]),
-            tokenizer=hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+            weights=digest_of_all([folder / "config.json", *self.checkpoint.weights]),
+            tokenizer=self.word_pieces.digest,
             n_layers=config.num_hidden_layers,
             width=config.hidden_size,
-            limit=config.max_position_embeddings,
+            limit=self.checkpoint.limit,
             dtype=dtype,
             context=context,
             views=views,
+            compute=compute,
         )
         if load:
             _ = self.model
@@ -168,15 +162,12 @@ class Encoder:
         """The network, on its device.
 
         Raises:
-            DataError: transformers refuses the weights.
+            DataError: the weights cannot be read, or some are missing.
         """
-        from transformers import AutoModel
-
-        with _readable(self.folder):
-            model: torch.nn.Module = AutoModel.from_pretrained(
-                self.folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-            )
-        return model.eval().requires_grad_(False).to(self.device)
+        model = self.checkpoint.load(self.device)
+        if self.device.type == "cpu" and self.fingerprint.compute == "float32":
+            pack_products(model)
+        return model
 
     def encode(
         self, documents: Sequence[Sequence[NDArray[np.int32]]], *, batch_pieces: int, view: int = 0
@@ -252,16 +243,17 @@ class Encoder:
     def forward(self, bodies: Sequence[NDArray[np.int32]]) -> Coded:
         """(B, P, L, D) as stored, for pieces between [CLS] and [SEP], padded to the longest."""
         longest = max(len(body) for body in bodies) + 2
-        ids = np.zeros((len(bodies), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
+        ids = np.full((len(bodies), longest), self.checkpoint.padding, dtype=np.int64)
+        mask = np.zeros(ids.shape, dtype=np.int64)
         for row, body in enumerate(bodies):
             ids[row, : len(body) + 2] = [self.word_pieces.cls, *body, self.word_pieces.sep]
             mask[row, : len(body) + 2] = 1
-        output = self.model(
-            input_ids=torch.from_numpy(ids).to(self.device),
-            attention_mask=torch.from_numpy(mask).to(self.device),
-            output_hidden_states=True,
-        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fingerprint.compute == "bfloat16"):
+            output = self.model(
+                input_ids=torch.from_numpy(ids).to(self.device),
+                attention_mask=torch.from_numpy(mask).to(self.device),
+                output_hidden_states=True,
+            )
         layers = output.hidden_states[1:]
         # rounded while they are joined: one pass over memory instead of two
         kind = torch.float16 if self.fingerprint.dtype == "float16" else torch.float32
@@ -287,12 +279,3 @@ class Encoder:
 def _one_caller(process: int) -> Lock:
     """The lock of a process; a forked child, whose parent may hold it, gets its own."""
     return Lock()
-
-
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    """What transformers raises, as one line."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"{folder}: not a usable encoder: {' '.join(str(error).split())[:300]}") from None

@@ -61,9 +61,14 @@ def estimate(
 
     The pool is asked by name: a damaged shard counts as there, and will be computed nevertheless.
     """
-    plans = plan_shards(documents, shard_words=shard_words, fingerprint=encoder.fingerprint.digest())
+    plans = plan_shards(
+        documents,
+        shard_words=shard_words,
+        fingerprint=encoder.fingerprint.digest(),
+        spaces=encoder.word_pieces.marks_spaces,
+    )
     have = Pool(pool)
-    pieces = {plan.key: count_pieces(plan.words, encoder) for plan in plans}
+    pieces = {plan.key: count_pieces(plan.words, encoder).pieces for plan in plans}
     missing = list({plan.key: plan for plan in plans if not have.has(plan.key)}.values())
     to_compute = sum(pieces[plan.key] for plan in missing)
     needed, free = to_compute * encoder.fingerprint.bytes_per_piece, free_bytes(pool)

@@ -6,13 +6,14 @@ an interrupted, edited or switched-back extraction computes only what the pool l
 
 from __future__ import annotations
 
-from collections import deque
+import sys
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ner_head.corpus.documents import Document
-from ner_head.features.encode import count_pieces, start_shard
+from ner_head.features.encode import PieceCounts, count_pieces, start_shard
 from ner_head.features.encoder import Encoder
 from ner_head.features.files import Buffer, check_room, link
 from ner_head.features.plans import ShardPlan, plan_shards
@@ -21,6 +22,7 @@ from ner_head.features.progress import start_progress
 from ner_head.features.store import DocumentRows, EncoderRecord, ShardRecord, StoreManifest, write_manifest
 from ner_head.features.workers import Receipt, Workers, run_on_workers
 
+UNKNOWN_SHARE = 0.02  # of the words: more are told
 AHEAD = 1  # shards that are begun while one is finished; each is in memory as a whole
 
 
@@ -50,11 +52,18 @@ def extract(
         ResourceError: the disk lacks room (says how much is needed), or shards kill their workers (names them).
     """
     workers = workers or Workers()
-    plans = plan_shards(documents, shard_words=shard_words, fingerprint=encoder.fingerprint.digest())
+    plans = plan_shards(
+        documents,
+        shard_words=shard_words,
+        fingerprint=encoder.fingerprint.digest(),
+        spaces=encoder.word_pieces.marks_spaces,
+    )
     pool.clean()
     found = {plan.key: shard.sha256 for plan in plans if (shard := pool.find(plan.key))}
     missing = list({plan.key: plan for plan in plans if plan.key not in found}.values())
-    pieces = {plan.key: count_pieces(plan.words, encoder) for plan in missing}
+    counts = {plan.key: count_pieces(plan.words, encoder) for plan in missing}
+    pieces = {key: count.pieces for key, count in counts.items()}
+    tell_unknown(counts.values())
     # the largest first: workers end together, and the last shard, whose writing nothing overlaps, is a small one
     missing.sort(key=lambda plan: -pieces[plan.key])
     check_room(pool.directory, sum(pieces.values()) * encoder.fingerprint.bytes_per_piece)
@@ -66,6 +75,19 @@ def extract(
     finally:
         progress.close()
     return _assemble(plans, found, encoder, model=model, pool=pool, output=output)
+
+
+def tell_unknown(counts: Iterable[PieceCounts]) -> None:
+    """Warn of a corpus that the tokenizer does not know, on standard error."""
+    total = sum(counts, PieceCounts(0, 0, Counter()))
+    unknown = total.unknown.total()
+    if unknown > UNKNOWN_SHARE * total.words:
+        examples = " ".join(form for form, _ in total.unknown.most_common(5))
+        print(
+            f"warning: {unknown:,} of {total.words:,} words ({unknown / total.words:.0%}) hold characters that the "
+            f"encoder does not know, such as {examples}; choose an encoder for this script (encoder.model)",
+            file=sys.stderr,
+        )
 
 
 def _compute(
@@ -119,6 +141,7 @@ def _assemble(
         dtype=mark.dtype,
         context=mark.context,
         views=mark.views,
+        compute=mark.compute,
     )
     manifest = StoreManifest(encoder=record, shards=records)
     write_manifest(output, manifest)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Context = Literal["sentence", "document"]
+Compute = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -16,7 +16,7 @@ from ner_head.corpus.documents import sentence_id
 from ner_head.errors import DamagedShardError, DataError
 from ner_head.features.codes import Code
 from ner_head.features.files import digest_of, write_whole
-from ner_head.features.passes import Context
+from ner_head.features.passes import Compute, Context
 from ner_head.features.shard import Features, Shard
 from ner_head.params import Params
 
@@ -53,6 +53,7 @@ class EncoderRecord(Params):
     dtype: Code = "float16"
     context: Context = "sentence"
     views: int = Field(default=0, ge=0)
+    compute: Compute = "float32"
 
 
 class StoreManifest(Params):
@@ -61,6 +62,20 @@ class StoreManifest(Params):
     version: Literal[1] = 1
     encoder: EncoderRecord
     shards: list[ShardRecord]
+
+
+class Place(NamedTuple):
+    """Where sentences of a document are: rows [row, row + n_sentences) of a shard."""
+
+    shard: int
+    row: int
+    n_sentences: int
+    is_last: bool
+    """In the shard; a long document may then go on as the first of the next one."""
+
+    def goes_on_in(self, shard: int) -> bool:
+        """Whether the document's next sentences may be in this shard."""
+        return self.is_last and shard == self.shard + 1
 
 
 class FeatureStore:
@@ -78,15 +93,17 @@ class FeatureStore:
         """
         self.directory, self.manifest = directory, manifest
         self._view = 0
-        self._places: dict[str, tuple[int, int, int]] = {}  # document -> shard, first row, rows
+        self._places: dict[str, list[Place]] = {}  # by document
         self._shards: dict[int, Shard] = {}
         for number, record in enumerate(manifest.shards):
             row = 0
             for document in record.documents:
-                if document.key in self._places:
+                places = self._places.setdefault(document.key, [])
+                if places and (row or not places[-1].goes_on_in(number)):
                     raise DataError(f"{directory / 'manifest.json'}: lists document {document.key} twice")
-                self._places[document.key] = (number, row, document.n_sentences)
                 row += document.n_sentences
+                is_last = document is record.documents[-1]
+                places.append(Place(number, row - document.n_sentences, document.n_sentences, is_last))
             self._check_size(record, row)
         self._digests = DigestsAhead([self.path(record) for record in manifest.shards])
 
@@ -114,11 +131,11 @@ class FeatureStore:
             raise DataError(f"{path}: {size:,} bytes cannot hold the {n_sentences:,} sentences of the manifest")
 
     def __len__(self) -> int:
-        return sum(n_sentences for _, _, n_sentences in self._places.values())
+        return sum(place.n_sentences for places in self._places.values() for place in places)
 
     def __iter__(self) -> Iterator[str]:
-        for key, (_, _, n_sentences) in self._places.items():
-            for index in range(n_sentences):
+        for key, places in self._places.items():
+            for index in range(sum(place.n_sentences for place in places)):
                 yield sentence_id(key, index)
 
     def __contains__(self, name: object) -> bool:
@@ -159,10 +176,13 @@ class FeatureStore:
 
     def _place(self, name: str) -> tuple[int, int] | None:
         key, _, index = name.rpartition("#")
-        place = self._places.get(key)
-        if place is None or not index.isdecimal() or not (row := int(index)) < place[2]:
+        if not index.isdecimal() or name != sentence_id(key, row := int(index)):
             return None
-        return (place[0], place[1] + row) if name == sentence_id(key, row) else None
+        for place in self._places.get(key, ()):
+            if row < place.n_sentences:
+                return place.shard, place.row + row
+            row -= place.n_sentences
+        return None
 
     def _row(self, name: str) -> tuple[int, int]:
         place = self._place(name)

@@ -93,6 +93,7 @@ def load_encoder(folder: str, device: str, fingerprint: Fingerprint) -> Encoder:
         dtype=fingerprint.dtype,
         context=fingerprint.context,
         views=fingerprint.views,
+        compute=fingerprint.compute,
     )
     if encoder.fingerprint != fingerprint:
         found, wanted = encoder.fingerprint.digest()[:12], fingerprint.digest()[:12]

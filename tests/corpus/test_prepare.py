@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from ner_head.corpus.documents import Document, Span, read_documents, word_spans
-from ner_head.corpus.formats.reading import Problem, Reading
+from ner_head.corpus.formats.reading import LOST, Problem, Reading
 from ner_head.corpus.prepare import PrepareParams, Splits, prepare, split_readings
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.corpus.tagging import TagSet
@@ -101,14 +101,16 @@ def test_the_second_span_of_the_same_words_is_listed() -> None:
 
 @given(documents())
 def test_every_span_is_in_the_tags_or_listed(document: Document) -> None:
-    prepared = split_readings([(document, ())], Splits(train=[document.key]))
+    prepared = split_readings([(document, ())], Splits(train=[document.key]), max_words=7)
     tags = TagSet.iob(LABELS)
     tagged = 0
-    for sentence in document.sentences:
-        spans = word_spans(sentence, document.spans)
+    (fitted,) = prepared.splits["train"]
+    for sentence in fitted.sentences:
+        spans = word_spans(sentence, fitted.spans)
         assert tags.spans(tags.encode(len(sentence.words), spans)) == spans
         tagged += len(spans)
-    lost = [problem for problem in prepared.problems if problem.kind != "widened to whole words"]
+        assert len(sentence.words) <= 7
+    lost = [problem for problem in prepared.problems if problem.kind in LOST]
     assert tagged + len(lost) == len(document.spans)
 
 
@@ -180,6 +182,46 @@ def test_a_missing_source_or_language_is_named(tmp_path: Path) -> None:
         prepare(PrepareParams(source=source, format="bsnlp2019", languages=["cs", "pl"], splits=BOTH))
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            "format: jsonl, columns: {word: 1}",
+            "prepare: Value error, columns are params of format conll; the format is",
+        ),
+        (
+            "format: conll, columns: {word: 2, tag: 2}",
+            "prepare.columns: Value error, words and tags are in two columns",
+        ),
+        ("format: conll, columns: {tag: -1}", "prepare.columns.tag: Input should be greater than or equal to 0"),
+        ("format: conll, columns: {tags: 1}", "prepare.columns.tags: no such key"),
+    ],
+)
+def test_columns_that_cannot_be_are_named(tmp_path: Path, columns: str, expected: str) -> None:
+    assert params_error(tmp_path, f"prepare: {{source: x, {columns}, splits: {{train: [a]}}}}").startswith(expected)
+
+
+def test_columns_and_files_that_were_found_or_passed_over_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(write(tmp_path, {"corpus/train.tsv": "x\tEU\tO\tB-ORG\n", "corpus/README.txt": b"\xff"}))
+    params = "source: corpus, format: conll, columns: {word: 2, tag: 4}, splits: {train: [train]}"
+    Path("params.yaml").write_text(f"prepare: {{{params}}}")
+    stage.main()
+    (document,) = read_documents(Path("data/prepared/train.jsonl"))
+    assert (document.text, document.spans) == ("EU", (Span(0, 2, "ORG"),))
+    shown = capsys.readouterr().err
+    assert (
+        "columns (counted from 1): word 2, tag 4 of 4; scheme: IOB2; set prepare.columns to read other columns\n"
+        in shown
+    )
+    assert "passed over (no split names it): corpus/README.txt\n" in shown
+    read = json.loads(Path("reports/prepare.json").read_text(encoding="utf-8"))["read"]
+    assert read["files"] == 1
+    assert read["passed over"] == {"corpus/README.txt": "no split names it"}
+    assert read["rows"]["kept"] == 1
+
+
 def test_languages_of_conll_need_no_folder_each(tmp_path: Path) -> None:
     write(tmp_path, {"train.conll": "EU B-ORG\n"})
     params = PrepareParams(source=str(tmp_path), format="conll", languages=["cs"], splits=Splits(train=["train"]))
@@ -191,7 +233,9 @@ def test_the_stage_writes_splits_and_report(
 ) -> None:
     monkeypatch.chdir(corpus(tmp_path))
     splits = "{train: [brexit], dev: [bibi]}"
-    Path("params.yaml").write_text(f"prepare: {{source: ., format: bsnlp2019, languages: [cs], splits: {splits}}}")
+    Path("params.yaml").write_text(
+        f"prepare: {{source: ., format: bsnlp2019, languages: [cs], max_lost: 0.5, splits: {splits}}}"
+    )
     stage.main()
     (document,) = read_documents(Path("data/prepared/train.jsonl"))
     assert document.key == "brexit/cs/cs-1"

@@ -14,12 +14,12 @@ from tests.corpus.strategies import texts
 
 
 def found(text: str, *forms: str) -> list[str]:
-    spans, _ = project(text, dict.fromkeys(forms, "ORG"))
+    spans = project(text, dict.fromkeys(forms, "ORG")).spans
     return [text[span.start : span.end] for span in spans]
 
 
 def test_every_occurrence_is_found() -> None:
-    assert project("EU a EU.", {"EU": "ORG"}) == ([Span(0, 2, "ORG"), Span(5, 7, "ORG")], [])
+    assert project("EU a EU.", {"EU": "ORG"}) == ([Span(0, 2, "ORG"), Span(5, 7, "ORG")], [], [])
 
 
 def test_the_longest_form_takes_its_words_from_the_shorter() -> None:
@@ -27,11 +27,25 @@ def test_the_longest_form_takes_its_words_from_the_shorter() -> None:
 
 
 def test_only_whole_words_match() -> None:
-    assert project("Китайските EU27", {"Китай": "LOC", "EU": "ORG"}) == ([Span(11, 13, "ORG")], ["Китай"])
+    assert project("Китайските EU27", {"Китай": "LOC", "EU": "ORG"}) == ([Span(11, 13, "ORG")], ["Китай"], [])
 
 
-def test_case_counts() -> None:
-    assert project("Brexit", {"brexit": "EVT"}) == ([], ["brexit"])
+def test_case_counts_where_the_exact_form_is_there() -> None:
+    assert project("Brexit, BREXIT", {"Brexit": "EVT"}) == ([Span(0, 6, "EVT")], [], [])
+    assert project("US, us", {"US": "LOC", "us": "PRO"}).spans == [Span(0, 2, "LOC"), Span(4, 6, "PRO")]
+
+
+def test_a_form_that_is_there_in_other_case_alone_is_found_and_told() -> None:
+    labels = {"brexit": "EVT", "Evropská Unie": "ORG", "Brno": "LOC"}
+    assert project("BREXIT a Evropská unie", labels) == (
+        [Span(0, 6, "EVT"), Span(9, 22, "ORG")],
+        ["Brno"],
+        ["brexit", "Evropská Unie"],
+    )
+
+
+def test_forms_as_written_come_before_longer_ones_in_other_case() -> None:
+    assert project("Bank Anglie", {"bank anglie": "ORG", "Anglie": "LOC"}) == ([Span(5, 11, "LOC")], [], [])
 
 
 def test_zero_width_characters_and_soft_hyphens_do_not_hide_a_mention() -> None:
@@ -52,14 +66,15 @@ def test_white_space_matches_any_white_space_but_not_its_absence_nor_a_blank_lin
 
 
 def test_a_form_without_words_is_not_found() -> None:
-    assert project("\u200b a", {"\u200b": "ORG", "": "ORG"}) == ([], ["\u200b", ""])
+    assert project("\u200b a", {"\u200b": "ORG", "": "ORG"}) == ([], ["\u200b", ""], [])
 
 
 @given(texts, st.lists(texts, max_size=4))
 def test_spans_never_overlap_and_missing_forms_are_named(text: str, forms: list[str]) -> None:
-    spans, missing = project(text, dict.fromkeys(forms, "ORG"))
+    spans, missing, other_case = project(text, dict.fromkeys(forms, "ORG"))
     assert all(before.end <= after.start for before, after in pairwise(spans))
-    assert set(missing) <= set(forms)
+    assert set(missing) | set(other_case) <= set(forms)
+    assert not set(missing) & set(other_case)
 
 
 def test_the_benchmark_compares_by_visible_characters() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from benchmarks.segmentation import BAR_CUT, BAR_MISALIGNED, Figures
 from ner_head.corpus.formats import slavicner
-from ner_head.corpus.segment import segment, words
+from ner_head.corpus.formats.reading import Tally, Wanted
+from ner_head.corpus.segment import MAX_WORDS, cut, segment, words
 from tests.corpus.strategies import LANGUAGES, texts
 
 
@@ -169,10 +170,34 @@ def test_time_is_linear_in_the_length_of_one_line(unit: str) -> None:
 
 def test_gold_mentions_are_cut_and_misaligned_within_the_bars(corpora: Path) -> None:
     figures = Figures()
-    for document, _ in slavicner.read(corpora / "slavicner", []):
+    for document, _ in slavicner.read(corpora / "slavicner", Wanted(), Tally()):
         figures.add(document)
     assert figures.mentions == 51_813
     assert figures.cut / figures.mentions <= BAR_CUT / 10
     assert figures.misaligned / figures.mentions <= BAR_MISALIGNED / 2
     assert sum(figures.lengths) / len(figures.lengths) < 22
     assert "51,813" in figures.row("all")
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("a b c d e f g h", [8]),
+        ("a b c d e f g h i", [8, 1]),
+        ("a b c d , f g h i j", [5, 5]),
+        ("a b c , e ; g , i j", [6, 4]),  # a semicolon before a comma
+        ("a , c d e f g h i j", [8, 2]),  # a mark in the first half would leave short parts
+        ("a b c d … ; g h i j k l m n o p q r", [5, 8, 5]),
+    ],
+)
+def test_a_sentence_of_too_many_words_is_cut_at_its_best_mark(text: str, sizes: list[int]) -> None:
+    (sentence,) = segment(text, "cs", max_words=100)
+    parts = cut(sentence, 8)
+    assert [len(part.words) for part in parts] == sizes
+    assert [word for part in parts for word in part.words] == list(sentence.words)
+
+
+def test_text_without_an_end_has_no_sentence_of_more_than_so_many_words() -> None:
+    sentences = segment("slovo " * 40_000, "cs")
+    assert max(len(sentence.words) for sentence in sentences) == MAX_WORDS
+    assert sum(len(sentence.words) for sentence in sentences) == 40_000

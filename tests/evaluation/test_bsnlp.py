@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.corpus.formats import bsnlp as corpus
+from ner_head.corpus.formats import reading
 from ner_head.errors import DataError
 from ner_head.evaluation import bsnlp_counts
 from ner_head.evaluation.bsnlp import pair_directories, score_directories, table, write_predictions
@@ -262,6 +263,11 @@ def test_1138_documents_take_less_than_two_seconds(tmp_path: Path) -> None:
 
 def test_the_sample_written_as_predictions_scores_one(tmp_path: Path) -> None:
     sample = ROOT / "data/sample"
-    assert write_predictions(tmp_path, (document for document, _ in corpus.read(sample, []))) == 224
+    assert (
+        write_predictions(
+            tmp_path, (document for document, _ in corpus.read(sample, reading.Wanted(), reading.Tally()))
+        )
+        == 224
+    )
     scores = score_directories(sample / "annotated", tmp_path)
     assert scores["strict"]["all"] == scores["relaxed_exact"]["all"] == scores["relaxed_partial"]["all"] == of(1, 1)

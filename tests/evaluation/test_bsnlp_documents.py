@@ -128,14 +128,25 @@ def test_strict_form_scores_are_those_of_the_files(tmp_path: Path) -> None:
     write_predictions(tmp_path / "system", predicted)
     wanted = score_directories(tmp_path / "gold", tmp_path / "system")["strict"]
     found = strict_form_scores(gold, predicted)
-    assert set(found) == {"all", "LOC", "ORG", "PER", "cs", "pl"}
-    assert found == {name: wanted[name] for name in found}
+    assert set(found["per_type"]) == {"LOC", "ORG", "PER"}
+    assert set(found["per_language"]) == {"cs", "pl"}
+    flat = {"all": found["all"], **found["per_type"], **found["per_language"]}
+    assert flat == {name: wanted[name] for name in flat}
     assert found["all"] == {"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3}
 
 
 def test_nested_gold_counts_and_topics_named_like_a_slice_do_not() -> None:
     gold = [replace(DOCUMENT, topic="cs"), replace(DOCUMENT, topic="PER", language="pl")]
     found = strict_form_scores(gold, gold)
-    assert found["cs"]["recall"] == 3 / 4  # England lies inside of Bank of England: not predicted, but gold
-    assert found["PER"]["f1"] == 1.0
-    assert found["LOC"]["f1"] == 0.0
+    # England lies inside of Bank of England: not predicted, but gold
+    assert found["per_language"]["cs"]["recall"] == 3 / 4
+    assert found["per_type"]["PER"]["f1"] == 1.0
+    assert found["per_type"]["LOC"]["f1"] == 0.0
+
+
+@pytest.mark.parametrize("label", ["all", "cs", "per_type", "a/b", "cs/PER"])
+def test_a_label_called_like_a_slice_has_scores_of_its_own(label: str) -> None:
+    gold = [replace(DOCUMENT, spans=(Span(0, 4, label), Span(5, 9, "PER")))]
+    found = strict_form_scores(gold, [replace(DOCUMENT, spans=(Span(0, 4, label),))])
+    assert found["per_type"][label]["f1"] == 1.0
+    assert found["all"]["recall"] == found["per_language"]["cs"]["recall"] == 1 / 2

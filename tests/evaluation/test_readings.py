@@ -4,8 +4,11 @@ import itertools
 import random
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.corpus.segment import segment
@@ -70,6 +73,15 @@ def test_white_space_in_a_word_does_not_end_its_field(tmp_path: Path) -> None:
     write_nbest(tmp_path / "dev.txt", to_nbest(document, READINGS[:1]))
     assert "\nJana_Malá B-PER" in (tmp_path / "dev.txt").read_text(encoding="utf-8")
     assert from_nbest([document], read_nbest(tmp_path / "dev.txt"), "x") == [READINGS[:1]]
+
+
+@given(st.text(st.sampled_from("A %20_|ž"), min_size=1).filter(lambda label: label.strip() == label))
+def test_a_label_of_several_words_comes_back_from_its_field(label: str) -> None:
+    found = [[Reading(0.5, (Span(0, 4, label),))], *READINGS[1:]]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "dev.txt"
+        write_nbest(path, to_nbest(GOLD, found))
+        assert from_nbest([GOLD], read_nbest(path), path) == [found]
 
 
 def test_a_file_of_other_documents_is_one_clear_line(tmp_path: Path) -> None:

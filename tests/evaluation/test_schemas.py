@@ -39,12 +39,13 @@ def test_every_count_and_score_is_nervaluates(pairs: list[tuple[tuple[Span, ...]
     gold, predicted = ([for_nervaluate(pair[side]) for pair in pairs] for side in (0, 1))
     theirs = Evaluator(gold, predicted, LABELS, loader="dict").evaluate()
     for schema, name in THEIRS.items():
-        slices = {"all": theirs["overall"][name]}
-        slices |= {label: found[name] for label, found in theirs["entities"].items()}
-        assert set(ours[schema]) == set(slices)
-        for where, wanted in slices.items():
-            for measure, value in ours[schema][where].items():
-                assert value == pytest.approx(getattr(wanted, measure)), (schema, where, measure)
+        by_type = {label: found[name] for label, found in theirs["entities"].items()}
+        assert set(ours[schema]["per_type"]) == set(by_type)
+        pairs = [(ours[schema]["all"], theirs["overall"][name])]
+        pairs += [(ours[schema]["per_type"][label], wanted) for label, wanted in by_type.items()]
+        for found, wanted in pairs:
+            for measure, value in found.items():
+                assert value == pytest.approx(getattr(wanted, measure)), (schema, measure)
 
 
 def test_each_schema_forgives_what_its_name_says() -> None:
@@ -58,4 +59,12 @@ def test_each_schema_forgives_what_its_name_says() -> None:
 
 
 def test_nothing_at_all_scores_nothing() -> None:
-    assert breakdown([document(())], [document(())]) == {schema: {"all": Outcomes().scores()} for schema in SCHEMAS}
+    nothing = {"all": Outcomes().scores(), "per_type": {}}
+    assert breakdown([document(())], [document(())]) == dict.fromkeys(SCHEMAS, nothing)
+
+
+def test_a_label_called_all_is_not_the_sum_of_all() -> None:
+    gold = document([Span(0, 4, "all"), Span(5, 9, "PER")])
+    found = breakdown([gold], [document([Span(0, 4, "all")])])["strict"]
+    assert found["per_type"]["all"]["recall"] == 1.0
+    assert found["all"]["recall"] == 1 / 2

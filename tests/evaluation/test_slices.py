@@ -67,9 +67,32 @@ def test_whole_documents_are_drawn() -> None:
     assert tally.resampled(seed=1).tolist() != tally.resampled().tolist()
 
 
-def test_one_document_or_none_has_scores_too() -> None:
-    scores = strict_scores([GOLD], [FOUND])["micro"]
-    assert scores["f1_low"] == scores["f1"] == scores["f1_high"]
+@pytest.mark.parametrize(("n", "has_interval"), [(1, False), (9, False), (10, True)])
+def test_an_interval_needs_ten_documents(n: int, has_interval: bool) -> None:
+    gold, found = many(n, n // 2)
+    scores = strict_scores(gold, found)
+    shown = [scores["micro"], scores["macro"], scores["per_language"]["pl"], gain(gold, found, gold)]
+    assert [{"f1_low", "f1_high"} <= set(each) for each in shown] == [has_interval] * 4
+
+
+def test_a_slice_of_few_documents_has_no_interval_where_the_whole_has_one() -> None:
+    gold, found = many(20, 10)
+    scores = strict_scores([*gold, GOLD], [*found, FOUND])
+    assert "f1_low" in scores["micro"]
+    assert "f1_low" in scores["per_language"]["pl"]
+    assert "f1_low" not in scores["per_language"]["cs"]
+    assert "f1_low" not in scores["per_type"]["ORG"]
+
+
+@pytest.mark.parametrize("label", ["all", "seen", "micro", "cs", "news", "f1", "O"])
+def test_a_label_called_like_a_slice_has_a_row_of_its_own(label: str) -> None:
+    gold = replace(GOLD, spans=(*GOLD.spans, Span(10, 14, label)))
+    scores = strict_scores([gold], [replace(FOUND, spans=(Span(10, 14, label),))])
+    assert scores["per_type"][label]["f1"] == 1.0
+    assert scores["micro"]["recall"] == scores["per_language"]["cs"]["recall"] == 1 / 4
+
+
+def test_no_documents_have_scores_too() -> None:
     empty = strict_scores([], [])
     assert empty["micro"]["f1"] == empty["macro"]["f1"] == 0.0
     assert empty["per_type"] == {}

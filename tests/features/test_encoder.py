@@ -55,7 +55,9 @@ def test_weights_and_tokenizer_decide_the_fingerprint(tiny_encoder: Path, encode
 def test_a_folder_without_safetensors_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"needs config\.json and \*\.safetensors \(pickled weights are not loaded\)"):
+    with pytest.raises(
+        DataError, match=r"needs config\.json and \*\.safetensors or \*\.gguf \(pickled weights are not loaded\)"
+    ):
         Encoder(tmp_path, device=torch.device("cpu"))
 
 

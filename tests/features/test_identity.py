@@ -28,6 +28,7 @@ CHANGED = {
     "dtype": "bfloat16",
     "context": "document",
     "views": 1,
+    "compute": "bfloat16",
 }
 
 
@@ -62,7 +63,7 @@ def test_the_format_version_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_settings_of_an_encoder_reach_its_fingerprint(tiny_encoder: Path, encoder: Encoder) -> None:
-    for change in ({"dtype": "int8"}, {"context": "document"}, {"views": 2}):
+    for change in ({"dtype": "int8"}, {"context": "document"}, {"views": 2}, {"compute": "bfloat16"}):
         other = Encoder(tiny_encoder, device=torch.device("cpu"), load=False, **change)
         assert other.fingerprint == replace(encoder.fingerprint, **change)
     meta = Encoder(tiny_encoder, device=torch.device("meta"), load=False)

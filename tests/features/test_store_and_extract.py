@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
@@ -17,9 +20,10 @@ from ner_head.features import extract as extraction
 from ner_head.features.encode import encode_documents, encode_shard
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import extract
-from ner_head.features.plans import plan_shards
+from ner_head.features.plans import ShardPlan, plan_shards, words_of
 from ner_head.features.pool import Pool
 from ner_head.features.store import FeatureStore
+from ner_head.predictions import features_of
 
 
 def run(documents: list[Document], encoder: Encoder, folder: Path, **changes: object) -> FeatureStore:
@@ -132,6 +136,53 @@ def test_a_shard_key_depends_on_words_and_encoder_alone() -> None:
     assert plan_shards(documents[::-1], shard_words=10**9, fingerprint="f")[0].key != plan.key
 
 
+def lengths(plans: Sequence[ShardPlan]) -> list[int]:
+    return [sum(len(sentence) for document in plan.words for sentence in document) for plan in plans]
+
+
+@given(st.lists(st.integers(1, 60), max_size=30), st.integers(5, 40))
+def test_a_shard_has_at_most_twice_the_words_wanted_whatever_the_documents(sizes: list[int], shard_words: int) -> None:
+    texts = ["slovo jde. Ano. " * size for size in sizes]
+    documents = [Document(f"d{i}", text, "cs", "t", segment(text, "cs")) for i, text in enumerate(texts)]
+    plans = plan_shards(documents, shard_words=shard_words, fingerprint="f")
+    assert max(lengths(plans), default=0) <= 2 * shard_words
+    assert sum(lengths(plans)) == sum(len(sentence.words) for d in documents for sentence in d.sentences)
+    parts = [(name, words) for plan in plans for name, words in zip(plan.names, plan.words, strict=True)]
+    for document in documents:  # its sentences in order, in parts that follow one another
+        (whole,) = words_of([document])
+        found = [place for place, (name, _) in enumerate(parts) if name == document.key]
+        assert found == list(range(found[0], found[-1] + 1))
+        assert tuple(sentence for place in found for sentence in parts[place][1]) == whole
+
+
+def test_a_change_in_a_long_document_changes_at_most_two_shards() -> None:
+    sentences = [f"Text číslo {i} je tady." for i in range(400)]
+
+    def planned(lines: list[str]) -> set[str]:
+        text = "\n".join(lines)
+        plans = plan_shards([Document("d", text, "cs", "t", segment(text, "cs"))], shard_words=70, fingerprint="f")
+        assert len(plans) >= 20
+        return {plan.key for plan in plans}
+
+    before = planned(sentences)
+    for place in range(0, 400, 37):
+        assert len(planned([*sentences[:place], "Zcela jiný text.", *sentences[place + 1 :]]) - before) <= 2
+
+
+def test_a_document_in_several_shards_is_found_whole(encoder: Encoder, tmp_path: Path) -> None:
+    text = " ".join(f"Text číslo {i} je tady." for i in range(30))
+    documents = [*many(3), Document("long", text, "cs", "t", segment(text, "cs")), many(4)[3]]
+    store = run(documents, encoder, tmp_path, shard_words=20)
+    assert sum(rows.key == "t/cs/long" for shard in store.manifest.shards for rows in shard.documents) > 3
+    assert list(store) == [sentence_id(d.key, i) for d in documents for i in range(len(d.sentences))]
+    assert len(store) == sum(len(d.sentences) for d in documents)
+    for document in documents:
+        found = features_of(store, document)
+        for cached, fresh in zip(found, encode_documents([document], encoder, batch_pieces=64), strict=True):
+            assert cached.piece_ids.tolist() == fresh.piece_ids.tolist()
+    assert sentence_id("t/cs/long", len(documents[3].sentences)) not in store
+
+
 def test_documents_without_sentences_take_no_place() -> None:
     assert plan_shards([Document("empty", "")], shard_words=5, fingerprint="f") == []
 
@@ -199,3 +250,16 @@ def test_the_number_of_threads_changes_no_byte(encoder: Encoder) -> None:
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(("foreign", "told"), [(1, False), (8, True)])
+def test_a_corpus_that_the_tokenizer_does_not_know_is_told(
+    encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str], foreign: int, told: bool
+) -> None:
+    text = " ".join(["Praha"] * (100 - foreign) + ["ქართ"] * foreign)
+    whole = Document("d", text, sentences=segment(text, "cs"))
+    extract(
+        [whole], encoder, model="x", shard_words=500, batch_pieces=256, pool=Pool(tmp_path / "pool"), output=tmp_path
+    )
+    shown = capsys.readouterr().err
+    assert ("8 of 100 words (8%) hold characters that the encoder does not know, such as ქართ" in shown) == told

@@ -1,156 +1,168 @@
-"""CoNLL columns: a word a line, word first and tag last; a blank line between sentences.
+"""CoNLL columns: a word a line, a blank line between sentences; docs/formats.md says what is read.
 
-IOB1, IOB2, BIOES and BILOU are told apart by the whole file. Words and sentences are kept as given: the text is
-the words with a space between them, and a line a sentence.
+Columns and schemes are those that explain most rows. Words and sentences are kept as given: the text is the words
+with a space between them, and a line a sentence.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-import regex
-
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Sentence, Span, Word, character_span
-from ner_head.corpus.formats.reading import Problem, Reading, files_under, read_text
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Sentence, Word, character_span
+from ner_head.corpus.formats.columns import Layout, Layouts, Table, is_mark, look_at
+from ner_head.corpus.formats.discovery import NamedFile, named_files
+from ner_head.corpus.formats.lines import is_blank, read_lines
+from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
+from ner_head.corpus.formats.rows import DocumentRows, FileRows, Row
+from ner_head.corpus.formats.tags import Meanings, Scheme, choose_scheme, out_of_place, read_cells, scheme_name, spans
 from ner_head.errors import DataError
 
-SUFFIXES = (".conll", ".txt", ".tsv")
-DOCUMENT_START = "-DOCSTART-"
-Scheme: TypeAlias = Literal["IOB1", "IOB2", "BIOES", "BILOU"]
-
-_TAG = regex.compile(r"O|(?P<prefix>[BIESLU])-(?P<label>\S+)")
-_AS_BIOES = {"L": "E", "U": "S"}
+SUFFIXES = (".conll", ".conllu", ".txt", ".tsv", ".iob", ".iob2", ".bio", ".bmes", ".bioes")
+LOOKED_AT = 50  # files opened before the first is read, to find the columns of all
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A word with its tag taken apart; `prefix` is O outside of entities."""
+def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
+    """Read the files under the source that are wanted, or the source itself if it is a file.
 
-    line: int
-    word: str
-    prefix: str
-    label: str
+    The id counts the file's documents from 1; `discovery.named_files` says which topic and language they have.
+
+    Raises:
+        UsageError: no file of the languages wanted, or no such column.
+        DataError: file and line of a row that is none.
+    """
+    files = named_files(source, SUFFIXES, wanted, tally)
+    reader = _Reader(wanted, tally, Layouts(wanted))
+    for file in islice(files, LOOKED_AT):
+        if table := look_at(read_lines(file.path)):
+            reader.layouts.add(table)
+    for file in files:
+        yield from reader.read(file)
+    tally.notices.extend(reader.guesses.lines(tally, wanted.document_words))
 
 
 @dataclass(slots=True)
-class _Decoder:
-    """Tags of a sentence -> word spans, by conlleval's rule where a tag is out of place."""
+class _Guesses:
+    """What was found out about the files, each with how many of them and the first."""
 
-    scheme: Scheme
-    spans: list[Span] = field(default_factory=list)
-    misplaced: list[Row] = field(default_factory=list)
-    start: int = 0
-    label: str = ""
+    columns: dict[str, list[Path]] = field(default_factory=dict)
+    schemes: dict[str, list[Path]] = field(default_factory=dict)
+    prefixes: dict[str, list[Path]] = field(default_factory=dict)
+    cut: dict[Path, int] = field(default_factory=dict)
+    """Files in which nothing marks documents, and how many were made of each."""
 
-    def decode(self, rows: Sequence[Row]) -> None:
-        """Fill `spans` and `misplaced`."""
-        for position, row in enumerate(rows):
-            prefix = _AS_BIOES.get(row.prefix, row.prefix)
-            if self.label and (prefix in "OBS" or row.label != self.label):
-                self._close(position, rows[position - 1], ended=False)
-            if row.label and not self.label:
-                if prefix in "IE" and self.scheme != "IOB1":
-                    self.misplaced.append(row)
-                self.start, self.label = position, row.label
-            if prefix in "ES":
-                self._close(position + 1, row, ended=True)
-        if self.label:
-            self._close(len(rows), rows[-1], ended=False)
+    def add(self, rows: FileRows, scheme: str) -> None:
+        """Note the guesses of one file."""
+        self.columns.setdefault(_said(rows.layout, rows.table), []).append(rows.path)
+        self.schemes.setdefault(scheme, []).append(rows.path)
+        if rows.language_prefix:
+            self.prefixes.setdefault(rows.language_prefix, []).append(rows.path)
+        if len(rows.documents) > 1 and not rows.marked:
+            self.cut[rows.path] = len(rows.documents)
 
-    def _close(self, end: int, last: Row, *, ended: bool) -> None:
-        self.spans.append(Span(self.start, end, self.label))
-        self.label = ""
-        if not ended and self.scheme in {"BIOES", "BILOU"} and last not in self.misplaced:
-            self.misplaced.append(last)
-
-
-def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
-    """Read every *.conll, *.txt and *.tsv under the source, or the source itself if it is a file.
-
-    The topic is the file's stem, the id counts the file's documents from 1, the language is the name of a
-    folder on the way if it is one of `languages`, else "und".
-
-    Raises:
-        DataError: file and line of a row without a tag, or tags of two schemes in one file.
-    """
-    for path in files_under(source, SUFFIXES):
-        folders = path.relative_to(source).parts[:-1] if source.is_dir() else ()
-        language = next((name for name in reversed(folders) if name in languages), UNKNOWN_LANGUAGE)
-        documents = _documents(path)
-        scheme = _scheme([rows for sentences in documents for rows in sentences], path)
-        for number, sentences in enumerate(documents, 1):
-            yield _document(Document(str(number), "", language, path.stem), sentences, scheme, path)
+    def lines(self, tally: Tally, document_words: int) -> Iterator[str]:
+        """One line of columns and schemes, and one each of what is unusual."""
+        if self.columns:
+            yield (
+                f"columns (counted from 1): {_shares(self.columns)}; scheme: {_shares(self.schemes)}; "
+                "set prepare.columns to read other columns"
+            )
+        if self.prefixes:
+            yield f"language prefix of every word removed: {_shares(self.prefixes)}"
+        if self.cut:
+            yield (
+                f"nothing marks documents in {', '.join(map(str, [*self.cut][:3]))}{' ...' * (len(self.cut) > 3)}: cut "
+                f"at blank lines into {sum(self.cut.values()):,} of about {document_words:,} words "
+                "(prepare.document_words)"
+            )
+        if n_rows := tally.rows["no word"]:
+            yield f"{n_rows:,} rows of multiword ranges and empty nodes (1-2, 1.1) skipped"
 
 
-def _documents(path: Path) -> list[list[list[Row]]]:
-    """Documents of sentences of rows; none of them empty."""
-    documents: list[list[list[Row]]] = [[[]]]
-    for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), 1):
-        fields = _fields(line)
-        sentence = documents[-1][-1]
-        if fields[0] == DOCUMENT_START:
-            documents.append([[]])
-        elif fields == [""]:
-            documents[-1].append([])
-        elif sentence or not _is_comment(fields):
-            sentence.append(_row(fields, number, path))
-    return [full for sentences in documents if (full := [rows for rows in sentences if rows])]
+def _said(layout: Layout, table: Table) -> str:
+    why = f" ({', '.join(layout.why)})" if layout.why else ""
+    return f"word {layout.word + 1}, tag {layout.tag + 1} of {table.n_fields}{why}"
 
 
-def _fields(line: str) -> list[str]:
-    line = line.strip(" \t\r")
-    return [cell.strip(" ") for cell in line.split("\t")] if "\t" in line else regex.split(" +", line)
+def _shares(found: dict[str, list[Path]]) -> str:
+    """What was found; of several things, in how many files each, and the first of them."""
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{what} (files: {len(paths):,}, first {paths[0]})" for what, paths in found.items())
 
 
-def _is_comment(fields: list[str]) -> bool:
-    """A line of remarks before a sentence, as CoNLL-U has them; a word "#" has a tag."""
-    return fields[0].startswith("#") and not _TAG.fullmatch(fields[-1])
+@dataclass(slots=True)
+class _Reader:
+    """Reads one file after the other."""
+
+    wanted: Wanted
+    tally: Tally
+    layouts: Layouts
+    guesses: _Guesses = field(default_factory=_Guesses)
+
+    def read(self, file: NamedFile) -> Iterator[Reading]:
+        """The documents of a file."""
+        lines = read_lines(file.path, self.tally)
+        table = look_at(lines)
+        if table is None:
+            self.tally.notices.append(f"{file.path}: no rows in it")
+            for line in lines:
+                self.tally.rows["blank" if is_blank(line) else "mark" if is_mark(line) else "comment"] += 1
+            return
+        found = FileRows(file.path, table, self.layouts.of(table, file.path), self.tally)
+        found.read(lines)
+        found.cut(self.wanted.document_words)
+        meanings = read_cells(Counter(row.cell for row in found.rows()))
+        _check_cells(found, meanings)
+        scheme = None if meanings.plain else _scheme(found, meanings)
+        self.guesses.add(found, scheme_name(scheme, meanings.letters) if scheme else "labels without positions (IO)")
+        language = file.language
+        if language == UNKNOWN_LANGUAGE and found.language and self.wanted.has_language(found.language):
+            language = found.language
+        for number, rows in enumerate(found.documents, 1):
+            yield _document(Document(str(number), "", language, file.topic), rows, meanings, scheme, file.path)
 
 
-def _row(fields: list[str], number: int, path: Path) -> Row:
-    tag = _TAG.fullmatch(fields[-1])
-    if len(fields) < 2 or not fields[0] or tag is None:
+def _check_cells(found: FileRows, meanings: Meanings) -> None:
+    for row in found.rows() if meanings.wrong else ():
+        if why := meanings.wrong.get(row.cell):
+            raise DataError(f"{found.path}:{row.line}: column {found.layout.tag + 1}: {why}")
+    if meanings.letters & set("ES") and meanings.letters & set("LU"):
+        kinds = [[row for row in found.rows() if row.cell[0] in letters] for letters in ("ES", "LU")]
+        odd = min(kinds, key=len)[0]
         raise DataError(
-            f"{path}:{number}: expected a word, any columns, and a tag (O, or a label behind B- I- E- S- L- U-), "
-            f"got {fields}"
+            f"{found.path}:{odd.line}: {odd.cell}, but the file has tags of BIOES (E-, S-) and of BILOU (L-, U-); "
+            "use one scheme a file"
         )
-    return Row(number, fields[0], tag["prefix"] or "O", tag["label"] or "")
 
 
-def _scheme(sentences: list[list[Row]], path: Path) -> Scheme:
-    found = {row.prefix for rows in sentences for row in rows}
-    if found & set("ES") and found & set("LU"):
-        raise DataError(f"{path}: tags of BIOES (E-, S-) and of BILOU (L-, U-) in one file; use one scheme a file")
-    if found & set("ESLU"):
-        return "BIOES" if found & set("ES") else "BILOU"
-    for rows in sentences:
-        for before, row in zip([None, *rows], rows, strict=False):
-            if row.prefix == "B" and (before is None or before.label != row.label):
-                return "IOB2"  # in IOB1 only an entity right behind one of its kind begins with B
-    return "IOB1"
+def _scheme(found: FileRows, meanings: Meanings) -> Scheme:
+    sentences = (rows for document in found.documents for rows in document.sentences)
+    return choose_scheme([meanings.tags[row.cell] for row in rows] for rows in sentences)
 
 
-def _document(empty: Document, sentences: list[list[Row]], scheme: Scheme, path: Path) -> Reading:
+def _document(empty: Document, found: DocumentRows, meanings: Meanings, scheme: Scheme | None, path: Path) -> Reading:
     text, start = [], 0
     segmented: list[Sentence] = []
-    spans: list[Span] = []
-    problems: list[Problem] = []
-    for rows in sentences:
+    entities = []
+    problems = [
+        Problem(empty.key, "blank word", detail=f"{path.name}:{row.line}: {row.cell}") for row in found.blank_words
+    ]
+    for rows in filter(None, found.sentences):
         words = []
         for row in rows:
             words.append(Word(row.word, start, start + len(row.word)))
             start += len(row.word) + 1  # a space, or the line's end
-        decoder = _Decoder(scheme)
-        decoder.decode(rows)
         segmented.append(Sentence(tuple(words)))
-        spans += [character_span(segmented[-1], span) for span in decoder.spans]
-        problems += [
-            Problem(empty.key, "tag out of place", row.word, f"{path.name}:{row.line}: {row.prefix}-{row.label}")
-            for row in decoder.misplaced
-        ]
         text.append(" ".join(row.word for row in rows))
-    document = Document(empty.id, "\n".join(text), empty.language, empty.topic, tuple(segmented), tuple(sorted(spans)))
+        tags = [meanings.tags[row.cell] for row in rows]
+        entities += [character_span(segmented[-1], span) for span in spans(tags)]
+        misplaced: Sequence[Row] = [rows[position] for position in out_of_place(scheme, tags)] if scheme else ()
+        problems += [
+            Problem(empty.key, "tag out of place", row.word, f"{path.name}:{row.line}: {row.cell}") for row in misplaced
+        ]
+    document = replace(empty, text="\n".join(text), sentences=tuple(segmented), spans=tuple(sorted(entities)))
     return document, tuple(problems)

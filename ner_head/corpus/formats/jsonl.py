@@ -1,68 +1,125 @@
-"""Our own records, one a line (documents.to_json). Only `text` is required.
+"""JSON Lines: a document a line, as this project or an annotation tool writes it (see `records`).
 
-`spans` are [start, end, label] or, as `ner-head predict` prints them, {"start", "end", "label"}; a probability of a
-predicted one is passed over. A record without spans has no gold. Defaults: `id` is the line's number, `topic` the
+Only `text` is required. A record without annotations has no gold. Defaults: `id` is the line's number, `topic` the
 file's stem, `language` "und".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
-from ner_head.corpus.formats.reading import Problem, Reading, files_under, read_text
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE
+from ner_head.corpus.formats.discovery import files_under
+from ner_head.corpus.formats.lines import is_blank, read_lines
+from ner_head.corpus.formats.reading import Problem, Reading, Tally, Wanted
+from ner_head.corpus.formats.records import Record, to_record
+from ner_head.corpus.formats.tagged import TagReader, tagged_row
 from ner_head.errors import DataError
 
+T = TypeVar("T")
+R = TypeVar("R")
 
-def read(source: Path, languages: Sequence[str]) -> Iterator[Reading]:
+SHOWN = 20  # wrong lines of a file that an error lists
+
+
+def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
     """Read every *.jsonl under the source, or the source itself if it is a file; blank lines are skipped.
 
-    Documents of other languages than `languages` are left out, those of an unknown one are not.
+    Documents of other languages than those wanted are left out, those of an unknown one are not; and so is what an
+    annotator rejected.
 
     Raises:
-        DataError: file and line of what is not a record, and why.
+        DataError: file and line of what is no document, and why.
     """
-    for path in files_under(source, [".jsonl"]):
-        for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), 1):
-            if not line.strip():
-                continue
-            try:
-                document, has_gold = _document(json.loads(line), {"id": str(number), "topic": path.stem})
-            except (ValueError, KeyError, TypeError) as error:
-                what = f"no {error}" if isinstance(error, KeyError) else error
-                raise DataError(f"{path}:{number}: not a document: {what}") from None
-            if not languages or document.language in (*languages, UNKNOWN_LANGUAGE):
-                yield document, () if has_gold else (Problem(document.key, "no annotations"),)
+    unknown: dict[str, list[str]] = {}
+    for path in files_under(source, [".jsonl"], tally):
+        for number, record in _records(path, tally):
+            for key in record.unknown:
+                unknown.setdefault(key, []).append(f"{path}:{number}")
+            if _is_taken(record, wanted, tally):
+                yield record.document, record.problems if record.has_gold else (_without_gold(record),)
+    if unknown:
+        found = (f"{key!r} ({len(places):,} records, first {places[0]})" for key, places in unknown.items())
+        tally.notices.append(f"keys that nothing reads: {', '.join(found)}")
 
 
-def _document(record: Any, defaults: dict[str, str]) -> tuple[Document, bool]:
-    if not isinstance(record, dict):
-        raise ValueError(f"expected an object, got {type(record).__name__}")
-    given = {name: value for name, value in record.items() if value is not None}
-    for name in ("id", "topic", "language", "text"):
-        if not isinstance(given.get(name, ""), str):
-            raise ValueError(f"{name} must be a string, got {given[name]!r}")
-    given["text"].encode()  # a lone surrogate is a ValueError
-    spans = [_triple(span) for span in given.get("spans", [])]
-    for words in given.get("sentences", []):
-        _check_words(words)
-    return from_json({**defaults, **given, "spans": spans}), "spans" in given
+def _is_taken(record: Record, wanted: Wanted, tally: Tally) -> bool:
+    """Whether a record is a document of the corpus; both ways it is counted."""
+    document = record.document
+    tally.topics.add(document.topic)
+    tally.languages.add(document.language)
+    if record.answer in ("reject", "ignore"):
+        why = f"answer {record.answer}"
+    elif document.language == UNKNOWN_LANGUAGE or wanted.has_language(document.language):
+        tally.rows["kept"] += 1
+        return True
+    else:
+        why = f"language {document.language}, which is not in prepare.languages"
+    tally.rows["left out"] += 1
+    tally.left_out[why] += 1
+    tally.mentions_left_out[why] += record.n_mentions
+    return False
 
 
-def _triple(span: Any) -> tuple[int, int, str]:
-    start, end, label, *probability = (span["start"], span["end"], span["label"]) if isinstance(span, dict) else span
-    if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label or probability[1:]:
-        raise ValueError(f"a span must be [start, end, label] with whole numbers, got {span!r}")
-    return start, end, label
+def _without_gold(record: Record) -> Problem:
+    detail = f"keys that nothing reads: {', '.join(map(repr, record.unknown))}" if record.unknown else ""
+    return Problem(record.document.key, "no annotations", detail=detail)
 
 
-def _check_words(words: Any) -> None:
-    offsets = list(chain.from_iterable(words))
-    if not offsets or any(len(word) != 2 for word in words) or any(type(offset) is not int for offset in offsets):
-        raise ValueError(f"a sentence must be a list of words [start, end], got {words!r:.60}")
-    if any(before[1] > after[0] for before, after in pairwise(words)):
-        raise ValueError("words of a sentence overlap or are out of order")
+def _records(path: Path, tally: Tally) -> list[tuple[int, Record]]:
+    """The records of a file with their lines.
+
+    Raises:
+        DataError: lines that are none.
+    """
+    lines = read_lines(path, tally)
+    numbers = [number for number, line in enumerate(lines, 1) if not is_blank(line)]
+    tally.rows["blank"] += len(lines) - len(numbers)
+    wrong: dict[int, str] = {}
+    contents = _each({number: lines[number - 1] for number in numbers}, json.loads, wrong)
+    if numbers and (numbers[0] in wrong or isinstance(contents[numbers[0]], list)):
+        _check_layout(path, numbers[0], lines)
+    rows = {number: row for number, row in _each(contents, tagged_row, wrong).items() if row is not None}
+    tags = TagReader(list(rows.values()))
+
+    def record_of(number: int) -> Record:
+        content, problems = tags.content(rows[number]) if number in rows else (contents[number], [])
+        return to_record(content, {"id": str(number), "topic": path.stem}, problems)
+
+    records = _each({number: number for number in contents if number not in wrong}, record_of, wrong)
+    if wrong:
+        shown = [f"{path}:{number}: not a document: {wrong[number]}" for number in sorted(wrong)[:SHOWN]]
+        n_more = len(wrong) - SHOWN
+        raise DataError("\n".join([*shown, *([f"{path}: {n_more:,} more lines like these"] * (n_more > 0))]))
+    return list(records.items())
+
+
+def _each(items: Mapping[int, T], read: Callable[[T], R], wrong: dict[int, str]) -> dict[int, R]:
+    """What is read of each line's item; those that cannot be read go into `wrong` with the reason."""
+    found = {}
+    for number, item in items.items():
+        try:
+            found[number] = read(item)
+        except RecursionError:
+            wrong[number] = "nested too deeply"
+        except ValueError as error:
+            wrong[number] = str(error)
+    return found
+
+
+def _check_layout(path: Path, number: int, lines: Sequence[str]) -> None:
+    """Say so where a first line is none because the file is one array, or has records of several lines."""
+    rest = "\n".join(lines[number - 1 :]).strip()
+    expected = "one record a line is expected"
+    with suppress(ValueError, RecursionError):
+        content, end = json.JSONDecoder().raw_decode(rest)
+        records = isinstance(content, list) and all(isinstance(record, dict) for record in content)
+        if records and end == len(rest):
+            where = "over several lines" if "\n" in rest else "on one line"
+            raise DataError(f"{path}:{number}: one JSON array {where}; {expected}: jq -c '.[]' {path.name}")
+        if isinstance(content, dict) and "\n" in rest[:end]:
+            raise DataError(f"{path}:{number}: a record over several lines; {expected}: jq -c . {path.name}")

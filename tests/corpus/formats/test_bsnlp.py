@@ -6,7 +6,7 @@ import pytest
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.formats.bsnlp import read
-from ner_head.corpus.formats.reading import Problem
+from ner_head.corpus.formats.reading import Problem, Tally, Wanted
 from ner_head.errors import DataError
 from tests.corpus.strategies import write
 
@@ -16,13 +16,13 @@ RAW, OUT = "raw/brexit/pl/one.txt", "annotated/brexit/pl/two.out"
 
 
 def only(root: Path) -> tuple[list[tuple[str, str]], tuple[Problem, ...]]:
-    ((document, problems),) = read(root, [])
+    ((document, problems),) = read(root, Wanted(), Tally())
     return [(document.text[span.start : span.end], span.label) for span in document.spans], problems
 
 
 def test_raw_and_annotated_pair_by_id_and_text_begins_at_the_title(tmp_path: Path) -> None:
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\nTheresa May\tTheresa May\tPER\tPER-May\n"})
-    ((document, problems),) = read(tmp_path, ["pl"])
+    ((document, problems),) = read(tmp_path, Wanted(("pl",)), Tally())
     assert (document.key, document.text) == ("brexit/pl/pl-1", TEXT)
     assert document.spans == (Span(20, 31, "PER"),)
     assert problems == ()
@@ -32,6 +32,46 @@ def test_mentions_are_projected_longest_first_and_the_title_counts(tmp_path: Pat
     rows = "\npl-1\r\n  May \tMay\tper\tx\r\nTheresa May\tx\tPER\tx\r\n\r\nUE\tUE\tORG\r\n"
     write(tmp_path, {RAW: "\ufeff" + HEADER.replace("\n", "\r\n") + TEXT, OUT: rows})
     assert only(tmp_path) == ([("May", "PER"), ("UE", "ORG"), ("Theresa May", "PER")], ())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_lines_may_end_in_any_way_and_the_text_keeps_its_ends(tmp_path: Path, end: str) -> None:
+    text = "May jede do Brna.\n\nTheresa May.".replace("\n", end)
+    write(
+        tmp_path,
+        {
+            RAW: HEADER.replace("\n", end) + text,
+            OUT: f"pl-1{end}May\tMay\tPER\tx{end}\u00a0{end}\ufeffBrna\tBrno\tLOC\tx{end}",
+        },
+    )
+    tally = Tally()
+    ((document, problems),) = read(tmp_path, Wanted(), tally)
+    assert document.text == text
+    assert [text[span.start : span.end] for span in document.spans] == ["May", "Brna", "May"]
+    assert problems == ()
+    assert tally.rows == {"mark": 1, "kept": 2, "blank": 1}
+
+
+def test_suffixes_of_2017_and_in_capitals_are_read_and_other_files_named(tmp_path: Path) -> None:
+    files = {"raw/brexit/pl/1.TXT": HEADER + TEXT, "annotated/brexit/pl/1.txt": "pl-1\nUE\tUE\tORG\tx\n"}
+    more = {
+        "raw/brexit/pl/._1.txt": b"\xff",
+        "raw/brexit/pl/notes.doc": b"\xff",
+        "raw/brexit/pl/README.txt": "",
+        "annotated/brexit/pl/2.xml": "",
+    }
+    write(tmp_path, {**files, **more})
+    tally = Tally()
+    ((document, _),) = read(tmp_path, Wanted(), tally)
+    assert [document.text[span.start : span.end] for span in document.spans] == ["UE"]
+    assert {path.relative_to(tmp_path).as_posix() for path in tally.passed_over} == set(more)
+    assert {path.relative_to(tmp_path).as_posix() for path in tally.files} == set(files)
+
+
+def test_topics_that_are_not_wanted_are_not_opened(tmp_path: Path) -> None:
+    write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/other/pl/1.txt": b"\xff", "raw/brexit/ru/1.txt": b"\xff"})
+    wanted = Wanted(("pl",), frozenset({"brexit"}))
+    assert [document.key for document, _ in read(tmp_path, wanted, Tally())] == ["brexit/pl/pl-1"]
 
 
 def test_what_is_not_taken_is_listed(tmp_path: Path) -> None:
@@ -44,7 +84,6 @@ def test_what_is_not_taken_is_listed(tmp_path: Path) -> None:
             Problem(key, "row ignored", detail="line 5: May\tMay"),
             Problem(key, "row ignored", detail="line 6: May\tMay\tGOD\tx"),
             Problem(key, "two categories", "ue", "ORG, LOC"),
-            Problem(key, "not found", "ue", "LOC"),
             Problem(key, "not found", "Berlin", "LOC"),
         ),
     )
@@ -60,7 +99,10 @@ def test_of_two_categories_the_first_is_taken(tmp_path: Path) -> None:
 def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
     blind = HEADER.replace("pl-1", "pl-2")
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/brexit/pl/x.txt": blind + TEXT})
-    assert [problems for _, problems in read(tmp_path, [])] == [(), (Problem("brexit/pl/pl-2", "no annotations"),)]
+    assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
+        (),
+        (Problem("brexit/pl/pl-2", "no annotations", detail=str(tmp_path / "raw/brexit/pl/x.txt")),),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,4 +119,4 @@ def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
 )
 def test_files_that_do_not_fit_are_named(tmp_path: Path, files: dict[str, str | bytes], expected: str) -> None:
     with pytest.raises(DataError, match=expected):
-        list(read(write(tmp_path, files), []))
+        list(read(write(tmp_path, files), Wanted(), Tally()))
