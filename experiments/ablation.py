@@ -90,8 +90,9 @@ def table(names: dict[str, str]) -> str:
             lines.append(f"| {name} | {' '.join(VARIANTS[name])} | failed: `dvc queue logs {experiment}` | | | |")
             continue
         report = results[experiment]
+        score = f"{report['dev_f1']:.3f}" if "dev_f1" in report else "-"
         lines.append(
-            f"| {name} | {' '.join(VARIANTS[name])} | {report['dev_f1']:.3f} | {report['seconds_per_epoch']:.1f} "
+            f"| {name} | {' '.join(VARIANTS[name])} | {score} | {report['seconds_per_epoch']:.1f} "
             f"| {report['parameters']:,} | {encoded(output('queue', 'logs', experiment)):,} |"
         )
     return "\n".join(lines) + "\n"

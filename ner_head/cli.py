@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from ner_head import cli_features, entry
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span, write_documents
 from ner_head.errors import DataError, UsageError
+from ner_head.openmp import wait_asleep
 
 
 class Stopped(BaseException):
@@ -46,6 +47,7 @@ Files = Annotated[list[str] | None, typer.Argument(help="text files, UTF-8, one 
 Text = Annotated[list[str] | None, typer.Option(help="a text given here; may be repeated")]
 Language = Annotated[str | None, typer.Option(help="language of the texts, by ISO 639 (bg, cs, pl ...), where known")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 = torch's own choice")]
 
 
 def documents(files: list[str] | None, texts: list[str] | None) -> list[Document]:
@@ -118,6 +120,7 @@ def predict(
         float, typer.Option(help="leave out less probable spans; reports/thresholds.csv says what that costs")
     ] = 0.0,
     device: Device = "auto",
+    threads: Threads = 0,
 ) -> None:
     """Find entities: one JSON line per text, with character offsets into exactly that text."""
     from ner_head.recognizer import Recognizer
@@ -125,7 +128,7 @@ def predict(
     if not 0 <= min_probability <= 1:
         raise UsageError(f"--min-probability: must be between 0 and 1, got {min_probability}")
     inputs = documents(files, text)
-    recognizer = Recognizer.load(model, device, encoder=encoder)
+    recognizer = Recognizer.load(model, device, encoder=encoder, threads=threads)
     known = recognizer.language_code(language)
     if line := recognizer.doubt(known):
         typer.echo(f"ner-head: {line}", err=True)
@@ -150,6 +153,7 @@ def embed(
     encoder: Annotated[str, typer.Option(help="folder or hub name of the encoder")] = "encoders/multilingual-e5-small",
     language: Language = None,
     device: Device = "auto",
+    threads: Threads = 0,
     quiet: Annotated[bool, typer.Option(help="show no progress")] = False,
 ) -> None:
     """Write the encoder's hidden layers of some texts as a feature store."""
@@ -169,7 +173,8 @@ def embed(
     whole = [replace(d, language=known, sentences=segment(d.text, known)) for d in documents(files, text)]
     if not any(document.sentences for document in whole):
         raise DataError("nothing to embed: no words in any text")
-    params, runtime = EncoderParams(model=encoder), validate({"device": device}, "runtime", RuntimeParams)
+    params = EncoderParams(model=encoder)
+    runtime = validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
     loaded = Encoder(find_model(encoder), device=runtime.start())
     if (output / MANIFEST).exists():
         before = read_manifest(output).encoder
@@ -225,6 +230,7 @@ cli_features.register(app)
 
 def main() -> None:
     """Entry point."""
+    wait_asleep()
     entry.run(commands, name="ner-head")
 
 

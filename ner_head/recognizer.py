@@ -52,14 +52,21 @@ class Recognizer:
         self.tagger = Tagger(model.head, manifest.tag_set, encoder.device, manifest.temperatures)
 
     @classmethod
-    def load(cls, model_directory: Path | str, device: str = "auto", *, encoder: str | None = None) -> Recognizer:
+    def load(
+        cls, model_directory: Path | str, device: str = "auto", *, encoder: str | None = None, threads: int = 0
+    ) -> Recognizer:
         """Load a head and the encoder that its manifest names (or another place of the same encoder).
 
+        Args:
+            model_directory: of the head.
+            device: auto, cpu, cuda or mps.
+            encoder: another place of the same encoder.
+            threads: CPU threads of torch in this process; 0 leaves its own choice.
         Raises:
             DataError: the model is damaged, or the encoder is another one.
             UsageError: the encoder or the device is not there.
         """
-        runtime = validate({"device": device}, "runtime", RuntimeParams)
+        runtime = validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
         place = runtime.start()
         model = SavedModel.load(Path(model_directory), device=place)
         record = model.manifest.encoder

@@ -27,7 +27,8 @@ class TrainingRecord(Params):
 
     seed: int
     epoch: int
-    dev_f1: float
+    dev_f1: float | None = None
+    """None where there was no dev split to score."""
 
 
 class ModelManifest(Params):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import Scheme, TagSet
@@ -81,7 +82,8 @@ class Tagger:
     ) -> None:
         self.head, self.tag_set, self.device = head, tag_set, device
         self.temperatures = temperatures or Temperatures()
-        self.patterns = SpanPatterns(tag_set)
+        self.patterns = SpanPatterns(tag_set, head.crf.rules)
+        self._crf: LinearChainCRF | None = None
 
     def spans(self, tags: Sequence[int], word_of_piece: NDArray[np.int32]) -> list[Span]:
         """A path over the steps of a sentence -> word spans."""
@@ -106,7 +108,7 @@ class Tagger:
             n_best: so many hypotheses for each.
             probabilities: whether spans carry theirs.
         """
-        crf = tempered(self.head.crf, self.temperatures.spans)
+        self._crf = crf = tempered(self.head.crf, self.temperatures.spans, into=self._crf)
         results: dict[int, Tagged] = {}
         for batch in self.outputs(sentences, word_ids):
             results |= zip(batch.members, self._decode(batch, crf, n_best, probabilities), strict=True)
@@ -151,7 +153,8 @@ class Tagger:
         self, spans: Sequence[Sequence[Span]], batch: OutputBatch, crf: LinearChainCRF
     ) -> list[list[Span]]:
         """The spans of each sentence of a batch with their probabilities; `crf` is the tempered one."""
-        chances = iter(self.chances(batch, self.patterns_of(spans, batch), crf, self.temperatures.spans))
+        emissions = self.well_formed(batch) / self.temperatures.spans
+        chances = iter(span_probabilities(crf, emissions, batch.steps.mask, self.patterns_of(spans, batch)))
         return [[replace(span, probability=next(chances)) for span in found] for found in spans]
 
     def patterns_of(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> list[list[SpanPattern]]:
@@ -159,9 +162,6 @@ class Tagger:
         places = enumerate(zip(spans, batch.words_of_pieces, strict=True))
         return [self.patterns.of(span, row, words) for row, (found, words) in places for span in found]
 
-    def chances(
-        self, batch: OutputBatch, patterns: Sequence[Sequence[SpanPattern]], crf: LinearChainCRF, temperature: float
-    ) -> list[float]:
-        """The probability of each span that the patterns stand for; `crf` is tempered, the batch is not."""
-        emissions = self.patterns.well_formed(batch.output.emissions, batch.words_of_pieces) / temperature
-        return span_probabilities(crf, emissions, batch.steps.mask, patterns)
+    def well_formed(self, batch: OutputBatch) -> Tensor:
+        """The emissions of a batch that spans get their probabilities from, (B, S, T)."""
+        return self.patterns.well_formed(batch.output.emissions, batch.words_of_pieces)

@@ -9,6 +9,10 @@ from pathlib import Path
 from types import TracebackType
 
 from ner_head import entry
+from ner_head.openmp import wait_asleep
+
+if sys.argv[0] == "-m":  # `python -m stages.NAME`, which imports this package before the stage, and with it torch
+    wait_asleep()
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
@@ -28,6 +32,12 @@ def before_main(_: type[BaseException], error: BaseException, __: TracebackType 
 
 
 sys.excepthook = before_main
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Lines that a user should see however progress is shown: what has run, and is not what it looks like."""
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

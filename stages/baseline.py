@@ -27,7 +27,7 @@ def main() -> None:
         gold = list(read_documents(PREPARED / f"{split}.jsonl"))
         predicted = [baseline.predict(document) for document in gold]
         write_documents(OUTPUT / "predictions" / f"{split}.jsonl", predicted)
-        if has_scores(split, gold):
+        if has_scores(gold):
             scores[split] = metrics(gold, predicted, seen)
     (OUTPUT / "details.json").write_text(to_json(scores), encoding="utf-8")
     (OUTPUT / "metrics.json").write_text(digest(scores), encoding="utf-8")

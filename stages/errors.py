@@ -26,6 +26,9 @@ def main() -> None:
     for wanted, found in zip(gold, predicted, strict=True):
         counts = sum(strict_counts(wanted.spans, found.spans).values(), counts)
     summary = f"{len(gold):,} documents, {counts.gold:,} gold spans, strict F1 {counts.scores()['f1']:.3f}"
+    if not counts.gold:
+        summary = f"Nothing to compare: dev has {'no gold spans' if gold else 'no documents'}."
+        gold, predicted, readings = [], [], []
     Path(REPORTS / "errors.html").write_text(
         page("Errors on dev", summary, gold, predicted, readings), encoding="utf-8"
     )

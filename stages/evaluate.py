@@ -1,7 +1,8 @@
-"""models/head on dev, and on test -> reports: scores, tables beside the baseline's, predictions, plots."""
+"""models/head on dev and test -> reports: scores, tables beside the baseline's, predictions, plots."""
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -13,22 +14,23 @@ from ner_head.evaluation.nbest_files import write_nbest
 from ner_head.evaluation.readings import to_nbest
 from ner_head.evaluation.report import Metrics, digest, from_json, has_scores, head_metrics, to_json
 from ner_head.evaluation.slices import forms, gain
-from ner_head.evaluation.spans import confusion
+from ner_head.evaluation.spans import Scores, confusion
 from ner_head.evaluation.tables import tables
+from ner_head.evaluation.unknown import unknown
 from ner_head.features.store import FeatureStore
 from ner_head.params import read_params
 from ner_head.predictions import Prediction, predict_from_store
 from ner_head.runtime import RuntimeParams
 from ner_head.saved_model import SavedModel
 from ner_head.tagger import Tagger
-from stages import PARAMS, PREPARED, REPORTS, run, write_csv
+from stages import PARAMS, PREPARED, REPORTS, run, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
 N_BEST = 11  # as the paper
 
 
 def main() -> None:
-    """Predict and score both splits; test without gold (a blind topic) is predicted only."""
+    """Predict both splits, as far as there are documents, and score those that have gold: a blind topic has none."""
     device = read_params(PARAMS, "runtime", RuntimeParams).start()
     model = SavedModel.load(Path("models/head"), device=device)
     manifest, store = model.manifest, FeatureStore.open(Path("data/features"))
@@ -37,25 +39,27 @@ def main() -> None:
     seen, baseline = forms(read_documents(PREPARED / "train.jsonl")), read_baseline()
     predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
     scores, found = dict[str, Metrics](), list[Document]()
+    write_plots([], [], [])  # tables without rows, where there is no dev: DVC wants every output
     for split in ("dev", "test"):
         gold = list(read_documents(PREPARED / f"{split}.jsonl"))
         predictions = predict(tagger, gold, n_best=N_BEST)
         documents = [prediction.document for prediction in predictions]
         write(split, predictions)
         found += documents
-        if not has_scores(split, gold):
+        if not has_scores(gold):
             continue
+        warn(unknown(split, gold, manifest.labels, manifest.languages))
         raw = predict(untempered, gold)
         scores[split] = head_metrics(gold, predictions, raw, manifest.temperatures, seen)
         scores[split]["gain"] = gain(gold, documents, predicted_by_baseline(split, gold))
         if split == "dev":
-            write_plots(gold, predictions, raw)
-            write_csv(REPORTS / "oracle.csv", ["n", "f1"], list(scores[split]["oracle"].items()))
-    write_predictions(REPORTS / "bsnlp", found)
+            write_plots(gold, predictions, raw, scores[split]["oracle"])
+    write_annotations(found)
     (REPORTS / "details.json").write_text(to_json(scores), encoding="utf-8")
     (REPORTS / "metrics.json").write_text(digest(scores), encoding="utf-8")
     shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
-    (REPORTS / "results.md").write_text("\n".join(shown), encoding="utf-8")
+    nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
+    (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8")
 
 
 def read_baseline() -> dict[str, Metrics]:
@@ -84,8 +88,25 @@ def write(split: str, predictions: list[Prediction]) -> None:
     )
 
 
-def write_plots(gold: list[Document], predictions: list[Prediction], raw: list[Prediction]) -> None:
-    """Confusion of types, reliability without and with temperatures, precision and recall by threshold."""
+def write_annotations(documents: list[Document]) -> None:
+    """The predictions as the files of the shared task, and none of another corpus beside them."""
+    folder = REPORTS / "bsnlp"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if not write_predictions(folder, documents):
+        (folder / "EMPTY.txt").write_text(
+            "Neither dev nor test has documents: nothing is predicted.\n", encoding="utf-8"
+        )
+
+
+def write_plots(
+    gold: list[Document], predictions: list[Prediction], raw: list[Prediction], oracle: Scores | None = None
+) -> None:
+    """Plots of dev: confusion of types, reliability without and with temperatures, scores by threshold and by n.
+
+    Without documents the tables have no rows.
+    """
+    write_csv(REPORTS / "oracle.csv", ["n", "f1"], list((oracle or {}).items()))
     found = [prediction.document for prediction in predictions]
     write_csv(REPORTS / "confusion.csv", ["gold", "predicted"], confusion(gold, found))
     whens = (("without", raw), ("with", predictions))

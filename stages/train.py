@@ -15,6 +15,7 @@ from ner_head.corpus.documents import Document, read_documents, sentence_id
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.errors import DataError
 from ner_head.evaluation.slices import forms
+from ner_head.evaluation.unknown import unknown
 from ner_head.features.files import digest_of
 from ner_head.features.preload import Wanted, preload
 from ner_head.features.store import FeatureStore
@@ -32,7 +33,7 @@ from ner_head.training.progress import start_watching
 from ner_head.training.state import Checkpoint, Epoch, run_key
 from ner_head.training.temperatures import fit_temperatures
 from ner_head.training.trainer import Trained, Trainer
-from stages import PARAMS, PREPARED, REPORTS, run, write_csv
+from stages import PARAMS, PREPARED, REPORTS, run, warn, write_csv
 
 BEST, LAST = Path("models/head"), Path("models/last")
 FEATURES = Path("data/features")
@@ -40,13 +41,20 @@ UNFINISHED = Path("data/training")
 
 
 def main() -> None:
-    """Train on train, choose the epoch on dev, write the best and the last model and the learning curve."""
+    """Train on train, choose the epoch on dev, write the best and the last model and the learning curve.
+
+    A dev split without gold is no better than none: the last epoch is chosen.
+    """
     head_params = read_params(PARAMS, "head", HeadParams)
     params = read_params(PARAMS, "training", TrainingParams)
     runtime = read_params(PARAMS, "runtime", RuntimeParams)
     device = runtime.start()
     train, dev = (list(read_documents(PREPARED / f"{split}.jsonl")) for split in ("train", "dev"))
+    if dev and not any(document.spans for document in dev):
+        warn(["dev has no gold spans: the model of the last epoch is kept, as without dev"])
+        dev = []
     manifest, store = new_manifest(train, head_params, params)
+    warn(unknown("dev", dev, manifest.labels, manifest.languages))
     head = fresh_head(manifest)
     size = sum(p.numel() for p in head.parameters() if p.requires_grad)
     if runtime.progress != "none":
@@ -55,11 +63,14 @@ def main() -> None:
     store = preload(store, names, Wanted(head_params.pieces, head.layers), place=runtime.preload, device=device)
     session = Session(params, runtime.progress, device, store)
     first = session.fit(head, manifest, train, dev)
-    manifest = finished(manifest, first.trained.best)
+    manifest = finished(manifest, first.trained.best, scored=bool(dev))
+    if manifest.training.dev_f1 == 0:
+        warn(["dev F1 is 0 in every epoch: the head finds nothing right on dev; check its labels, or train for longer"])
     temperatures, second = session.calibrate(manifest, train)
     write_models(first.trained, manifest.model_copy(update={"temperatures": temperatures}), head)
-    write_plots(first.trained, head)
-    write_report(first.trained, size, sum(len(sentence.words) for document in train for sentence in document.sentences))
+    write_plots(first.trained, head, scored=bool(dev))
+    n_words = sum(len(sentence.words) for document in train for sentence in document.sentences)
+    write_report(first.trained, size, n_words, scored=bool(dev))
     for checkpoint in (first.checkpoint, *second):
         checkpoint.discard()
 
@@ -79,7 +90,7 @@ def new_manifest(
         segmentation=SEGMENTATION,
         encoder=store.manifest.encoder,
         head=head_params,
-        training=TrainingRecord(seed=params.seed, epoch=0, dev_f1=0.0),
+        training=TrainingRecord(seed=params.seed, epoch=0),
     )
     return manifest, store
 
@@ -91,9 +102,10 @@ def fresh_head(manifest: ModelManifest) -> Head:
         return new_head(manifest)
 
 
-def finished(manifest: ModelManifest, epoch: Epoch) -> ModelManifest:
-    """The manifest of the weights after an epoch."""
-    record = manifest.training.model_copy(update={"epoch": epoch.epoch, "dev_f1": epoch.dev_f1})
+def finished(manifest: ModelManifest, epoch: Epoch, *, scored: bool) -> ModelManifest:
+    """The manifest of the weights after an epoch; `scored`: there is a dev split."""
+    score = epoch.dev_f1 if scored else None
+    record = manifest.training.model_copy(update={"epoch": epoch.epoch, "dev_f1": score})
     return manifest.model_copy(update={"training": record})
 
 
@@ -135,13 +147,17 @@ class Session:
         """
         kept, held = hold_out(train, self.params.held_out, seed=self.params.seed)
         if not held:
+            if self.params.held_out:
+                warn(["temperatures: 1.0, as there are too few documents to hold any out of train to fit them on"])
             return Temperatures(), []
         self.tell(f"temperatures: a second head, without {len(held)} of the train documents")
         head = fresh_head(manifest)
         fit = self.fit(head, manifest, kept, [], last=manifest.training.epoch)
         head.load_state_dict(fit.trained.best_weights)
         tagger, new_forms = Tagger(head, manifest.tag_set, self.device), self.params.new_forms
-        found = fit_temperatures(tagger, held, self.store, manifest.languages, seen=forms(kept), new_forms=new_forms)
+        found = fit_temperatures(
+            tagger, held, self.store, manifest.languages, seen=forms(kept), new_forms=new_forms, tell=warn
+        )
         self.tell(f"temperatures: {found.spans:.3f} of spans, {found.languages:.3f} of languages")
         return found, [fit.checkpoint]
 
@@ -168,26 +184,26 @@ def write_models(trained: Trained, manifest: ModelManifest, head: Head) -> None:
         (BEST, trained.best, trained.best_weights),
     ):
         head.load_state_dict(weights)
-        SavedModel(finished(manifest, epoch), head).save(folder)
+        SavedModel(finished(manifest, epoch, scored=manifest.training.dev_f1 is not None), head).save(folder)
 
 
-def write_plots(trained: Trained, head: Head) -> None:
-    """Learning curve and layer weights, for `dvc plots show`."""
-    curve = [[epoch.epoch, epoch.loss, epoch.dev_f1] for epoch in trained.curve]
+def write_plots(trained: Trained, head: Head, *, scored: bool) -> None:
+    """Learning curve (without dev, of the loss alone) and layer weights, for `dvc plots show`."""
+    curve = [[epoch.epoch, epoch.loss, epoch.dev_f1 if scored else ""] for epoch in trained.curve]
     write_csv(REPORTS / "learning_curve.csv", ["epoch", "loss", "dev_f1"], curve)
     weights = enumerate(head.mix.layer_weights().detach().cpu(), head.layers.start + 1)
     means = [[f"{i:02}", float(w.mean())] for i, w in weights]  # two digits, because the plot sorts layers as text
     write_csv(REPORTS / "layer_weights.csv", ["layer", "weight"], means)
 
 
-def write_report(trained: Trained, size: int, n_words: int) -> None:
-    """What the run took, for `dvc metrics` and `dvc exp show`."""
+def write_report(trained: Trained, size: int, n_words: int, *, scored: bool) -> None:
+    """What the run took, for `dvc metrics` and `dvc exp show`; the F1 of dev where there is one."""
     seconds = median(epoch.seconds for epoch in trained.curve)
     report = {
         "parameters": size,
         "epochs": len(trained.curve),
         "best_epoch": trained.best.epoch,
-        "dev_f1": trained.best.dev_f1,
+        **({"dev_f1": trained.best.dev_f1} if scored else {}),
         "seconds_per_epoch": round(seconds, 2),
         "words_per_second": round(n_words / seconds),
     }

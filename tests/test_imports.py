@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "params", "entry"},
+    {"errors", "params", "entry", "openmp"},
     {"corpus"},
     {"runtime", "features"},
     {"head"},

@@ -1,23 +1,29 @@
 from __future__ import annotations
 
+import copy
 import math
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.store import FeatureStore
+from ner_head.head import crf_native
 from ner_head.head.crf import Forbidden, LinearChainCRF
-from ner_head.head.model import build_head
+from ner_head.head.model import HeadOutput, Steps, build_head
+from ner_head.head.nbest import score_tables
 from ner_head.head.params import HeadParams, LstmParams, WordParams
 from ner_head.posterior import SpanPatterns, Temperatures, span_probabilities, tempered
 from ner_head.predictions import features_of, predict_from_store
-from ner_head.tagger import Tagger
-from tests.head.oracle import all_paths
+from ner_head.tagger import OutputBatch, Tagger
+from tests.head.oracle import all_paths, filled, model_with, quarters, span_chances
 
 LABELS = ("LOC", "PER")
 CPU = torch.device("cpu")
@@ -31,50 +37,94 @@ def crf_for(tag_set: TagSet) -> LinearChainCRF:
     return crf
 
 
-def probabilities_by_enumeration(
-    crf: LinearChainCRF, tag_set: TagSet, emissions: Tensor, word_of_piece: list[int]
-) -> dict[Span, float]:
-    """Of every span: the sum over the well-formed legal paths that have it, over that of all of them."""
-    paths = all_paths(crf, emissions)
-    cls, x = (tag_set.index(tag) if tag_set.scheme == "iobx" else -1 for tag in ("[CLS]", "X"))
-    n_words = max(word_of_piece) + 1
-    total, found = 0.0, dict[Span, float]()
-    for tags, probability in zip(paths.tags.tolist(), np.exp(paths.scores - paths.scores.max()), strict=True):
-        if tag_set.scheme == "iobx":
-            inner = [a == b for a, b in zip(word_of_piece, [-2, *word_of_piece], strict=False)]
-            if any((tag == x) != is_inner for tag, is_inner in zip(tags, inner, strict=True)) or cls in tags[1:]:
-                continue
-            words = tag_set.vote(tags, word_of_piece, n_words)
-        else:
-            words = tags
-        total += probability
-        for span in tag_set.spans(words):
-            found[span] = found.get(span, 0.0) + probability
-    return {span: weight / total for span, weight in found.items()}
+@st.composite
+def sentences(draw: st.DrawFn, scheme: str, rules: str) -> tuple[TagSet, LinearChainCRF, list[int], Tensor]:
+    """A tag set, a CRF with its rules, none, or any, and a sentence of up to 5 steps: its words and emissions."""
+    labels = ("PER",) if rules == "any" else draw(st.sampled_from([("PER",), LABELS]))
+    tag_set = TagSet.iobx(labels) if scheme == "iobx" else TagSet.iob(labels)
+    n_tags, n_words = len(tag_set), draw(st.integers(1, 4))
+    sizes = draw(st.lists(st.integers(1, 3), min_size=n_words, max_size=n_words).filter(lambda sizes: sum(sizes) < 5))
+    word_of_piece = [-1, *(word for word, size in enumerate(sizes) for _ in range(size))]
+    forbidden = Forbidden(*map(torch.from_numpy, tag_set.forbidden()))
+    if rules == "any":
+        flags = draw(st.lists(st.booleans(), min_size=n_tags * n_tags, max_size=n_tags * n_tags))
+        forbidden = Forbidden(torch.tensor(flags).view(n_tags, n_tags), *torch.zeros(2, n_tags))
+    scores = (filled(draw, quarters(-3, 3), *shape) for shape in ((n_tags, n_tags), (n_tags,), (n_tags,)))
+    try:
+        crf = model_with(*scores, None if rules == "none" else forbidden)
+    except ValueError:
+        assume(False)
+    n_steps = len(word_of_piece) if scheme == "iobx" else n_words
+    return tag_set, crf, word_of_piece, filled(draw, quarters(-3, 3), n_steps, n_tags)
 
 
-@pytest.mark.parametrize(
-    ("tag_set", "word_of_piece"),
-    [
-        (TagSet.iob(LABELS), [-1, 0, 0, 1, 2, 3, 3]),
-        (TagSet.iobx(LABELS), [-1, 0, 0, 1, 2, 2]),
-        (TagSet.iobx(LABELS), [-1, 0, 1, 1]),
-    ],
-)
-def test_a_spans_probability_is_that_of_the_paths_that_have_it(tag_set: TagSet, word_of_piece: list[int]) -> None:
-    crf, patterns, words = crf_for(tag_set), SpanPatterns(tag_set), np.array(word_of_piece, dtype=np.int32)
-    n_words = max(word_of_piece) + 1
-    emissions = torch.randn(1, len(words) if tag_set.scheme == "iobx" else n_words, len(tag_set))
-    wanted = probabilities_by_enumeration(crf, tag_set, emissions[0], word_of_piece)
-    spans = [Span(a, b, label) for a in range(n_words) for b in range(a + 1, n_words + 1) for label in LABELS]
-    found = span_probabilities(
-        crf,
-        patterns.well_formed(emissions, [words]),
-        torch.ones(emissions.shape[:2], dtype=torch.bool),
-        [patterns.of(span, 0, words) for span in spans],
-    )
-    assert found == pytest.approx([wanted.get(span, 0.0) for span in spans], abs=1e-5)
-    assert max(found) > 0.05
+@pytest.mark.parametrize("rules", ["tag set", "none", "any"])
+@pytest.mark.parametrize("scheme", ["iob", "iobx"])
+def test_a_spans_probability_is_that_of_the_paths_that_have_it(scheme: str, rules: str) -> None:
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
+    @given(sentences(scheme, rules))
+    def run(drawn: tuple[TagSet, LinearChainCRF, list[int], Tensor]) -> None:
+        tag_set, crf, word_of_piece, emissions = drawn
+        words, n_words = np.array(word_of_piece, dtype=np.int32), max(word_of_piece) + 1
+        try:
+            wanted = span_chances(crf, tag_set, emissions, word_of_piece)
+        except ValueError:  # no path of this length
+            assume(False)
+        assume(wanted)
+        patterns = SpanPatterns(tag_set, crf.rules)
+        spans = [
+            Span(a, b, label) for a in range(n_words) for b in range(a + 1, n_words + 1) for label in tag_set.labels
+        ]
+        found = span_probabilities(
+            crf,
+            patterns.well_formed(emissions[None], [words]),
+            torch.ones(1, len(emissions), dtype=torch.bool),
+            [patterns.of(span, 0, words) for span in spans],
+        )
+        assert found == pytest.approx([wanted.get(span, 0.0) for span in spans], abs=2e-5)
+
+    run()
+
+
+@pytest.mark.parametrize("scheme", ["iob", "iobx"])
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+def test_a_span_is_at_least_as_probable_as_a_path_that_has_it(scheme: str, decoder: str, store: FeatureStore) -> None:
+    params = HeadParams(tags=scheme, decoder=decoder, lstm=LstmParams(hidden=4), projection=4, classifier=0)
+    tag_set, encoder = params.tag_set(LABELS), store.manifest.encoder
+    head = build_head(params, n_layers=encoder.n_layers, width=encoder.width, tag_set=tag_set, languages=[])
+    tagger, words = Tagger(head, tag_set, CPU), np.array([-1, 0, 0, 1, 2, 2], dtype=np.int32)
+    tags = ["[CLS]", "O", "X", "I-PER", "I-PER", "X"] if scheme == "iobx" else ["O", "I-PER", "I-PER"]
+    if decoder == "crf":
+        tags[tags.index("I-PER")] = "B-PER"
+    emissions = torch.zeros(1, len(tags), len(tag_set))
+    emissions[0, range(len(tags)), [tag_set.index(tag) for tag in tags]] = 12.0
+    steps = Steps(torch.arange(len(tags))[None], torch.ones(1, len(tags), dtype=torch.bool))
+    batch = OutputBatch([0], [words], steps, HeadOutput(emissions, None))
+    (best,) = head.crf.decode(emissions, steps.mask)[0]
+    assert best.probability > 0.99
+    ((span,),) = tagger.with_probabilities([tagger.spans(best.tags, words)], batch, head.crf)
+    assert span == Span(1, 3, "PER")
+    assert span.probability is not None
+    assert span.probability >= best.probability - 1e-6
+
+
+def test_patterns_that_no_path_has_are_not_made() -> None:
+    tag_set, words = TagSet.iob(LABELS), np.array([-1, 0, 1, 2], dtype=np.int32)
+    assert len(SpanPatterns(tag_set, crf_for(tag_set).rules).of(Span(1, 2, "PER"), 0, words)) == 1
+    assert len(SpanPatterns(tag_set).of(Span(1, 2, "PER"), 0, words)) == 2
+
+
+@pytest.mark.parametrize("sizes", [[1, 3, 2, 1], [4], [1]])
+def test_well_formed_emissions_take_no_longer_way(sizes: list[int]) -> None:
+    """-inf is no reason to leave the quick kernel: the tags that have it are on no path."""
+    tag_set = TagSet.iobx(LABELS)
+    crf = crf_for(tag_set)
+    words = np.array([-1, *(word for word, size in enumerate(sizes) for _ in range(size))], dtype=np.int32)
+    emissions = SpanPatterns(tag_set, crf.rules).well_formed(torch.randn(1, len(words), len(tag_set)), [words])
+    with patch.object(crf_native, "_in_logs", side_effect=AssertionError("the slow way")):
+        found = crf.marginals(emissions, torch.ones(1, len(words), dtype=torch.bool))
+    assert torch.equal(found[0].isfinite().all(dim=1), torch.ones(len(words), dtype=torch.bool))
+    assert bool((found[emissions == -torch.inf] == 0).all())
 
 
 def test_a_temperature_divides_all_scores_and_changes_no_decision() -> None:
@@ -150,3 +200,20 @@ def test_temperatures_move_probabilities_not_spans(
         np.testing.assert_allclose(np.exp(b.languages).sum(), 1, rtol=1e-5)
         scaled = a.languages / 2.0
         np.testing.assert_allclose(b.languages, scaled - np.log(np.exp(scaled).sum()), rtol=1e-4, atol=1e-5)
+
+
+def test_decoding_tables_are_made_once_and_follow_the_scores(
+    tagger: Tagger, documents: list[Document], store: FeatureStore
+) -> None:
+    features, ids = features_of(store, documents[0]), document_word_ids(documents[0])
+    head, warm = copy.deepcopy(tagger.head), Temperatures(spans=3.0)
+    tempered_tagger = Tagger(head, tagger.tag_set, CPU, warm)
+    with patch("ner_head.head.crf.score_tables", wraps=score_tables) as made:
+        first, second = (tempered_tagger.tag(features, ids) for _ in range(2))
+    assert made.call_count == 1
+    with torch.no_grad():
+        head.crf.transitions.add_(torch.randn(len(tagger.tag_set), len(tagger.tag_set)))
+    after, fresh = (each.tag(features, ids) for each in (tempered_tagger, Tagger(head, tagger.tag_set, CPU, warm)))
+    assert [t.hypotheses for t in first] == [t.hypotheses for t in second]
+    assert [t.hypotheses for t in after] == [t.hypotheses for t in fresh]
+    assert [t.hypotheses for t in after] != [t.hypotheses for t in first]

@@ -133,6 +133,21 @@ def test_predict_writes_a_json_line_per_text(
     assert all(second["text"][s["start"] : s["end"]] == s["text"] for s in second["spans"])
 
 
+def test_predict_runs_on_as_many_threads_as_asked(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    arguments = ("predict", "--text", "x", "--model", str(model))
+    run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+    assert 3 not in asked
+    run(*arguments, "--threads", "3", capsys=capsys, monkeypatch=monkeypatch)
+    assert 3 in asked
+    code, _, err = run("predict", "--text", "x", "--threads=-1", capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 2
+    assert "--threads" in err
+
+
 def test_less_probable_spans_are_left_out_on_demand(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, documents: list[Document]
 ) -> None:

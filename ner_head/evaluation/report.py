@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -114,22 +114,21 @@ def head_metrics(
     }
 
 
-def has_scores(split: str, gold: Sequence[Document]) -> bool:
-    """Dev always has; another split where it has gold: a blind topic is predicted only."""
-    return split == "dev" or any(document.spans for document in gold)
+def has_scores(gold: Iterable[Document]) -> bool:
+    """Whether a split can be scored: one without documents cannot, and a blind topic is predicted only."""
+    return any(document.spans for document in gold)
 
 
 def to_json(scores: Mapping[str, Metrics]) -> str:
     """`details.json`: the scores of dev, and beside them those of other splits under their names."""
-    others = {split: found for split, found in scores.items() if split != "dev"}
-    return json.dumps({**scores["dev"], **others}, indent=2) + "\n"
+    return json.dumps(_dev_on_top(scores), indent=2) + "\n"
 
 
 def from_json(text: str) -> dict[str, Metrics]:
     """Inverse of `to_json`."""
     content = json.loads(text)
     others = {split: content.pop(split) for split in sorted(content.keys() - Metrics.__annotations__.keys())}
-    return {"dev": content, **others}
+    return {**({"dev": content} if content else {}), **others}
 
 
 def digest(scores: Mapping[str, Metrics]) -> str:
@@ -140,7 +139,12 @@ def digest(scores: Mapping[str, Metrics]) -> str:
     short = {split: {**found, "strict": _without_intervals(found["strict"])} for split, found in scores.items()}
     for found in short.values():
         del found["schemas"]
-    return json.dumps({**short.pop("dev"), **short}, indent=2) + "\n"
+    return json.dumps(_dev_on_top(short), indent=2) + "\n"
+
+
+def _dev_on_top(scores: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    others = {split: found for split, found in scores.items() if split != "dev"}
+    return {**scores.get("dev", {}), **others}
 
 
 def _without_intervals(strict: StrictScores) -> dict[str, object]:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -143,17 +144,21 @@ class Encoder:
         """Threads for `start`; torch itself uses one meanwhile: a product split among threads has other last bits.
 
         Several batches at once, each on one thread, take no longer than one batch on several. A GPU, and dropout,
-        whose random numbers belong to the process, take one batch after the other.
+        whose random numbers belong to the process, take one batch after the other. The number of torch's threads is the
+        process's, so one caller has it at a time, and others wait.
         """
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        alone = self.device.type != "cpu" or self.fingerprint.views > 0
-        pool = ThreadPoolExecutor(1 if alone else before)
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(before)
+        with _one_caller(os.getpid()):
+            # a thread keeps the number that it found when it first used torch: only a fresh one knows the present one
+            with ThreadPoolExecutor(1) as fresh:
+                before = fresh.submit(torch.get_num_threads).result()
+            torch.set_num_threads(1)
+            alone = self.device.type != "cpu" or self.fingerprint.views > 0
+            pool = ThreadPoolExecutor(1 if alone else before)
+            try:
+                yield pool
+            finally:
+                pool.shutdown(cancel_futures=True)
+                torch.set_num_threads(before)
 
     def start(
         self,
@@ -223,3 +228,9 @@ class Encoder:
                 return self.forward([one.body])
             finally:
                 self.model.eval()
+
+
+@cache
+def _one_caller(process: int) -> Lock:
+    """The lock of a process; a forked child, whose parent may hold it, gets its own."""
+    return Lock()

@@ -134,19 +134,23 @@ def multiply(
 
 
 @intrinsic(prefer_literal=True)
-def below(typing: Any, x: Any, at: Any, size: Any, rows: Any, row: Any, columns: Any, column: Any, V: Any) -> Any:
+def below(
+    typing: Any, x: Any, weight: Any, at: Any, size: Any, rows: Any, row: Any, columns: Any, column: Any, V: Any
+) -> Any:
     """Emit `crf_vector.below`."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x_, at_, size_, rows_, row_, columns_, column_, _ = args
+        x_, weight_, at_, size_, rows_, row_, columns_, column_, _ = args
         v, do = V.literal_value, Lanes(context, builder, signature)
-        floor = builder.fmul(do.load(3, rows_, row_, v), do.load(5, columns_, column_, v))
+        floor = builder.fmul(do.load(4, rows_, row_, v), do.load(6, columns_, column_, v))
         floor = builder.fmul(floor, do.splat(size_, v))
-        bad = builder.fcmp_unordered("<", do.load(0, x_, at_, v), floor)
+        weight = do.load(1, weight_, at_, v)
+        some = builder.fcmp_unordered("!=", weight, ir.Constant(weight.type, None))
+        bad = builder.and_(builder.fcmp_unordered("<", do.load(0, x_, at_, v), floor), some)
         return builder.zext(builder.icmp_unsigned("!=", builder.bitcast(bad, ir.IntType(v)), ir.IntType(v)(0)), index_)
 
     index, index_ = types.int64, ir.IntType(64)
-    return index(x, index, x.dtype, rows, index, columns, index, V), emit
+    return index(x, weight, index, x.dtype, rows, index, columns, index, V), emit
 
 
 @intrinsic(prefer_literal=True)

@@ -2,7 +2,8 @@
 
 Messages are probabilities up to a factor that is divided out at every step and kept as a float64 log. A tag that
 can lie on a path and falls under 1e-30 of its neighbours (float32; 1e-250 in float64) would lose digits: the
-sentence is then reported as not `good`, and the caller repeats it in a wider form. Each sentence is computed alone,
+sentence is then reported as not `good`, and the caller repeats it in a wider form. A tag whose emission is -inf is on
+no path, and has no digits to lose. Each sentence is computed alone,
 by the same operations in the same order, whatever else is in the batch and however many threads there are.
 
 Arrays: `emissions` (B, P, T), `lengths` (B,), and the tables that `tabulate` writes. T and V (T rounded up to
@@ -57,8 +58,8 @@ def exp32(x: Any) -> Any:
 
 @register_jitable
 def exp64(x: Any) -> Any:
-    """The exponential in float64."""
-    return math.exp(x)
+    """The exponential of x <= 0 in float64; 1e-304 under -700: 0 is for what cannot be."""
+    return math.exp(max(x, -700.0))
 
 
 def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: Any) -> None:
@@ -83,7 +84,7 @@ def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: An
     tops[0], tops[1] = np.float64(top_first) + np.float64(top_last), top
 
 
-def _weigh(T: int, V: int, exp: Any) -> Any:
+def _weigh(T: int, V: int, real: Any, exp: Any) -> Any:
     @register_jitable
     def weigh(emissions: Any, b: int, length: int, out: Any) -> float:
         """Write out = exp(emission - its maximum), (length, V); returns the sum of the maxima."""
@@ -92,7 +93,7 @@ def _weigh(T: int, V: int, exp: Any) -> Any:
         for t in range(length):
             total += shift(flat, (row + t) * T, out, t * V, T, V)
         for i in range(length * V):
-            out[i] = exp(out[i])
+            out[i] = real(0) if out[i] == -np.inf else exp(out[i])
         return total
 
     return weigh
@@ -125,10 +126,10 @@ def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
         unused = np.empty(length * V, real)
         rows, columns, end = reach.size // V - 1, coreach.size // V - 1, (length - 1) * V
         total = begin(first, weight, 0, unused, ahead)
-        low = below(ahead, 0, tiny, reach, 0, coreach, min(length - 1, columns) * V, V)
+        low = below(ahead, weight, 0, tiny, reach, 0, coreach, min(length - 1, columns) * V, V)
         total_back = begin(last, weight, end, behind, after)
         if both:
-            low |= below(after, end, tiny, reach, min(length - 1, rows) * V, coreach, 0, V)
+            low |= below(after, weight, end, tiny, reach, min(length - 1, rows) * V, coreach, 0, V)
         sums[length - 1] = total_back
         log_scale, scale = 0.0, 1.0
         for k in range(1, length):
@@ -137,12 +138,14 @@ def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
                 log_scale, scale = log_scale + np.log(scale), 1.0
             inverse, t = real(1) / total, length - 1 - k
             total = multiply(ahead, (k - 1) * V, pairs, weight, k * V, inverse, unused, ahead, T, V)
-            low |= below(ahead, k * V, tiny * inverse, reach, min(k, rows) * V, coreach, min(t, columns) * V, V)
+            low |= below(ahead, weight, k * V, tiny * inverse, reach, min(k, rows) * V, coreach, min(t, columns) * V, V)
             if both:
                 inverse = real(1) / total_back
                 total_back = multiply(after, (t + 1) * V, back, weight, t * V, inverse, behind, after, T, V)
                 sums[t] = total_back
-                low |= below(after, t * V, tiny * inverse, reach, min(t, rows) * V, coreach, min(k, columns) * V, V)
+                low |= below(
+                    after, weight, t * V, tiny * inverse, reach, min(t, rows) * V, coreach, min(k, columns) * V, V
+                )
         final = real(0)
         for j in range(V):
             final += ahead[end + j] * last[j]
@@ -173,7 +176,7 @@ def expectations(T: int, V: int, double: bool) -> Any:
     """The kernel for T tags in V lanes; numba compiles it at the first call, or reads its cache."""
     real: Any = np.float64 if double else np.float32
     tiny = real(1e-250 if double else 1e-30)
-    weigh, recur = _weigh(T, V, exp64 if double else exp32), _recur(T, V, real, tiny, _begin(V, real))
+    weigh, recur = _weigh(T, V, real, exp64 if double else exp32), _recur(T, V, real, tiny, _begin(V, real))
     expect, revision = _expect(T, V, tiny), REVISION
 
     def kernel(

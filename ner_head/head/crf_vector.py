@@ -33,10 +33,15 @@ def multiply(
     return float(after[to : to + V].sum())
 
 
-def below(x: Reals, at: int, size: float, rows: Reals, row: int, columns: Reals, column: int, V: int) -> int:
-    """Whether a lane that both bounds admit (1, else 0) has not x[at:] >= size; NaN counts as below."""
+def below(
+    x: Reals, weight: Reals, at: int, size: float, rows: Reals, row: int, columns: Reals, column: int, V: int
+) -> int:
+    """Whether a lane of weight[at:] other than 0 that both bounds admit (1, else 0) has not x[at:] >= size.
+
+    NaN counts as below.
+    """
     floor = size * rows[row : row + V] * columns[column : column + V]
-    return int(not (x[at : at + V] >= floor).all())
+    return int(not ((x[at : at + V] >= floor) | (weight[at : at + V] == 0)).all())
 
 
 def shift(x: Reals, at: int, out: Reals, to: int, T: int, V: int) -> float:
@@ -100,8 +105,10 @@ overload(multiply, prefer_literal=True)(
     )
 )
 overload(below, prefer_literal=True)(
-    lambda x, at, size, rows, row, columns, column, V: (
-        lambda x, at, size, rows, row, columns, column, V: vector.below(x, at, size, rows, row, columns, column, V)
+    lambda x, weight, at, size, rows, row, columns, column, V: (
+        lambda x, weight, at, size, rows, row, columns, column, V: vector.below(
+            x, weight, at, size, rows, row, columns, column, V
+        )
     )
 )
 overload(shift, prefer_literal=True)(

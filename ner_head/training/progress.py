@@ -17,8 +17,11 @@ class Watcher:
     def step(self, done: int, n_steps: int) -> None:
         """So many of an epoch's steps are done."""
 
+    def resume(self, last: Epoch) -> None:
+        """An interrupted run goes on after this epoch."""
+
     def epoch(self, epoch: Epoch) -> None:
-        """An epoch is over; those of an interrupted run that goes on are told again first."""
+        """An epoch is over."""
 
     def close(self) -> None:
         """No more will come."""
@@ -35,6 +38,11 @@ class Lines(Watcher):
         if time.monotonic() - self.shown >= SECONDS_BETWEEN_LINES:
             self.shown = time.monotonic()
             print(f"epoch {self.number}/{self.n_epochs}: {done} of {n_steps} steps", file=sys.stderr)
+
+    def resume(self, last: Epoch) -> None:
+        """Say so."""
+        self.number, self.shown = last.epoch + 1, time.monotonic()
+        print(_resumed(last, self.n_epochs), file=sys.stderr)
 
     def epoch(self, epoch: Epoch) -> None:
         """Loss, score and time."""
@@ -65,11 +73,18 @@ class Bar(Watcher):
         """Move the bar."""
         self.bar.update(self.task, completed=done, total=n_steps)
 
+    def resume(self, last: Epoch) -> None:
+        """A line above."""
+        self._above(_resumed(last, self.n_epochs), last)
+
     def epoch(self, epoch: Epoch) -> None:
         """A line above, and the bar from the start."""
-        self.bar.console.print(_line(epoch, self.n_epochs, scored=self.scored), highlight=False)
-        if epoch.epoch < self.n_epochs:
-            self.bar.reset(self.task, description=f"epoch {epoch.epoch + 1}/{self.n_epochs}")
+        self._above(_line(epoch, self.n_epochs, scored=self.scored), epoch)
+
+    def _above(self, line: str, last: Epoch) -> None:
+        self.bar.console.print(line, highlight=False)
+        if last.epoch < self.n_epochs:
+            self.bar.reset(self.task, description=f"epoch {last.epoch + 1}/{self.n_epochs}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -79,6 +94,10 @@ class Bar(Watcher):
 def _line(epoch: Epoch, n_epochs: int, *, scored: bool) -> str:
     score = f", dev F1 {epoch.dev_f1:.3f}" if scored else ""
     return f"epoch {epoch.epoch}/{n_epochs}: loss {epoch.loss:.3f}{score}, {epoch.seconds:.1f} s"
+
+
+def _resumed(last: Epoch, n_epochs: int) -> str:
+    return f"goes on after epoch {last.epoch}/{n_epochs}, where it was interrupted"
 
 
 def start_watching(show: Show, n_epochs: int, *, scored: bool) -> Watcher:

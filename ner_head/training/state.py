@@ -58,7 +58,7 @@ class RunState:
 
 
 def run_key(parts: Mapping[str, str]) -> str:
-    """A name for a run: everything that decides its result, the project's own code that is loaded included."""
+    """A name for a run: everything that decides its result, the project's own code included."""
     digest = hashlib.sha256()
     for name, value in sorted({**parts, **_sources()}.items()):
         digest.update(f"{len(name)} {name} {len(value)} {value}\n".encode())
@@ -67,13 +67,17 @@ def run_key(parts: Mapping[str, str]) -> str:
 
 @cache
 def _sources() -> dict[str, str]:
-    """Digests by module, once: what training imports on its way does not make another run of it."""
-    files = {
-        name: module.__file__
+    """Digests by package and file, once: what training imports on its way does not make another run of it.
+
+    Packages of which a module is loaded count as a whole: the CRF's kernels are imported when they are first needed.
+    """
+    loaded = [
+        (name if hasattr(module, "__path__") else name.rpartition(".")[0], Path(module.__file__))
         for name, module in sys.modules.items()
         if name.split(".")[0] in ("ner_head", "stages") and module.__file__
-    }
-    return {name: hashlib.sha256(Path(file).read_bytes()).hexdigest() for name, file in files.items()}
+    ]
+    files = {(package, path) for package, file in loaded for path in (file, *file.parent.glob("*.py"))}
+    return {f"{package}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for package, path in sorted(files)}
 
 
 class Checkpoint:

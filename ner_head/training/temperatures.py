@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from ner_head.evaluation.calibration import Confidence, fit_temperature
 from ner_head.evaluation.slices import Form, form
 from ner_head.features.store import FeatureStore
 from ner_head.head.crf import SpanPattern
-from ner_head.posterior import Temperatures, tempered
+from ner_head.posterior import Temperatures, span_probabilities, tempered
 from ner_head.predictions import features_of
 from ner_head.tagger import OutputBatch, Tagger
 
@@ -27,7 +27,7 @@ class HeldOut:
     """What a tagger found in held-out documents, in batches.
 
     Attributes:
-        batches: the network's outputs.
+        emissions: of each batch, well-formed, (B, S, T), and its mask, (B, S).
         patterns: of the N spans found, by batch.
         right: whether each has the offsets and label of a gold span, (N,).
         kinds: of each, (N,): "new" if it touches a gold span of a form unseen in training, "known" if it touches
@@ -36,7 +36,7 @@ class HeldOut:
         languages: logits and index of the right one, for sentences of the manifest's languages.
     """
 
-    batches: list[OutputBatch]
+    emissions: list[tuple[torch.Tensor, torch.Tensor]]
     patterns: list[list[list[SpanPattern]]]
     right: NDArray[np.bool_]
     kinds: NDArray[np.str_]
@@ -52,6 +52,7 @@ def fit_temperatures(
     *,
     seen: Collection[Form],
     new_forms: float,
+    tell: Callable[[list[str]], None] = lambda lines: None,
 ) -> Temperatures:
     """Fit both on documents that the tagger's head was not trained on.
 
@@ -67,11 +68,25 @@ def fit_temperatures(
         languages: names of the language logits.
         seen: forms of the documents that the head was trained on.
         new_forms: share of gold spans whose form is new, where the model will be used.
+        tell: is given a line for each that there is too little to fit on.
     Returns:
         1 for what there is too little to fit on.
     """
     found = predicted(tagger, documents, store, languages, seen)
+    tell(shortages(found, has_languages=tagger.head.language is not None))
     return Temperatures(spans=_of_spans(tagger, found, new_forms), languages=_of_languages(*found.languages))
+
+
+def shortages(found: HeldOut, *, has_languages: bool) -> list[str]:
+    """A line for each temperature that there is too little to fit on."""
+    counts = [("spans", len(found.right), "predicted spans")]
+    if has_languages:
+        counts.append(("languages", len(found.languages[1]), "sentences of known language"))
+    return [
+        f"temperatures: 1.0 of {what}, as the held-out documents have {count} {things}, and {FEWEST} are needed"
+        for what, count, things in counts
+        if count < FEWEST
+    ]
 
 
 def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
@@ -82,8 +97,11 @@ def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
     @torch.inference_mode()
     def loss(temperature: float) -> float:
         crf = tempered(tagger.head.crf, temperature)
-        each = zip(found.batches, found.patterns, strict=True)
-        chances = [p for batch, patterns in each for p in tagger.chances(batch, patterns, crf, temperature)]
+        chances = [
+            chance
+            for (emissions, mask), patterns in zip(found.emissions, found.patterns, strict=True)
+            for chance in span_probabilities(crf, emissions / temperature, mask, patterns)
+        ]
         return Confidence(np.array(chances), found.right).log_loss(weights)
 
     return fit_temperature(loss)
@@ -126,7 +144,7 @@ def predicted(
         rows += [(s in golds[i], kind(s, golds[i])) for i, each in zip(batch.members, spans, strict=True) for s in each]
     new = sum(is_new for gold in golds for is_new in gold.values())
     return HeldOut(
-        batches,
+        [(tagger.well_formed(batch), batch.steps.mask) for batch in batches],
         patterns,
         np.array([right for right, _ in rows], dtype=bool),
         np.array([found for _, found in rows], dtype=np.str_),

@@ -81,8 +81,7 @@ class Trainer:
         run = Run(self.head, self.optimizer)
         if checkpoint and (state := checkpoint.load()):
             run.restore(state)
-            for epoch in run.curve:
-                watcher.epoch(epoch)
+            watcher.resume(run.curve[-1])
         with torch.random.fork_rng():
             while not run.is_over(last or self.params.stop_after or self.params.epochs, self.params.patience):
                 start, number = time.perf_counter(), len(run.curve) + 1

@@ -172,9 +172,16 @@ def test_metrics_read_back_as_written_with_dev_on_top() -> None:
     assert from_json(to_json({"dev": dev, "test": test})) == {"dev": dev, "test": test}
 
 
-def test_a_split_without_gold_has_no_scores_unless_it_is_dev() -> None:
+def test_splits_that_are_not_there_leave_no_trace() -> None:
+    test = metrics([GOLD], [GOLD])
+    assert from_json(to_json({"test": test})) == {"test": test}
+    assert from_json(to_json({})) == {}
+    assert json.loads(digest({})) == {}
+    assert set(json.loads(digest({"test": test}))) == {"test"}
+
+
+def test_a_split_without_documents_or_gold_has_no_scores() -> None:
     blind = replace(GOLD, spans=())
-    assert has_scores("dev", [blind])
-    assert has_scores("test", [blind, GOLD])
-    assert not has_scores("test", [blind])
-    assert not has_scores("test", [])
+    assert has_scores([blind, GOLD])
+    assert not has_scores([blind])
+    assert not has_scores([])

@@ -5,7 +5,7 @@ Numbers are multiples of 1/4, so that all sums are exact in float32: ties are ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ner_head.corpus.documents import Span
+from ner_head.corpus.tagging import TagSet
 from ner_head.head import crf, crf_gold, crf_kernels, crf_native, crf_search
 from ner_head.head.crf import Forbidden, LinearChainCRF
 
@@ -84,6 +86,29 @@ def all_paths(model: LinearChainCRF, emissions: Tensor) -> Paths:
     tags, scores = tags[scores > -np.inf], scores[scores > -np.inf]
     order = np.lexsort((*tags.T, -scores))
     return Paths(tags[order], scores[order])
+
+
+def span_chances(
+    model: LinearChainCRF, tag_set: TagSet, emissions: Tensor, word_of_piece: Sequence[int]
+) -> dict[Span, float]:
+    """The probability of every span of one sentence, (P, T): that of the paths that have it.
+
+    Over pieces, that among well-formed paths: X inside of words and nowhere else. Empty where no path has any.
+    """
+    paths = all_paths(model, emissions)
+    chances, words = np.exp(paths.scores - paths.scores.max()), paths.tags
+    if tag_set.scheme == "iobx":
+        outer = [tag_set.index(tag) for tag in ("<pad>", "[CLS]", "X")]
+        inner = np.diff(word_of_piece, prepend=-2) == 0
+        well_formed = (paths.tags[:, inner] == tag_set.index("X")).all(axis=1)
+        first = ~inner & (np.array(word_of_piece) >= 0)
+        well_formed &= ~np.isin(paths.tags[:, first], outer).any(axis=1)
+        chances, words = chances[well_formed], paths.tags[well_formed][:, first]
+    found: dict[Span, float] = {}
+    for tags, chance in zip(words.tolist(), (chances / chances.sum()).tolist(), strict=True):
+        for span in tag_set.spans(tags):
+            found[span] = found.get(span, 0.0) + chance
+    return found
 
 
 class Batch(NamedTuple):

@@ -15,7 +15,7 @@ T, V = 6, 8  # constants of the compiled callers below
 
 CALLERS: dict[str, Callable] = {
     "multiply": lambda x, m, w, out, more, k: vector.multiply(x, k, m, w, 2, x[0], out, more, T, V),
-    "below": lambda x, m, w, out, more, k: vector.below(x, k, x[0], m, 8, w, 2, V),
+    "below": lambda x, m, w, out, more, k: vector.below(x, out, k, x[0], m, 8, w, 2, V),
     "shift": lambda x, m, w, out, more, k: vector.shift(x, k, out, 2, T, V),
     "posterior": lambda x, m, w, out, more, k: vector.posterior(x, w, k, out, 2, x[0], T, V),
     "add_outer": lambda x, m, w, out, more, k: vector.add_outer(m, x, k, x[0], w, 2, T, V),
@@ -45,11 +45,13 @@ def test_compiled_steps_are_as_defined(name: str, real: type) -> None:
     compiled = njit(CALLERS[name])
     for seed in range(5):
         ours, wanted = arrays(real, seed), arrays(real, seed)
-        if name == "below":  # all lanes pass, one fails, one is NaN
+        if name == "below":  # all lanes pass, one fails, one is NaN, one fails but weighs nothing, one's weight is NaN
             for data in (ours, wanted):
-                data[0][:], data[1][:], data[2][:] = 1, 1, 1
-                data[0][5 + seed] = {1: 0.5, 2: np.nan}.get(seed, 1)
+                data[0][:], data[1][:], data[2][:], data[3][:] = 1, 1, 1, 1
+                data[0][5 + seed] = {1: 0.5, 2: np.nan, 3: 0.5, 4: 0.5}.get(seed, 1)
+                data[3][5 + seed] = {3: 0.0, 4: np.nan}.get(seed, 1)
         results = compiled(*ours, 4), CALLERS[name](*wanted, 4)
+        assert name != "below" or results[1] == [0, 1, 1, 0, 1][seed]
         tolerance = 1e-5 if real is np.float32 else 1e-13
         assert results[1] is None or results[0] == pytest.approx(results[1], rel=tolerance, abs=tolerance)
         for one, other in zip(ours, wanted, strict=True):

@@ -31,6 +31,18 @@ def test_an_epoch_is_a_line_where_there_is_no_terminal(
     assert capsys.readouterr().err == seen
 
 
+def test_a_run_that_goes_on_says_so_and_does_not_tell_its_epochs_again(capsys: pytest.CaptureFixture[str]) -> None:
+    watcher = progress.start_watching("lines", 2, scored=True)
+    watcher.resume(EPOCH)
+    watcher.epoch(EPOCH.model_copy(update={"epoch": 2}))
+    watcher.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "goes on after epoch 1/2, where it was interrupted",
+        "epoch 2/2: loss 2.500, dev F1 0.500, 3.0 s",
+    ]
+
+
 def test_a_long_epoch_tells_of_its_steps(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     progress.start_watching("lines", 2, scored=True).step(1, 4)
@@ -48,3 +60,15 @@ def test_a_terminal_shows_a_bar_below_the_epochs(
     shown = capsys.readouterr().err
     assert "epoch 1/2: loss 2.500, dev F1 0.500, 3.0 s" in shown
     assert "epoch 2/2" in shown
+
+
+def test_a_bar_of_a_run_that_goes_on_begins_at_its_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    watcher = progress.start_watching("auto", 3, scored=True)
+    watcher.resume(EPOCH.model_copy(update={"epoch": 2}))
+    watcher.close()
+    shown = capsys.readouterr().err
+    assert "goes on after epoch 2/3, where it was interrupted" in shown
+    assert "epoch 3/3" in shown

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from ner_head import head
 from ner_head.errors import ResourceError
 from ner_head.training import state as module
 from ner_head.training.state import Checkpoint, Epoch, RunRecord, RunState, run_key
@@ -82,3 +84,14 @@ def test_a_state_that_cannot_be_read_now_is_not_taken_for_none(tmp_path: Path, m
     monkeypatch.setattr(module, "safe_open", refused)
     with pytest.raises(ResourceError, match="ulimit -n"):
         checkpoint.load()
+
+
+def test_the_key_knows_code_that_is_imported_later() -> None:
+    module._sources.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("crf_native", "crf_kernels", "crf_search"):
+            patch.delitem(sys.modules, f"ner_head.head.{name}", raising=False)
+        found = module._sources()
+    module._sources.cache_clear()
+    package = Path(head.__file__).parent
+    assert {f"ner_head.head/{path.name}" for path in package.glob("*.py")} <= found.keys()

@@ -14,7 +14,7 @@ from ner_head.posterior import Temperatures
 from ner_head.predictions import predict_from_store
 from ner_head.tagger import Tagger
 from ner_head.training import temperatures as module
-from ner_head.training.temperatures import fit_temperatures, kind, predicted, sentence_gold, span_weights
+from ner_head.training.temperatures import fit_temperatures, kind, predicted, sentence_gold, shortages, span_weights
 
 LABELS, LANGUAGES, CPU = ("LOC", "PER"), ["cs", "pl", "ru"], torch.device("cpu")
 
@@ -87,4 +87,15 @@ def test_the_temperature_found_has_the_lowest_loss(
 def test_too_little_to_fit_on_leaves_probabilities_alone(
     tagger: Tagger, documents: list[Document], store: FeatureStore
 ) -> None:
-    assert fit_temperatures(tagger, documents[:1], store, LANGUAGES, seen=set(), new_forms=0.7) == Temperatures()
+    told: list[str] = []
+    found = fit_temperatures(tagger, documents[:1], store, LANGUAGES, seen=set(), new_forms=0.7, tell=told.extend)
+    assert found == Temperatures()
+    assert [line.split(",")[0] for line in told] == ["temperatures: 1.0 of spans", "temperatures: 1.0 of languages"]
+    assert told[1].endswith("have 2 sentences of known language, and 50 are needed")
+
+
+def test_a_head_without_classifier_has_no_temperature_of_languages_to_miss(
+    tagger: Tagger, documents: list[Document], store: FeatureStore
+) -> None:
+    found = predicted(tagger, documents[:1], store, LANGUAGES, set())
+    assert len(shortages(found, has_languages=False)) == 1
