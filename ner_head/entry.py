@@ -55,8 +55,8 @@ def use_utf8() -> None:
 
 
 def stop(line: str, code: int) -> NoReturn:
-    """Exit with one line on standard error."""
-    print(" ".join(line.splitlines()), file=sys.stderr)
+    """Exit with a line on standard error; an error that lists several has one for each."""
+    print(line, file=sys.stderr)
     sys.exit(code)
 
 

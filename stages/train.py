@@ -53,6 +53,8 @@ def main() -> None:
     if dev and not any(document.spans for document in dev):
         warn(["dev has no gold spans: the model of the last epoch is kept, as without dev"])
         dev = []
+    n_sentences = sum(len(document.sentences) for document in train)
+    params = params.model_copy(update={"epochs": params.epochs_for(n_sentences)})
     manifest, store = new_manifest(train, head_params, params)
     warn(unknown("dev", dev, manifest.labels, manifest.languages))
     head = fresh_head(manifest)

@@ -16,6 +16,8 @@ class TrainingParams(Params):
     """Section `training`."""
 
     epochs: int = Field(default=20, ge=1)
+    most_steps: int = Field(default=3000, ge=0)
+    """Fewer epochs are run where all of them take about more steps than this; 0 = any number of steps."""
     batch_size: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[float, float] = Field(default=(0.9, 0.98), strict=False)  # YAML has lists only
@@ -35,6 +37,11 @@ class TrainingParams(Params):
     """Share of train that a second head is trained without, to fit the temperatures on; 0 = none, no second head."""
     new_forms: float = Field(default=0.7, ge=0, le=1)
     """Share of names that train does not have, where the model will be used: temperatures are fitted for that."""
+
+    def epochs_for(self, n_sentences: int) -> int:
+        """Epochs over so many sentences: a small corpus is read many times, a large one once or twice."""
+        steps = -(-n_sentences // self.batch_size)
+        return max(1, min(self.epochs, round(self.most_steps / steps))) if self.most_steps else self.epochs
 
     def rate(self, step: int, n_steps: int) -> float:
         """The learning rate of a step, counted from 0."""
