@@ -6,6 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import regex
 
+# Scripts that are written without spaces, with their punctuation
+UNSPACED = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\uff00-\uffef]"
+)
 COMPOUND = regex.compile(r"\p{L}-\p{L}")
 CLOSING = frozenset(",.;:!?…)]}”’›‰°") | {"...", "..", "?!", "!!", "?..", "!.."}
 OPENING = frozenset("([{¿¡„‚‹") | {"``"}
@@ -38,16 +42,18 @@ def spaces_before(words: Sequence[str], language: str, *, hyphens_apart: bool) -
     """Whether a space stands before each word of a sentence, as one writes it in the language.
 
     Closing punctuation touches the word before it, an opening bracket the word behind it. A quotation mark opens or
-    closes by whether one is open. The first word has no space. `hyphens_apart` says that compounds are several words
-    (`Jean`, `-`, `Pierre`), so that a hyphen touches both neighbours; otherwise it is a dash.
+    closes by whether one is open. Scripts that are written without spaces have none. The first word has no space.
+    `hyphens_apart` says that compounds are several words (`Jean`, `-`, `Pierre`), so that a hyphen touches both
+    neighbours; otherwise it is a dash.
     """
     open_quotes: list[str] = []
-    spaces, joined_to_next = [], True
+    spaces, joined_to_next, last = [], True, ""
     for word in words:
         glued = hyphens_apart and word == "-" and language not in SPACED_HYPHENS
         before, behind = (False, False) if glued else _sides(word, language, open_quotes)
-        spaces.append(before and not joined_to_next)
-        joined_to_next = not behind
+        unspaced = UNSPACED.match(word) and UNSPACED.match(last)
+        spaces.append(before and not joined_to_next and not unspaced)
+        joined_to_next, last = not behind, word[-1]
     return spaces
 
 

@@ -24,11 +24,12 @@ from ner_head.corpus.glue import has_compounds, join, spaces_before
         ("pl", "„Tak”, rzekł - i wyszedł."),
         ("ru", "Он сказал: «Да», и ушёл. 5 %"),
         ("sv", "”Nej”, sade han."),
+        ("zh", "浙江人好。他说, 好"),
         ("und", "a/b (c) \"d\" 'e' f."),
     ],
 )
 def test_words_are_joined_as_one_writes_them(language: str, text: str) -> None:
-    pattern = r"n't|'s|l'(?=\p{L})|\w+(?:(?!n't)\w)*|\S"
+    pattern = r"[\p{Han}]|n't|'s|l'(?=\p{L})|\w+(?:(?!n't)\w)*|\S"
     words = regex.findall(pattern, text.replace("can't", "ca n't"))
     joined, starts = join(words, spaces_before(words, language, hyphens_apart=False))
     assert joined == text
