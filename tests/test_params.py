@@ -87,7 +87,7 @@ def test_a_file_of_another_shape_says_what_was_expected(tmp_path: Path, content:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("training: {epochz: 5}", "training.epochz: no such key, did you mean epochs? (keys: epochs, batch_size, "),
+        ("training: {epochz: 5}", "training.epochz: no such key, did you mean epochs? (keys: epochs, most_steps, "),
         ("runtime: {threads: -1}", "runtime.threads: Input should be greater than or equal to 0 (got -1)"),
         ("encoder: {dtype: float8}", "encoder.dtype: Input should be 'float16', 'bfloat16', 'float32' or 'int8'"),
         ("baseline: {c3: 1.0}", "baseline.c3: no such key"),

@@ -21,6 +21,7 @@ from numba import njit
 from numba.extending import register_jitable
 
 from ner_head.head.crf_vector import REVISION, add_outer, below, multiply, posterior, shift
+from ner_head.head.kernel_cache import KernelCache
 
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
@@ -37,7 +38,9 @@ def compiled(function: Any, *, fast: bool = True) -> Any:
     Raises:
         RuntimeError: no folder for the cache can be written.
     """
-    return njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST if fast else False)(function)
+    dispatcher: Any = njit(nogil=True, error_model="numpy", fastmath=FAST if fast else False)(function)
+    dispatcher._cache = KernelCache(function)  # what `cache=True` does, with another class
+    return dispatcher
 
 
 @register_jitable
