@@ -15,11 +15,15 @@ CACHED = 1 << 17  # float32 numbers of a block that stays in a core's cache whil
 
 
 def layer_slice(layers: str, n_layers: int) -> slice:
-    """Which of an encoder's L layers are meant: `all`, `last`, one of 1 to L, or a range such as `1-4`.
+    """Which of an encoder's L layers are meant: `all`, `last`, `last-8`, one of 1 to L, or a range such as `1-4`.
+
+    `last-8` are the last 8, or all where there are fewer.
 
     Raises:
         UsageError: layers that the encoder does not have.
     """
+    if layers.startswith("last-"):
+        return slice(max(0, n_layers - int(layers.removeprefix("last-"))), n_layers)
     first, _, last = {"all": f"1-{n_layers}", "last": str(n_layers)}.get(layers, layers).partition("-")
     start, stop = int(first) - 1, int(last or first)
     if not 0 <= start < stop <= n_layers:

@@ -12,6 +12,8 @@ from ner_head.params import Params
 
 MixKind = Literal["softmax", "free", "per_dimension"]
 
+LAYERS = r"^(all|last(-[1-9]\d*)?|[1-9]\d*(-[1-9]\d*)?)$"
+
 
 class LstmParams(Params):
     """`head.lstm`."""
@@ -48,8 +50,8 @@ def _text(value: object) -> object:
 class HeadParams(Params):
     """Section `head`: the shape of the network. Zero layers or units switch a part off."""
 
-    layers: Annotated[str, BeforeValidator(_text), Field(pattern=r"^(all|last|[1-9]\d*(-[1-9]\d*)?)$")] = "all"
-    """Of the encoder, for the mix: `all`, `last`, one by its number from 1, or a range such as `1-4`."""
+    layers: Annotated[str, BeforeValidator(_text), Field(pattern=LAYERS)] = "all"
+    """Of the encoder, for the mix: `all`, `last`, the last few (`last-8`), one by its number, or a range (`1-4`)."""
     pieces: Literal["all", "first"] = "all"
     """Of a word: those that the network sees. [CLS] is always there."""
     mix: MixKind = "softmax"

@@ -92,7 +92,16 @@ def test_the_gradient_of_a_reversal_is_reversed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layers", "chosen"), [("all", [0, 1, 2, 3]), ("last", [3]), (2, [1]), ("1-3", [0, 1, 2]), ("4-4", [3])]
+    ("layers", "chosen"),
+    [
+        ("all", [0, 1, 2, 3]),
+        ("last", [3]),
+        ("last-2", [2, 3]),
+        ("last-8", [0, 1, 2, 3]),
+        (2, [1]),
+        ("1-3", [0, 1, 2]),
+        ("4-4", [3]),
+    ],
 )
 def test_a_head_mixes_the_layers_it_is_told_to(layers: object, chosen: list[int]) -> None:
     params = HeadParams.model_validate({"layers": layers, "classifier": 0})
@@ -108,7 +117,7 @@ def test_layers_that_the_encoder_lacks_are_one_line(layers: str) -> None:
         layer_slice(layers, 4)
 
 
-@pytest.mark.parametrize("layers", ["0", "first", "1-", "-2", 0, 1.5, True, None])
+@pytest.mark.parametrize("layers", ["0", "first", "last-0", "1-", "-2", 0, 1.5, True, None])
 def test_layers_are_named_by_number_range_or_word(layers: object) -> None:
     with pytest.raises(ValueError, match="layers"):
         HeadParams.model_validate({"layers": layers})
