@@ -37,8 +37,8 @@ from ner_head.features.workers import Workers
 BUNDLED = Path("encoders/multilingual-e5-small")
 
 
-def random_encoder(folder: Path) -> Encoder:
-    """BERT-base with random weights and the bundled encoder's tokenizer."""
+def random_encoder(folder: Path, width: int = 768) -> Encoder:
+    """A BERT of 12 layers with random weights and the bundled encoder's tokenizer; BERT-base unless narrower."""
     from transformers import BertConfig, BertModel
 
     folder.mkdir()
@@ -46,7 +46,8 @@ def random_encoder(folder: Path) -> Encoder:
         shutil.copy(BUNDLED / name, folder)
     torch.manual_seed(0)
     vocabulary = json.loads((BUNDLED / "config.json").read_text(encoding="utf-8"))["vocab_size"]
-    BertModel(BertConfig(vocab_size=vocabulary)).save_pretrained(folder)
+    config = BertConfig(vocab_size=vocabulary, hidden_size=width, intermediate_size=4 * width)
+    BertModel(config).save_pretrained(folder)
     return Encoder(folder, device=torch.device("cpu"))
 
 

@@ -241,8 +241,8 @@ def main() -> None:
         figures["heads"] = {name: compare(large, params, 10, options.repeats) for name, params in heads.items()}
         print(table(figures["heads"]), flush=True)
         if options.flair:
-            bundled = Encoder(Path("encoders/multilingual-e5-small"), device=torch.device("cpu"))
-            small = Corpus.make(documents, bundled, folder / "small")
+            # flair reads no GGUF: the bundled encoder's shape with random weights
+            small = Corpus.make(documents, random_encoder(folder / "narrow", 384), folder / "small")
             figures["flair"] = {
                 f"{record.n_layers} x {record.width}": against_flair(
                     corpus, options.flair, folder, options.threads, max(1, options.repeats - 1)
