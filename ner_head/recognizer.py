@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
-from ner_head.corpus.languages import normalize
+from ner_head.corpus.languages import normalize, same_language
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.errors import DataError, UsageError
 from ner_head.features.checkpoints import find_model
@@ -127,7 +127,8 @@ class Recognizer:
         """
         if language is None or language in self.languages:
             return language or UNKNOWN_LANGUAGE
-        return normalize(language)
+        code = normalize(language)
+        return code if code in self.languages else same_language(code, self.languages) or code
 
     def doubt(self, language: str) -> str:
         """A line for a language that the model was not trained on; nothing for any other."""

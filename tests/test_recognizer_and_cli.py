@@ -332,6 +332,15 @@ def test_the_api_warns_of_a_language_that_the_model_lacks(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "found"), [("ces", "ces"), ("cs", "ces"), ("cs-CZ", "ces"), ("pl", "pl"), ("uk", "uk")]
+)
+def test_another_code_of_a_language_that_the_model_has_is_that_language(model: Path, given: str, found: str) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    recognizer.languages = ["ces", "pl"]
+    assert recognizer.language_code(given) == found
+
+
+@pytest.mark.parametrize(
     ("texts", "message"),
     [
         ("Jan spí.", r"texts must be a list of strings, got one string; write recognize\(\[text\]\)"),
