@@ -38,7 +38,6 @@ def raising(error: BaseException) -> Callable[[], None]:
         (UsageError("no such thing"), 2, "program: no such thing"),
         (DataError("a.txt:3: not a row"), 3, "program: a.txt:3: not a row"),
         (ResourceError("no room"), 4, "program: no room"),
-        (DataError("two\nlines"), 3, "program: two lines"),
         (MemoryError(), 4, "program: not enough memory: none is left"),
         (
             RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
@@ -60,6 +59,11 @@ def test_what_a_user_can_mend_is_one_line(
     assert found == code
     assert err.startswith(line)
     assert len(err.splitlines()) == 1
+
+
+def test_an_error_that_lists_several_lines_of_a_file_keeps_them(capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = ended(raising(DataError("a.jsonl:1: no text\na.jsonl:4: no text")), capsys)
+    assert (code, err) == (3, "program: a.jsonl:1: no text\na.jsonl:4: no text\n")
 
 
 @pytest.mark.parametrize("error", [ValueError("of\ntwo lines"), RecursionError("deep"), KeyError("x"), OSError("odd")])
