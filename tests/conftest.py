@@ -11,15 +11,21 @@ import pytest
 import torch
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.segment import segment
+from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.features.encoder import Encoder
 from ner_head.features.extract import Pool, extract
 from ner_head.features.store import FeatureStore
+from ner_head.head.params import HeadParams, LstmParams
+from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.training.examples import examples
+from ner_head.training.params import TrainingParams
+from ner_head.training.trainer import Trainer
 from tests import tiny_encoders
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
+LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 TEXTS = {
     "cs": ("Jana Nováková přijela do Prahy. Vláda mlčela.", ((0, 13, "PER"), (25, 30, "LOC"))),
     "pl": ("Jan Kowalski mieszka w Warszawie. To miasto.", ((0, 12, "PER"), (23, 32, "LOC"))),
@@ -63,3 +69,28 @@ def store(documents: list[Document], encoder: Encoder, tmp_path_factory: pytest.
         output=folder / "store",
     )
     return FeatureStore.open(folder / "store")
+
+
+@pytest.fixture(scope="session")
+def model(
+    store: FeatureStore, documents: list[Document], tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A head that knows the six documents by heart."""
+    encoder = store.manifest.encoder.model_copy(update={"model": str(tiny_encoder)})
+    manifest = ModelManifest(
+        scheme="iob",
+        labels=LABELS,
+        languages=LANGUAGES,
+        segmentation=SEGMENTATION,
+        encoder=encoder,
+        head=HeadParams(lstm=LstmParams(hidden=16), projection=16, classifier=8, dropout=0.0),
+        training=TrainingRecord(seed=0, epoch=40, dev_f1=1.0),
+    )
+    torch.manual_seed(0)
+    head = new_head(manifest)
+    params = TrainingParams(epochs=40, batch_size=4, learning_rate=0.01)
+    trainer = Trainer(head, manifest.tag_set, LANGUAGES, params=params, device=torch.device("cpu"))
+    trainer.fit(examples(documents, manifest.tag_set, LANGUAGES), [], store)
+    folder = tmp_path_factory.mktemp("model")
+    SavedModel(manifest, head).save(folder)
+    return folder
