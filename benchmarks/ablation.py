@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.heads import Bench
 from benchmarks.report import write_results
-from ner_head.evaluation.slices import Tally, f1, interval
+from ner_head.evaluation.measures.slices import Tally, f1, interval
 
 AS_IS = "as it is"
 

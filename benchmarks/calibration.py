@@ -18,12 +18,12 @@ from pathlib import Path
 
 from benchmarks.heads import Bench
 from benchmarks.report import write_results
+from ner_head.base.params import validate
 from ner_head.corpus.documents import Document
-from ner_head.evaluation.calibration import Confidence
-from ner_head.evaluation.slices import forms
-from ner_head.params import validate
-from ner_head.posterior import Temperatures
-from ner_head.tagger import Tagger
+from ner_head.corpus.results import Temperatures
+from ner_head.evaluation.measures.calibration import Confidence
+from ner_head.evaluation.measures.slices import forms
+from ner_head.inference.tagger import Tagger
 from ner_head.training.held_out import hold_out
 from ner_head.training.params import TrainingParams
 from ner_head.training.temperatures import fit_temperatures

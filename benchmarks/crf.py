@@ -26,8 +26,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.report import write_results
 from ner_head.corpus.tagging import TagSet
-from ner_head.head import crf as crf_module
-from ner_head.head.crf import Forbidden, LinearChainCRF
+from ner_head.head.crf import layer as crf_module
+from ner_head.head.crf.layer import Forbidden, LinearChainCRF
 
 SHAPES = ((16, 48), (16, 128), (16, 512), (64, 64))
 LABELS = ("PER", "LOC", "ORG", "PRO", "EVT")

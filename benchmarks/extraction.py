@@ -23,16 +23,16 @@ import torch
 
 from benchmarks.report import write_results
 from ner_head.corpus.documents import Document
-from ner_head.corpus.prepare import PrepareParams, Splits, prepare
-from ner_head.features.batches import length_batches
-from ner_head.features.codes import bytes_per_piece, decode, encode
-from ner_head.features.encode import split_words
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import extract
-from ner_head.features.passes import Pass, plan_passes
-from ner_head.features.plans import plan_shards
-from ner_head.features.pool import Pool
-from ner_head.features.workers import Workers
+from ner_head.features.extraction.encode import split_words
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.passes import Pass, plan_passes
+from ner_head.features.extraction.plans import plan_shards
+from ner_head.features.extraction.pool import Pool
+from ner_head.features.extraction.workers import Workers
+from ner_head.features.store.batches import length_batches
+from ner_head.features.store.codes import bytes_per_piece, decode, encode
+from ner_head.preparation.prepare import PrepareParams, Splits, prepare
 
 BUNDLED = Path("encoders/multilingual-e5-small")
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from operator import eq
 from pathlib import Path
 
-from ner_head.corpus.formats import READERS
-from ner_head.corpus.glue import spaces_before
 from ner_head.corpus.segment import segment
+from ner_head.formats import READERS
+from ner_head.formats.glue import spaces_before
 
 
 def main() -> None:

@@ -25,16 +25,17 @@ import torch
 from benchmarks.extraction import random_encoder, sample
 from benchmarks.random_store import random_examples, random_store
 from benchmarks.report import write_results
-from ner_head.features.batches import length_batches, shuffled_batches
-from ner_head.features.encode import split_words
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import extract
-from ner_head.features.passes import plan_passes
-from ner_head.features.plans import words_of
-from ner_head.features.pool import Pool
-from ner_head.features.preload import Place, Wanted, preload
-from ner_head.features.store import FeatureStore
-from ner_head.features.workers import Workers
+from ner_head.features.extraction.encode import split_words
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.passes import plan_passes
+from ner_head.features.extraction.plans import words_of
+from ner_head.features.extraction.pool import Pool
+from ner_head.features.extraction.workers import Workers
+from ner_head.features.store.batches import length_batches, shuffled_batches
+from ner_head.features.store.preload import Place, Wanted, preload
+from ner_head.features.store.spec import EncoderSpec
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import build_head
 from ner_head.head.params import AttentionParams, HeadParams, LstmParams
 from ner_head.training.examples import Example, collate
@@ -99,7 +100,7 @@ class Machine:
 def extraction(machine: Machine, folder: Path, n_sentences: int, batch_pieces: int) -> list[Row]:
     """Pieces a second of a bfloat16 encoder, into shards, and its share of the bare forward passes."""
     random_encoder(folder / "encoder")
-    encoder = Encoder(folder / "encoder", device=machine.device, compute="bfloat16")
+    encoder = Encoder(folder / "encoder", device=machine.device, spec=EncoderSpec(compute="bfloat16"))
     documents = sample(n_sentences, "")
     words = words_of(documents, spaces=encoder.word_pieces.marks_spaces)
     ids = [[p.ids for p in document] for document in split_words(words, encoder)]

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
+from ner_head.base.params import validate
 from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.results import Prediction, Temperatures
 from ner_head.corpus.segment import SEGMENTATION
-from ner_head.features.store import FeatureStore
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.params import HeadParams
-from ner_head.params import validate
-from ner_head.posterior import Temperatures
-from ner_head.predictions import Prediction, predict_from_store
-from ner_head.saved_model import ModelManifest, TrainingRecord, new_head
-from ner_head.tagger import Tagger
+from ner_head.inference.predictions import predict_from_store
+from ner_head.inference.saved_model import ModelManifest, TrainingRecord, new_head
+from ner_head.inference.tagger import Tagger
 from ner_head.training.examples import examples
 from ner_head.training.params import TrainingParams
 from ner_head.training.trainer import Trainer

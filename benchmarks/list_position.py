@@ -17,7 +17,7 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 
 from ner_head.corpus.documents import Document, Sentence, Span, read_documents, word_spans
-from ner_head.evaluation.spans import Counts
+from ner_head.evaluation.measures.spans import Counts
 
 OUTSIDE = "O"
 

@@ -19,10 +19,10 @@ import torch
 
 from benchmarks.random_store import memory, random_examples, random_store
 from benchmarks.report import write_results
-from ner_head.features.batches import shuffled_batches
+from ner_head.base.params import read_params
+from ner_head.features.store.batches import shuffled_batches
 from ner_head.head.model import build_head
 from ner_head.head.params import HeadParams
-from ner_head.params import read_params
 from ner_head.training.params import TrainingParams
 from ner_head.training.trainer import Trainer
 

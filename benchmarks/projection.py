@@ -16,9 +16,9 @@ from pathlib import Path
 import regex
 
 from ner_head.corpus.documents import Document
-from ner_head.corpus.formats import bsnlp, slavicner
-from ner_head.corpus.formats.discovery import topic_folders
-from ner_head.corpus.formats.reading import Tally, Wanted
+from ner_head.formats import bsnlp, slavicner
+from ner_head.formats.discovery import topic_folders
+from ner_head.formats.reading import Tally, Wanted
 
 BAR = 0.995
 HIDDEN = regex.compile(r"[\s\p{Cf}]+")

@@ -9,9 +9,10 @@ import numpy as np
 
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import COLUMNS
-from ner_head.features.codes import Coded
-from ner_head.features.shard_writer import shard_parts
-from ner_head.features.store import (
+from ner_head.features.store.codes import Coded
+from ner_head.features.store.pieces import Pieces
+from ner_head.features.store.shard_writer import shard_parts
+from ner_head.features.store.store import (
     DocumentRows,
     EncoderRecord,
     FeatureStore,
@@ -19,7 +20,6 @@ from ner_head.features.store import (
     StoreManifest,
     write_manifest,
 )
-from ner_head.features.wordpieces import Pieces
 from ner_head.training.examples import Example
 
 SHARD_BYTES = 128 << 20

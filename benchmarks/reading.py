@@ -20,12 +20,13 @@ import h5py
 import numpy as np
 
 from benchmarks.report import write_results
-from ner_head.features.batches import pad_features, shuffled_batches
-from ner_head.features.codes import Coded
-from ner_head.features.files import digest_of
-from ner_head.features.shard import Features
-from ner_head.features.shard_writer import shard_parts
-from ner_head.features.store import (
+from ner_head.base.files import digest_of
+from ner_head.features.store.batches import pad_features, shuffled_batches
+from ner_head.features.store.codes import Coded
+from ner_head.features.store.pieces import Pieces
+from ner_head.features.store.shard import Features
+from ner_head.features.store.shard_writer import shard_parts
+from ner_head.features.store.store import (
     DocumentRows,
     EncoderRecord,
     FeatureStore,
@@ -34,7 +35,6 @@ from ner_head.features.store import (
     read_manifest,
     write_manifest,
 )
-from ner_head.features.wordpieces import Pieces
 
 LAYERS, BATCH = 12, 16
 STEP = 0.02  # seconds that a batch trains, where reading runs beside training

@@ -9,10 +9,10 @@ import argparse
 import time
 
 from benchmarks.report import write_results
-from ner_head.features.cluster import connect, run_tasks
-from ner_head.features.encoder import Fingerprint
-from ner_head.features.plans import ShardPlan
-from ner_head.features.workers import Job, Receipt
+from ner_head.features.extraction.cluster import connect, run_tasks
+from ner_head.features.extraction.encoder import Fingerprint
+from ner_head.features.extraction.plans import ShardPlan
+from ner_head.features.extraction.workers import Job, Receipt
 
 WORDS = tuple(tuple(("slovo",) * 20 for _ in range(20)) for _ in range(10))  # 4,000 words, as shard_words has it
 

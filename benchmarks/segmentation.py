@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import mean
 
 from ner_head.corpus.documents import Document
-from ner_head.corpus.formats import slavicner
-from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.corpus.segment import SEGMENTATION, segment
+from ner_head.formats import slavicner
+from ner_head.formats.reading import Tally, Wanted
 
 BAR_CUT, BAR_MISALIGNED = 0.003, 0.0005
 

@@ -23,17 +23,17 @@ import torch
 
 from benchmarks.extraction import random_encoder, sample
 from benchmarks.report import write_results
+from ner_head.base.params import read_params
 from ner_head.corpus.documents import Document, word_spans
 from ner_head.corpus.tagging import TagSet
-from ner_head.features.batches import FeatureBatch, shuffled_batches
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import extract
-from ner_head.features.pool import Pool
-from ner_head.features.store import FeatureStore
-from ner_head.features.workers import Workers
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.pool import Pool
+from ner_head.features.extraction.workers import Workers
+from ner_head.features.store.batches import FeatureBatch, shuffled_batches
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import build_head
 from ner_head.head.params import AttentionParams, HeadParams, LstmParams, WordParams
-from ner_head.params import read_params
 from ner_head.training.examples import Batch, Example, collate, examples
 from ner_head.training.params import TrainingParams
 from ner_head.training.trainer import Trainer

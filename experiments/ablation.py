@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from ner_head.errors import DataError
+from ner_head.base.errors import DataError
 from stages import REPORTS, run
 
 VARIANTS: dict[str, list[str]] = {

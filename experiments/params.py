@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ner_head.errors import UsageError
+from ner_head.base.errors import UsageError
 from stages import PARAMS, run
 
 WHOLE = ["prepare.splits"]  # a file names all of it: topics of the experiment before mean nothing in the next

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ner_head.recognizer import Recognizer
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = ["Recognizer", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """Import torch only when somebody asks for the recogniser."""
+    """Import torch only when somebody asks for the recognizer.
+
+    The version is the installed package's: no stage depends on it, so a release re-runs nothing.
+    """
     if name == "Recognizer":
         from ner_head.recognizer import Recognizer
 
         return Recognizer
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ner-head")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

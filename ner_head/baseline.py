@@ -13,11 +13,11 @@ from pathlib import Path
 import pycrfsuite
 from pydantic import Field
 
+from ner_head.base.errors import DataError
+from ner_head.base.params import Params
 from ner_head.corpus.documents import Document, Span, character_span, word_spans
 from ner_head.corpus.tagging import OUTSIDE, TagSet
 from ner_head.corpus.word_features import shape, spellings
-from ner_head.errors import DataError
-from ner_head.params import Params
 
 FIRST, LAST = "<s>", "</s>"  # neighbours beyond the sentence
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import torch
 
+from ner_head.base.errors import DataError, UsageError
+from ner_head.base.params import validate
+from ner_head.base.runtime import RuntimeParams, compute_alone_after_fork
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.languages import normalize, same_language
 from ner_head.corpus.segment import SEGMENTATION, segment
-from ner_head.errors import DataError, UsageError
-from ner_head.features.checkpoints import find_model
-from ner_head.features.encode import encode_documents
-from ner_head.features.encoder import Encoder
-from ner_head.params import validate
-from ner_head.predictions import predict
-from ner_head.runtime import RuntimeParams, compute_alone_after_fork
-from ner_head.saved_model import SavedModel
-from ner_head.tagger import Tagger
+from ner_head.features.extraction.checkpoints import find_model
+from ner_head.features.extraction.encode import encode_documents
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.inference.predictions import predict
+from ner_head.inference.saved_model import SavedModel
+from ner_head.inference.tagger import Tagger
 
 
 class Recognizer:
@@ -74,15 +74,7 @@ class Recognizer:
             folder = find_model(record.model, local=record.local, beside=Path(model_directory))
         else:
             folder = find_model(encoder)
-        same = Encoder(
-            folder,
-            device=place,
-            dtype=record.dtype,
-            context=record.context,
-            views=record.views,
-            compute=record.compute,
-        )
-        found = cls(model, same, runtime)
+        found = cls(model, Encoder(folder, device=place, spec=record.spec), runtime)
         found.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
         return found
 

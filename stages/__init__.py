@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ner_head import entry
-from ner_head.openmp import wait_asleep
+from ner_head.base import entry
+from ner_head.base.openmp import wait_asleep
 
 if sys.argv[0] == "-m":  # `python -m stages.NAME`, which imports this package before the stage, and with it torch
     wait_asleep()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ner_head.base.params import read_params
 from ner_head.baseline import BaselineParams, train_baseline
 from ner_head.corpus.documents import read_documents, write_documents
+from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.report import Metrics, digest, has_scores, metrics, to_json
-from ner_head.evaluation.slices import forms
-from ner_head.params import read_params
 from stages import PARAMS, PREPARED, REPORTS, run
 
 MODEL = Path("models/baseline/model.crfsuite")

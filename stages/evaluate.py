@@ -6,23 +6,24 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from ner_head.base.errors import DataError
+from ner_head.base.params import read_params
+from ner_head.base.runtime import RuntimeParams
 from ner_head.corpus.documents import Document, read_documents, write_documents
-from ner_head.errors import DataError
+from ner_head.corpus.results import Prediction
 from ner_head.evaluation.bsnlp_documents import write_predictions
-from ner_head.evaluation.calibration import Confidence
+from ner_head.evaluation.measures.calibration import Confidence
+from ner_head.evaluation.measures.slices import forms, gain
+from ner_head.evaluation.measures.spans import Scores, confusion
+from ner_head.evaluation.measures.unknown import unknown
 from ner_head.evaluation.nbest_files import write_nbest
 from ner_head.evaluation.readings import to_nbest
 from ner_head.evaluation.report import Metrics, digest, from_json, has_scores, head_metrics, to_json
-from ner_head.evaluation.slices import forms, gain
-from ner_head.evaluation.spans import Scores, confusion
 from ner_head.evaluation.tables import tables
-from ner_head.evaluation.unknown import unknown
-from ner_head.features.store import FeatureStore
-from ner_head.params import read_params
-from ner_head.predictions import Prediction, predict_from_store
-from ner_head.runtime import RuntimeParams
-from ner_head.saved_model import SavedModel
-from ner_head.tagger import Tagger
+from ner_head.features.store.store import FeatureStore
+from ner_head.inference.predictions import predict_from_store
+from ner_head.inference.saved_model import SavedModel
+from ner_head.inference.tagger import Tagger
 from stages import PARAMS, PREPARED, REPORTS, run, warn, write_csv
 
 BASELINE = REPORTS / "baseline"

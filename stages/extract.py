@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ner_head.base.params import read_params
+from ner_head.base.runtime import RuntimeParams
 from ner_head.corpus.documents import read_documents
-from ner_head.features.checkpoints import find_model
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import extract
-from ner_head.features.params import EncoderParams
-from ner_head.features.pool import Pool
-from ner_head.features.workers import Workers
-from ner_head.params import read_params
-from ner_head.runtime import RuntimeParams
+from ner_head.features.extraction.checkpoints import find_model
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.params import EncoderParams
+from ner_head.features.extraction.pool import Pool
+from ner_head.features.extraction.workers import Workers
 from stages import PARAMS, PREPARED, SPLITS, run
 
 OUTPUT = Path("data/features")
@@ -24,15 +24,7 @@ def main() -> None:
     runtime = read_params(PARAMS, "runtime", RuntimeParams)
     device = runtime.start()
     workers = Workers(runtime.workers, runtime.threads, runtime.scheduler, runtime.progress)
-    encoder = Encoder(
-        find_model(params.model),
-        device=device,
-        dtype=params.dtype,
-        context=params.context,
-        views=params.views,
-        compute=params.compute,
-        load=workers.in_this_process,
-    )
+    encoder = Encoder(find_model(params.model), device=device, spec=params.spec, load=workers.in_this_process)
     extract(
         (document for split in SPLITS for document in read_documents(PREPARED / f"{split}.jsonl")),
         encoder,

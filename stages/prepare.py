@@ -7,9 +7,9 @@ import sys
 from collections import Counter
 from typing import Any
 
+from ner_head.base.params import read_params
 from ner_head.corpus.documents import write_documents
-from ner_head.corpus.prepare import PrepareParams, prepare
-from ner_head.params import read_params
+from ner_head.preparation.prepare import PrepareParams, prepare
 from stages import PARAMS, PREPARED, REPORTS, run
 
 

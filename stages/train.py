@@ -11,21 +11,21 @@ from statistics import median
 
 import torch
 
+from ner_head.base.errors import DataError
+from ner_head.base.files import digest_of
+from ner_head.base.params import read_params
+from ner_head.base.runtime import RuntimeParams, Show
 from ner_head.corpus.documents import Document, read_documents, sentence_id
+from ner_head.corpus.results import Temperatures
 from ner_head.corpus.segment import SEGMENTATION
-from ner_head.errors import DataError
-from ner_head.evaluation.slices import forms
-from ner_head.evaluation.unknown import unknown
-from ner_head.features.files import digest_of
-from ner_head.features.preload import Wanted, preload
-from ner_head.features.store import FeatureStore
+from ner_head.evaluation.measures.slices import forms
+from ner_head.evaluation.measures.unknown import unknown
+from ner_head.features.store.preload import Wanted, preload
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head
 from ner_head.head.params import HeadParams
-from ner_head.params import read_params
-from ner_head.posterior import Temperatures
-from ner_head.runtime import RuntimeParams, Show
-from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
-from ner_head.tagger import Tagger
+from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.inference.tagger import Tagger
 from ner_head.training.examples import examples
 from ner_head.training.held_out import hold_out
 from ner_head.training.params import TrainingParams

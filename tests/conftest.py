@@ -12,11 +12,11 @@ import torch
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import SEGMENTATION, segment
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import Pool, extract
-from ner_head.features.store import FeatureStore
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import Pool, extract
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.params import HeadParams, LstmParams
-from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.training.examples import examples
 from ner_head.training.params import TrainingParams
 from ner_head.training.trainer import Trainer

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ner_head.base.errors import DataError
 from ner_head.baseline import (
     Baseline,
     BaselineParams,
@@ -15,7 +16,6 @@ from ner_head.baseline import (
 )
 from ner_head.corpus.documents import Document, Span, read_documents, write_documents
 from ner_head.corpus.segment import segment
-from ner_head.errors import DataError
 from stages import baseline as stage
 
 PARAMS = BaselineParams(iterations=30)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_head import cli
+from ner_head.cli import main as cli
 from ner_head.corpus.segment import SEGMENTATION
-from ner_head.features.encoder import Encoder
-from ner_head.features.store import EncoderRecord
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.store.store import EncoderRecord
 from ner_head.head.params import HeadParams, LstmParams, WordParams
-from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from tests.conftest import ROOT
 
 BUNDLED = ROOT / "encoders/multilingual-e5-small"

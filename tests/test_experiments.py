@@ -12,12 +12,12 @@ from ruamel.yaml import YAML
 
 from experiments import ablation
 from experiments import params as experiments
+from ner_head.base.errors import UsageError
+from ner_head.base.params import read_params
 from ner_head.corpus.documents import read_documents
-from ner_head.errors import UsageError
 from ner_head.head.model import build_head
 from ner_head.head.params import HeadParams
-from ner_head.params import read_params
-from ner_head.saved_model import ModelManifest
+from ner_head.inference.saved_model import ModelManifest
 from ner_head.training.params import TrainingParams
 from stages import baseline, evaluate, extract, prepare, train
 from tests.conftest import ROOT

@@ -9,23 +9,39 @@ import pytest
 
 from tests.conftest import ROOT
 
-LAYERS = [
-    {"errors", "params", "entry", "openmp"},
+FLOORS = [
+    {"base"},
     {"corpus"},
-    {"runtime", "features"},
-    {"head"},
-    {"posterior", "tagger", "predictions", "saved_model", "baseline"},
-    {"evaluation"},
+    {"formats", "features.store", "evaluation.measures", "baseline"},
+    {"preparation", "features.extraction", "head", "evaluation", "pages"},
+    {"inference"},
     {"training", "recognizer"},
-    {"cli_features"},
     {"cli"},
 ]
-APART = [("head", "features"), ("features", "head"), ("recognizer", "training"), ("predictions", "training")]
+"""Each part of the package imports from its own floor and those before it."""
+APART = [
+    ("head", "features.store"),
+    ("head", "features.extraction"),
+    ("features.store", "head"),
+    ("features.extraction", "head"),
+    ("inference", "features.extraction"),
+    ("recognizer", "training"),
+    ("evaluation", "head"),
+    ("evaluation", "inference"),
+]
 FILES = sorted((ROOT / "ner_head").rglob("*.py"))
 
 
-def part(path: Path) -> str:
-    return path.relative_to(ROOT / "ner_head").parts[0].removesuffix(".py")
+def part(name: str) -> str:
+    """The part of a dotted name inside of `ner_head`: its longest prefix among the floors."""
+    known = set().union(*FLOORS)
+    words = name.split(".")
+    found = [".".join(words[:n]) for n in (2, 1) if ".".join(words[:n]) in known]
+    return found[0] if found else name
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT / "ner_head").with_suffix("").parts)
 
 
 def imports(path: Path) -> set[str]:
@@ -39,26 +55,40 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def level(name: str) -> int:
-    return next(i for i, layer in enumerate(LAYERS) if name in layer)
+def floor(name: str) -> int:
+    return next(i for i, parts in enumerate(FLOORS) if name in parts)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [p for p in FILES if dotted(p) not in ("__init__", "features.__init__")], ids=dotted)
 def test_imports_run_one_way(path: Path) -> None:
-    inner = {name.split(".")[1] for name in imports(path) if name.startswith("ner_head.")}
-    assert all(level(name) <= level(part(path)) for name in inner)
-    assert not [name for name in inner if (part(path), name) in APART]
+    mine = part(dotted(path))
+    inner = {part(name.removeprefix("ner_head.")) for name in imports(path) if name.startswith("ner_head.")}
+    assert [name for name in inner if floor(name) > floor(mine)] == []
+    assert [name for name in inner if (mine, name) in APART] == []
     assert not {name for name in imports(path) if name.split(".")[0] == "stages"}
+
+
+def test_the_parts_form_no_circle() -> None:
+    arrows: dict[str, set[str]] = {}
+    for path in FILES:
+        if dotted(path) not in ("__init__", "features.__init__"):
+            mine = part(dotted(path))
+            inner = {part(name.removeprefix("ner_head.")) for name in imports(path) if name.startswith("ner_head.")}
+            arrows.setdefault(mine, set()).update(inner - {mine})
+    while arrows:
+        ends = {name for name, targets in arrows.items() if not targets & set(arrows)}
+        assert ends, f"a circle among {sorted(arrows)}"
+        arrows = {name: targets for name, targets in arrows.items() if name not in ends}
 
 
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("transformers", {"features/families.py", "features/gguf_weights.py"}),
-        ("huggingface_hub", {"features/checkpoints.py"}),
-        ("h5py", {"features/shard.py", "features/shard_writer.py", "features/hewitt.py"}),
-        ("dask", {"features/cluster.py"}),
-        ("distributed", {"features/cluster.py", "features/workers.py"}),
+        ("transformers", {"features/extraction/families.py", "features/extraction/gguf_weights.py"}),
+        ("huggingface_hub", {"features/extraction/checkpoints.py"}),
+        ("h5py", {"features/store/shard.py", "features/store/shard_writer.py", "features/store/hewitt.py"}),
+        ("dask", {"features/extraction/cluster.py"}),
+        ("distributed", {"features/extraction/cluster.py", "features/extraction/workers.py"}),
         ("pycrfsuite", {"baseline.py"}),
     ],
 )
@@ -73,7 +103,8 @@ def test_nothing_unpickles() -> None:
         assert "torch.load(" not in path.read_text(encoding="utf-8")
 
 
-def test_corpus_imports_neither_torch_nor_h5py() -> None:
+@pytest.mark.parametrize("plain", ["base", "corpus", "formats", "preparation", "evaluation", "pages"])
+def test_text_and_scores_need_neither_torch_nor_h5py(plain: str) -> None:
     for path in FILES:
-        if part(path) == "corpus":
+        if dotted(path).split(".")[0] == plain and dotted(path) != "base.runtime":
             assert not {"torch", "h5py", "transformers"} & {name.split(".")[0] for name in imports(path)}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from benchmarks.list_position import items, list_position_counts
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import segment
-from ner_head.evaluation.spans import Counts
+from ner_head.evaluation.measures.spans import Counts
 
 TEXT = "Jana Nová a Eva jely do Brna."
 

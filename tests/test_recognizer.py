@@ -13,15 +13,15 @@ import pytest
 import torch
 
 import ner_head
+from ner_head.base.errors import DataError, UsageError
 from ner_head.corpus.documents import Document, Span
-from ner_head.errors import DataError, UsageError
-from ner_head.features.store import FeatureStore
-from ner_head.predictions import predict_from_store
+from ner_head.features.store.store import FeatureStore
+from ner_head.inference.predictions import predict_from_store
+from ner_head.inference.saved_model import SavedModel
+from ner_head.inference.tagger import Tagger
 from ner_head.recognizer import Recognizer
-from ner_head.saved_model import SavedModel
-from ner_head.tagger import Tagger
 from tests.conftest import LANGUAGES
-from tests.features.test_processes import in_a_fork
+from tests.features.extraction.test_processes import in_a_fork
 
 
 def test_raw_text_gives_what_the_cache_gives(model: Path, store: FeatureStore, documents: list[Document]) -> None:

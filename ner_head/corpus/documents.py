@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ner_head.errors import DataError
+from ner_head.base.errors import DataError
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
 
@@ -25,13 +25,6 @@ class Span:
     end: int
     label: str
     probability: float | None = field(default=None, compare=False)
-
-
-class Reading(NamedTuple):
-    """One of the n best readings of a sentence: its spans, in characters of the document, and its probability."""
-
-    probability: float
-    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import regex
 
+from ner_head.base.errors import UsageError
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE
-from ner_head.errors import UsageError
 
 # two letters (639-1) / three (639-3) / three of the bibliographic set (639-2/B), where that differs
 _CODES = """

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ner_head.corpus.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
-from ner_head.corpus.formats.discovery import topic_folders
-from ner_head.corpus.formats.reading import Tally, Wanted
-from ner_head.errors import DataError
+from ner_head.base.errors import DataError
 from ner_head.evaluation.bsnlp_counts import ALL, METRICS, Mention, Pair, Scores, score
 from ner_head.evaluation.bsnlp_documents import write_predictions
+from ner_head.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
+from ner_head.formats.discovery import topic_folders
+from ner_head.formats.reading import Tally, Wanted
 
 __all__ = ["Pairing", "pair_directories", "score_directories", "table", "write_predictions"]
 

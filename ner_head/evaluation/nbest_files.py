@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ner_head.errors import DataError
+from ner_head.base.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
+from ner_head.corpus.results import Prediction, Temperatures
 from ner_head.evaluation.bsnlp_documents import FormScores, strict_form_scores
-from ner_head.evaluation.calibration import Confidence
+from ner_head.evaluation.measures.calibration import Confidence
+from ner_head.evaluation.measures.slices import Form, StrictScores, strict_scores
+from ner_head.evaluation.measures.spans import Scores, word_macro_f1
 from ner_head.evaluation.readings import oracle
 from ner_head.evaluation.schemas import SchemaScores, breakdown
-from ner_head.evaluation.slices import Form, StrictScores, strict_scores
-from ner_head.evaluation.spans import Scores, word_macro_f1
-from ner_head.posterior import Temperatures
-from ner_head.predictions import Prediction
 
 
 @dataclass(frozen=True)

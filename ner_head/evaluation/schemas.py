@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 from typing import TypedDict
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.evaluation.spans import Overlaps, Scores
+from ner_head.evaluation.measures.spans import Overlaps, Scores
 
 SCHEMAS = ("strict", "exact", "partial", "type")
 

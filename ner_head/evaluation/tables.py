@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import regex
 
+from ner_head.evaluation.measures.slices import LEAST_DOCUMENTS, StrictScores
+from ner_head.evaluation.measures.spans import Counts, Scores
 from ner_head.evaluation.report import Metrics
-from ner_head.evaluation.slices import LEAST_DOCUMENTS, StrictScores
-from ner_head.evaluation.spans import Counts, Scores
 
 _MARKUP = regex.compile(r"[\\`*<>\[\]|~]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
 

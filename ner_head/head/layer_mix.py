@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ner_head.errors import UsageError
+from ner_head.base.errors import UsageError
 from ner_head.head.params import MixKind
 
 CACHED = 1 << 17  # float32 numbers of a block that stays in a core's cache while it is read twice

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ner_head.corpus.tagging import TagSet
 from ner_head.head.context import BiLSTM, SelfAttention
-from ner_head.head.crf import Forbidden, LinearChainCRF
+from ner_head.head.crf.layer import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix, layer_slice

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ner_head.base.params import Params
 from ner_head.corpus.tagging import TagSet
-from ner_head.params import Params
 
 MixKind = Literal["softmax", "free", "per_dimension"]
 

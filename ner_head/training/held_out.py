@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 from ner_head.corpus.documents import Document
-from ner_head.evaluation.slices import Form, forms
+from ner_head.evaluation.measures.slices import Form, forms
 
 SHINGLE = 5  # words
 COMMON = 30  # a shingle or form in more documents says nothing of two of them

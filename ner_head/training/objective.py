@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ner_head.head import crf_batched
-from ner_head.head.crf import LinearChainCRF
+from ner_head.head.crf import torch_engine as crf_batched
+from ner_head.head.crf.layer import LinearChainCRF
 from ner_head.head.model import Head, HeadOutput, Steps
 
 NO_LANGUAGE = -100  # cross_entropy leaves such sentences out

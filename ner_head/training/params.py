@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ner_head.params import Params
+from ner_head.base.params import Params
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from ner_head.runtime import Show
+from ner_head.base.runtime import Show
 from ner_head.training.state import Epoch
 
 SECONDS_BETWEEN_LINES = 30.0

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ner_head.errors import system_error
-from ner_head.features.files import remove_leftovers, write_whole
-from ner_head.params import Params
+from ner_head.base.errors import system_error
+from ner_head.base.files import remove_leftovers, write_whole
+from ner_head.base.params import Params
 
 RECORD = "ner-head training"
 KEPT = 4  # states of runs that did not end

@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from ner_head.corpus.documents import Document, Span, character_span, word_spans
+from ner_head.corpus.results import Temperatures
 from ner_head.corpus.word_features import document_word_ids
-from ner_head.evaluation.calibration import Confidence, fit_temperature
-from ner_head.evaluation.slices import Form, form
-from ner_head.features.store import FeatureStore
-from ner_head.head.crf import SpanPattern
-from ner_head.posterior import Temperatures, span_probabilities, tempered
-from ner_head.predictions import features_of
-from ner_head.tagger import OutputBatch, Tagger
+from ner_head.evaluation.measures.calibration import Confidence, fit_temperature
+from ner_head.evaluation.measures.slices import Form, form
+from ner_head.features.store.store import FeatureStore
+from ner_head.head.crf.layer import SpanPattern
+from ner_head.inference.posterior import span_probabilities, tempered
+from ner_head.inference.predictions import features_of
+from ner_head.inference.tagger import OutputBatch, Tagger
 
 FEWEST = 50  # predicted spans, or sentences, that a temperature is fitted on
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
-from ner_head.errors import DataError
-from ner_head.evaluation.spans import Counts, strict_counts
-from ner_head.features.batches import shuffled_batches
-from ner_head.features.store import FeatureStore
+from ner_head.evaluation.measures.spans import Counts, strict_counts
+from ner_head.features.store.batches import shuffled_batches
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head
-from ner_head.predictions import predict_from_store
-from ner_head.tagger import Tagger
+from ner_head.inference.predictions import predict_from_store
+from ner_head.inference.tagger import Tagger
 from ner_head.training.examples import Batch, Example, collate
 from ner_head.training.loading import ahead
 from ner_head.training.objective import joint_loss

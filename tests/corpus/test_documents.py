@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_head.base.errors import DataError
 from ner_head.corpus.documents import (
     Document,
     Sentence,
@@ -21,7 +22,6 @@ from ner_head.corpus.documents import (
     word_spans,
     write_documents,
 )
-from ner_head.errors import DataError
 from tests.corpus.strategies import documents
 from tests.corpus.strategies import word_spans as drawn_spans
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_head.base.errors import UsageError
 from ner_head.corpus.languages import normalize, same_language, tidy, two_letters
-from ner_head.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.segmentation import BAR_CUT, BAR_MISALIGNED, Figures
-from ner_head.corpus.formats import slavicner
-from ner_head.corpus.formats.reading import Tally, Wanted
 from ner_head.corpus.segment import MAX_WORDS, cut, segment, words
+from ner_head.formats import slavicner
+from ner_head.formats.reading import Tally, Wanted
 from tests.corpus.strategies import LANGUAGES, texts
 
 

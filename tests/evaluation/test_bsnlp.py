@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_head.corpus.formats import bsnlp as corpus
-from ner_head.corpus.formats import reading
-from ner_head.errors import DataError
+from ner_head.base.errors import DataError
 from ner_head.evaluation import bsnlp_counts
 from ner_head.evaluation.bsnlp import pair_directories, score_directories, table, write_predictions
 from ner_head.evaluation.bsnlp_counts import Mention, Scores, Tally
+from ner_head.formats import bsnlp as corpus
+from ner_head.formats import reading
 from tests.conftest import ROOT, SHARED
 from tests.corpus.strategies import write
 

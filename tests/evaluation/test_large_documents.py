@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Document, Span, without_overlaps
-from ner_head.evaluation.errors import align
+from ner_head.evaluation.measures.spans import Overlaps
 from ner_head.evaluation.report import metrics
-from ner_head.evaluation.spans import Overlaps
+from ner_head.pages.alignment import align
 
 some_spans = st.lists(
     st.builds(lambda start, size: Span(start, start + size, "PER"), st.integers(0, 30), st.integers(1, 8)), max_size=12

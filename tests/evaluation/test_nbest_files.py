@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ner_head.errors import DataError
+from ner_head.base.errors import DataError
 from ner_head.evaluation.nbest_files import NBest, read_nbest, write_nbest
 
 TOKENS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6).filter(lambda t: t.split() == [t])

@@ -11,7 +11,7 @@ from seqeval.scheme import IOB2
 
 from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
-from ner_head.evaluation.slices import strict_scores
+from ner_head.evaluation.measures.slices import strict_scores
 
 LABELS = ["LOC", "ORG", "PER"]
 TAG_SET = TagSet.iob(LABELS)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_head.corpus.documents import Document, Reading, Span
+from ner_head.base.errors import DataError
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.results import Reading
 from ner_head.corpus.segment import segment
-from ner_head.errors import DataError
+from ner_head.evaluation.measures.spans import Counts
 from ner_head.evaluation.nbest_files import read_nbest, write_nbest
 from ner_head.evaluation.readings import from_nbest, oracle, to_nbest
-from ner_head.evaluation.spans import Counts
 
 TEXT = "Jana Malá řídí Orel. Žije v Praze."
 GOLD = Document(

@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 import regex
 
-from ner_head.corpus.documents import Document, Reading, Span
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.results import Guess, Prediction, Reading, Temperatures
 from ner_head.corpus.segment import segment
+from ner_head.evaluation.measures.slices import forms, strict_scores
+from ner_head.evaluation.measures.spans import confusion, word_labels, word_macro_f1
 from ner_head.evaluation.report import (
     LanguageHits,
     Metrics,
@@ -19,11 +22,7 @@ from ner_head.evaluation.report import (
     metrics,
     to_json,
 )
-from ner_head.evaluation.slices import forms, strict_scores
-from ner_head.evaluation.spans import confusion, word_labels, word_macro_f1
 from ner_head.evaluation.tables import strict_table, tables
-from ner_head.posterior import Temperatures
-from ner_head.predictions import Guess, Prediction
 
 TEXT = "Jana Malá řídí firmu Orel v Praze."
 SPANS = (Span(0, 9, "PER"), Span(21, 25, "ORG"), Span(28, 33, "LOC"))

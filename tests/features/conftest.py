@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ner_head.corpus.documents import Document
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import extract
-from ner_head.features.pool import Pool
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.pool import Pool
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from ner_head.corpus.documents import Document
-from ner_head.features import plans
-from ner_head.features.encoder import Encoder, Fingerprint
-from ner_head.features.extract import extract
-from ner_head.features.plans import shard_key
-from ner_head.features.pool import Pool
+from ner_head.features.extraction import plans
+from ner_head.features.extraction.encoder import Encoder, Fingerprint
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.plans import shard_key
+from ner_head.features.extraction.pool import Pool
 
 WORDS = ((("Praha", "je"), ("Ano",)), (("Brno",),))
 MARK = Fingerprint(weights="w", tokenizer="t", n_layers=3, width=16, limit=24)

@@ -13,17 +13,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_head.base.errors import DataError, ResourceError
 from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
-from ner_head.errors import DataError, ResourceError
-from ner_head.features import extract as extraction
-from ner_head.features.encode import encode_documents, encode_shard
-from ner_head.features.encoder import Encoder
-from ner_head.features.extract import extract
-from ner_head.features.plans import ShardPlan, plan_shards, words_of
-from ner_head.features.pool import Pool
-from ner_head.features.store import FeatureStore
-from ner_head.predictions import features_of
+from ner_head.features.extraction import extract as extraction
+from ner_head.features.extraction.encode import encode_documents, encode_shard
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.plans import ShardPlan, plan_shards, words_of
+from ner_head.features.extraction.pool import Pool
+from ner_head.features.store.spec import EncoderSpec
+from ner_head.features.store.store import FeatureStore
+from ner_head.inference.predictions import features_of
 
 
 def run(documents: list[Document], encoder: Encoder, folder: Path, **changes: object) -> FeatureStore:
@@ -84,7 +85,7 @@ def test_another_encoder_and_back_computes_nothing_the_second_time(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = Encoder(tiny_encoder, device=torch.device("cpu"), dtype="int8")
+    other = Encoder(tiny_encoder, device=torch.device("cpu"), spec=EncoderSpec(dtype="int8"))
     first, second = run(documents, encoder, tmp_path).manifest, run(documents, other, tmp_path).manifest
     assert not {shard.key for shard in first.shards} & {shard.key for shard in second.shards}
     monkeypatch.setattr(extraction, "start_shard", lambda *_, **__: pytest.fail("the encoder ran"))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ner_head.base.errors import UsageError
 from ner_head.corpus.tagging import TagSet
-from ner_head.errors import UsageError
 from ner_head.head import layer_mix
 from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier

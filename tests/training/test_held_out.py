@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ner_head.corpus.documents import Document, Span, read_documents
-from ner_head.evaluation.slices import form, forms
+from ner_head.evaluation.measures.slices import form, forms
 from ner_head.training.held_out import copies, hold_out
 from tests.conftest import ROOT
 

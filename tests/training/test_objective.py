@@ -7,8 +7,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ner_head.corpus.documents import Document
-from ner_head.features.store import FeatureStore
-from ner_head.head.crf import LinearChainCRF
+from ner_head.features.store.store import FeatureStore
+from ner_head.head.crf.layer import LinearChainCRF
 from ner_head.head.model import build_head
 from ner_head.head.params import HeadParams, WordParams
 from ner_head.training import objective

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ner_head.runtime import Show
+from ner_head.base.runtime import Show
 from ner_head.training import progress
 from ner_head.training.state import Epoch
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ner_head import head
-from ner_head.errors import ResourceError
+from ner_head.base.errors import ResourceError
 from ner_head.training import state as module
 from ner_head.training.state import Checkpoint, Epoch, RunRecord, RunState, run_key
 

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.evaluation.calibration import Confidence
-from ner_head.evaluation.slices import forms
-from ner_head.features.store import FeatureStore
+from ner_head.corpus.results import Temperatures
+from ner_head.evaluation.measures.calibration import Confidence
+from ner_head.evaluation.measures.slices import forms
+from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import build_head
 from ner_head.head.params import HeadParams, LstmParams
-from ner_head.posterior import Temperatures
-from ner_head.predictions import predict_from_store
-from ner_head.tagger import Tagger
+from ner_head.inference.predictions import predict_from_store
+from ner_head.inference.tagger import Tagger
 from ner_head.training import temperatures as module
 from ner_head.training.temperatures import fit_temperatures, kind, predicted, sentence_gold, shortages, span_weights
 

@@ -1,0 +1,150 @@
+"""Files that are whole or absent, and the room that they need."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
+from ner_head.base.errors import ResourceError
+
+SPARE_BYTES = 1 << 28  # left free on the disk
+DAY = 86_400.0  # seconds
+Buffer = bytes | memoryview
+"""Bytes; a memory view counts and is sliced by bytes."""
+
+
+def write_whole(path: Path, *parts: Buffer) -> None:
+    """Write parts, one behind the other, through a temporary file, fsync and rename.
+
+    `path` is either absent or complete.
+
+    Raises:
+        ResourceError: the disk is full or not writable; names the path and the bytes needed.
+    """
+    temporary = path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary, file = open_temporary(path)
+        with file as handle:
+            for part in parts:
+                handle.write(part)
+            handle.flush()
+            os.fsync(handle.fileno())
+            temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name is on the disk too, not only the bytes
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if temporary != path:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        raise ResourceError(f"{path}: cannot write {sum(map(len, parts)):,} bytes: {error.strerror}") from None
+
+
+def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:
+    """A new file beside `path`, locked, which `remove_leftovers` leaves alone until it is closed."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+        handle = temporary.open("wb")
+        if try_lock(handle) is not False and temporary.exists():
+            return temporary, handle
+        handle.close()  # it was tidied up before it was locked
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_of_all(paths: Iterable[Path]) -> str:
+    """SHA-256 of the files' bytes, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as handle:
+            while block := handle.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def link(source: Path, target: Path) -> None:
+    """Hard link, or copy where the file system cannot.
+
+    Raises:
+        ResourceError: neither works; names the path and the bytes needed.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        with suppress(OSError):
+            target.unlink(missing_ok=True)
+        size = source.stat().st_size if source.exists() else 0
+        raise ResourceError(f"{target}: cannot write {size:,} bytes: {error.strerror}") from None
+
+
+def free_bytes(directory: Path) -> int:
+    """Free bytes of the disk where `directory` is or will be."""
+    place = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+    return shutil.disk_usage(place).free
+
+
+def check_room(directory: Path, needed: int) -> None:
+    """Refuse to start what cannot end.
+
+    Raises:
+        ResourceError: less than `needed` bytes (and a reserve) are free where `directory` is or will be.
+    """
+    free = free_bytes(directory)
+    if needed and free < needed + SPARE_BYTES:
+        raise ResourceError(
+            f"{directory}: the features need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "free some, set runtime.pool to another disk, or take a smaller encoder"
+        )
+
+
+def remove_leftovers(directory: Path) -> int:
+    """Remove temporary files that nobody writes any more; returns how many.
+
+    A writer holds a lock on its file (`write_whole`), which ends with its process, on whatever machine or in whatever
+    container that runs. Where the file system has no locks, a file that was touched within a day is left.
+    """
+    removed = 0
+    for path in directory.glob(".*.tmp"):
+        with suppress(OSError), path.open("rb") as handle:
+            locked = try_lock(handle)
+            if locked or (locked is None and time.time() - path.stat().st_mtime > DAY):
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def try_lock(handle: IO[bytes]) -> bool | None:
+    """Lock a file until it is closed: whether that was possible; None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True

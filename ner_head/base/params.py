@@ -1,0 +1,133 @@
+"""`params.yaml`. A stage reads (and depends on) its own sections; the others are checked, and not used."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ner_head.base.errors import UsageError
+
+SECTIONS = {
+    "prepare": ("ner_head.preparation.prepare", "PrepareParams"),
+    "encoder": ("ner_head.features.extraction.params", "EncoderParams"),
+    "head": ("ner_head.head.params", "HeadParams"),
+    "training": ("ner_head.training.params", "TrainingParams"),
+    "baseline": ("ner_head.baseline", "BaselineParams"),
+    "runtime": ("ner_head.base.runtime", "RuntimeParams"),
+}
+"""Where the class of each section is. By name: a stage that only checks a section does not depend on its class, for it
+may be stopped by it, but what it writes is the same."""
+
+
+class Params(BaseModel):
+    """Base of every params class: closed, frozen, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+P = TypeVar("P", bound=Params)
+
+
+def read_params(path: Path, section: str, model: type[P]) -> P:
+    """Read one section of a params file (YAML 1.2, where `1e-3` is a number), and check all others that it has.
+
+    Raises:
+        UsageError: one line with the file and the dotted path of every wrong key or value.
+    """
+    content = read_sections(path)
+    problems = list[str]()
+    for name in content:
+        if name != section:
+            try:
+                class_of(name).model_validate(content[name])
+            except ValidationError as error:
+                problems += describe(error, name, class_of(name))
+    try:
+        params = model.model_validate(content.get(section, {}))
+    except ValidationError as error:
+        problems = describe(error, section, model) + problems
+    if problems:
+        raise UsageError(f"{path}: {'; '.join(problems)}")
+    return params
+
+
+def read_sections(path: Path) -> dict[str, Any]:
+    """The sections of a params file as they stand there.
+
+    Raises:
+        UsageError: there is no such file, or it is none of sections.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; run from the project's root") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; a file of params is expected") from None
+    except (YAMLError, ValueError) as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: not valid YAML: nested too deep") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected sections ({', '.join(SECTIONS)}), got {type(content).__name__}")
+    unknown = [str(key) for key in content if key not in SECTIONS]
+    if unknown:
+        raise UsageError(f"{path}: unknown section {', '.join(unknown)}; sections are {', '.join(SECTIONS)}")
+    return {name: {} if values is None else values for name, values in content.items()}
+
+
+def class_of(section: str) -> type[Params]:
+    """The params class of a section."""
+    module, name = SECTIONS[section]
+    found: type[Params] = getattr(import_module(module), name)
+    return found
+
+
+def validate(values: Mapping[str, object], section: str, model: type[P], *, source: str = "") -> P:
+    """Params from plain values.
+
+    Raises:
+        UsageError: one line, `source` and the dotted path of every wrong key or value.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(source + "; ".join(describe(error, section, model))) from None
+
+
+def describe(error: ValidationError, section: str, model: type[BaseModel]) -> list[str]:
+    """All that pydantic found, each as `dotted.path: what (got value)`."""
+    return [
+        f"{'.'.join(str(part) for part in (section, *item['loc']))}: {_what(item, model)}"
+        for item in error.errors(include_url=False)
+    ]
+
+
+def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, value = item["type"], item["input"]
+    if kind == "extra_forbidden":
+        *parents, key = item["loc"]
+        keys = keys_at(model, parents)
+        near = difflib.get_close_matches(str(key), keys, 1)
+        return f"no such key{f', did you mean {near[0]}?' if near else ''} (keys: {', '.join(keys)})"
+    if kind == "missing":
+        return item["msg"]
+    quoted = f'; write "{value}" in quotes' if kind == "string_type" and isinstance(value, int | float) else ""
+    return f"{item['msg']} (got {value!r}){quoted}"
+
+
+def keys_at(model: type[BaseModel], parents: list[int | str]) -> list[str]:
+    """The keys of a params class, or of one inside it."""
+    for part in parents:
+        inner = model.model_fields[str(part)].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

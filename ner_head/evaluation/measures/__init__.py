@@ -1,0 +1,1 @@
+"""Counts and probabilities of predicted spans: what training needs, and every report."""

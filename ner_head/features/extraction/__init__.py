@@ -1,0 +1,1 @@
+"""Stage one: the frozen encoder turns words into features."""

@@ -1,0 +1,92 @@
+"""Words through the encoder: into a shard's bytes, or straight into features."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ner_head.base.files import Buffer
+from ner_head.corpus.documents import Document
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.plans import Words, words_of
+from ner_head.features.store.codes import decode
+from ner_head.features.store.pieces import Pieces
+from ner_head.features.store.shard import Features
+from ner_head.features.store.shard_writer import shard_parts
+
+
+def split_words(words: Words, encoder: Encoder) -> list[list[Pieces]]:
+    """Word pieces of documents of sentences of words."""
+    flat = iter(encoder.word_pieces.split([sentence for document in words for sentence in document]))
+    return [[next(flat) for _ in document] for document in words]
+
+
+@dataclass(frozen=True)
+class PieceCounts:
+    """What the tokenizer makes of some words.
+
+    Attributes:
+        pieces: of all sentences, [CLS] included.
+        words: how many there are.
+        unknown: words of which a part, or all, is [UNK]: each form with its count.
+    """
+
+    pieces: int
+    words: int
+    unknown: Counter[str]
+
+    def __add__(self, other: PieceCounts) -> PieceCounts:
+        return PieceCounts(self.pieces + other.pieces, self.words + other.words, self.unknown + other.unknown)
+
+
+def count_pieces(words: Words, encoder: Encoder) -> PieceCounts:
+    """Count what the tokenizer makes of documents of sentences of words."""
+    flat = [sentence for document in words for sentence in document]
+    pieces = [found for document in split_words(words, encoder) for found in document]
+    unknown = Counter(
+        sentence[word].strip()
+        for sentence, found in zip(flat, pieces, strict=True)
+        for word in np.unique(found.word_of_piece[found.ids == encoder.word_pieces.unk]).tolist()
+    )
+    return PieceCounts(sum(map(len, pieces)), sum(map(len, flat)), unknown)
+
+
+def encode_shard(words: Words, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:
+    """The bytes of a shard, in parts."""
+    with encoder.threads() as threads:
+        return start_shard(words, encoder, key=key, batch_pieces=batch_pieces, threads=threads)()
+
+
+def start_shard(
+    words: Words, encoder: Encoder, *, key: str, batch_pieces: int, threads: ThreadPoolExecutor
+) -> Callable[[], list[Buffer]]:
+    """Begin a shard on some threads; call what is returned for its bytes, in parts.
+
+    Batches are formed inside of a shard, so they depend on nothing else.
+    """
+    documents, mark = split_words(words, encoder), encoder.fingerprint
+    ids = [[pieces.ids for pieces in document] for document in documents]
+    views = [
+        encoder.start(ids, batch_pieces=batch_pieces, view=view, threads=threads) for view in range(1 + mark.spec.views)
+    ]
+    sentences = [pieces for document in documents for pieces in document]
+
+    def finish() -> list[Buffer]:
+        return shard_parts(
+            [view.wait().whole for view in views], sentences, code=mark.spec.dtype, key=key, fingerprint=mark.digest()
+        )
+
+    return finish
+
+
+def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
+    """Features of all sentences of texts that are not worth caching (prediction), rounded just as cached ones."""
+    pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
+    states = encoder.encode([[p.ids for p in document] for document in pieces], batch_pieces=batch_pieces)
+    flat = [p for document in pieces for p in document]
+    code = encoder.fingerprint.spec.dtype
+    return [Features(decode(s, code), p.ids, p.word_of_piece) for s, p in zip(states, flat, strict=True)]

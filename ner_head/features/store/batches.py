@@ -1,0 +1,134 @@
+"""Ragged sentences -> padded tensors of similar lengths."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ner_head.features.store.shard import Features
+
+ALL = slice(None)
+Pieces = Literal["all", "first"]
+N = TypeVar("N", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Resident(Features):
+    """A sentence whose states, those that a head wants, are rows of a tensor in memory (`preload`).
+
+    Attributes:
+        rows: (N, K, D), the last one zeros, for pads.
+        start: the first of the sentence's rows.
+    """
+
+    rows: Tensor
+    start: int
+
+
+@dataclass(frozen=True)
+class FeatureBatch:
+    """B sentences, padded to the longest.
+
+    Attributes:
+        hidden: (B, P, K, D) float16 or float32, as the store gives; zeros where there is no piece.
+        mask: (B, P) bool, a left-aligned run of True for each sentence's pieces.
+    """
+
+    hidden: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> FeatureBatch:
+        """The same batch on a device."""
+        return FeatureBatch(self.hidden.to(device), self.mask.to(device))
+
+
+def first_pieces(word_of_piece: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Where each word begins."""
+    return np.flatnonzero(word_of_piece[1:] != word_of_piece[:-1]) + 1  # [CLS] is no word, so piece 0 begins none
+
+
+def keep_pieces(sentence: Features, pieces: Pieces) -> Features:
+    """A sentence with all of its pieces, or with [CLS] and the first piece of each word; the others are not read."""
+    if pieces == "all":
+        return sentence
+    kept = np.concatenate([[0], first_pieces(sentence.word_of_piece)])
+    if isinstance(sentence, Resident):
+        return replace(sentence, piece_ids=sentence.piece_ids[kept], word_of_piece=sentence.word_of_piece[kept])
+    return Features(np.asarray(sentence.hidden)[kept], sentence.piece_ids[kept], sentence.word_of_piece[kept])
+
+
+def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDArray[np.bool_]]:
+    """Ragged (n, ...) arrays -> (B, N, ...), and which of its places they fill, (B, N)."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    padded = np.full((len(rows), int(lengths.max()), *rows[0].shape[1:]), fill, dtype=rows[0].dtype)
+    filled = np.arange(padded.shape[1]) < lengths[:, None]
+    padded[filled] = np.concatenate(rows)
+    return padded, filled
+
+
+def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:
+    """Copy sentences, those of the L layers that are wanted, out of the memory map into one padded array.
+
+    Resident ones are gathered where they are, unless others are among them.
+    """
+    resident = [sentence for sentence in sentences if isinstance(sentence, Resident)]
+    if len(resident) == len(sentences):
+        return _gather(resident)
+    lengths = np.array([len(s.piece_ids) for s in sentences])
+    chosen = [_states(sentence, layers) for sentence in sentences]
+    hidden = np.empty((len(sentences), int(lengths.max()), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
+    for row, states in zip(hidden, chosen, strict=True):
+        row[: len(states)], row[len(states) :] = states, 0
+    mask = np.arange(hidden.shape[1]) < lengths[:, None]
+    return FeatureBatch(torch.from_numpy(hidden), torch.from_numpy(mask))
+
+
+def _states(sentence: Features, layers: slice) -> NDArray[np.floating]:
+    if isinstance(sentence, Resident):  # its rows have the wanted layers only
+        return sentence.rows[sentence.start : sentence.start + len(sentence.piece_ids)].cpu().numpy()
+    return np.asarray(sentence.hidden)[:, layers]
+
+
+def _gather(sentences: Sequence[Resident]) -> FeatureBatch:
+    rows = sentences[0].rows
+    index, mask = pad_rows([np.arange(s.start, s.start + len(s.piece_ids)) for s in sentences], fill=len(rows) - 1)
+    places = torch.from_numpy(index)
+    if rows.is_cuda:
+        places = places.pin_memory().to(rows.device, non_blocking=True)
+    return FeatureBatch(rows[places], torch.from_numpy(mask))
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> list[range]:
+    """Cut *sorted* `lengths` into runs whose padded size (longest x count) is at most `budget`, or one item."""
+    batches, start = [], 0
+    for index, length in enumerate(lengths):
+        if index > start and length * (index + 1 - start) > budget:
+            batches.append(range(start, index))
+            start = index
+    return [*batches, range(start, len(lengths))] if lengths else []
+
+
+def shuffled_batches(lengths: Sequence[int], batch_size: int, *, seed: int, bucket: int = 64) -> list[list[int]]:
+    """One epoch: every index once, in random batches of similar lengths.
+
+    Indices are shuffled and cut into buckets of about `bucket` batches; each is sorted by length and cut into batches,
+    and these are shuffled again.
+    """
+    rng = random.Random(seed)
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    n_buckets = max(1, round(len(order) / (batch_size * bucket)))
+    size = -(-len(order) // (n_buckets * batch_size)) * batch_size  # whole batches
+    batches = []
+    for start in range(0, len(order), size):
+        part = sorted(order[start : start + size], key=lambda i: lengths[i])
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    rng.shuffle(batches)
+    return batches

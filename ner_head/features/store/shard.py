@@ -1,0 +1,198 @@
+"""Reading a shard: an HDF5 file with the features of some documents, as docs/format.md specifies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_head.base.errors import DamagedShardError, ResourceError, system_error
+from ner_head.base.files import digest_of
+from ner_head.features.store.codes import STORED, Coded, decode, is_finite
+from ner_head.features.store.mapping import MappedFile
+from ner_head.features.store.spec import Code
+
+FORMAT, VERSION = "ner-head features", 1
+INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
+
+
+@dataclass(frozen=True)
+class Features:
+    """One sentence's features.
+
+    Attributes:
+        hidden: (P, L, D), float16 (a view of the file, where it is stored so) or float32.
+        piece_ids: (P,) int32, [CLS] first.
+        word_of_piece: (P,) int32, -1 for [CLS].
+    """
+
+    hidden: NDArray[np.floating]
+    piece_ids: NDArray[np.int32]
+    word_of_piece: NDArray[np.int32]
+
+
+def view_name(name: str, view: int) -> str:
+    """The dataset of a view: `hidden`, `hidden_1`, `hidden_2` ...; the same for `scale`."""
+    return f"{name}_{view}" if view else name
+
+
+class Shard:
+    """A shard opened for reading: the index in memory, the hidden states through memory maps."""
+
+    def __init__(self, path: Path, *, sha256: str, key: str, fingerprint: str, found: str | None = None) -> None:
+        """Check the file's digest before libhdf5 sees it, then its structure.
+
+        Args:
+            path: the file.
+            sha256: what the manifest says of it, in hex.
+            key: the same.
+            fingerprint: the same, of its encoder.
+            found: the file's digest, where it was computed just before.
+        Raises:
+            DamagedShardError: the file is not what the manifest says, or not a shard.
+            DataError: it is absent or cannot be opened.
+            ResourceError: the machine is at a limit, or fails to read; this says nothing about the file.
+        """
+        self.path = path
+        try:
+            found = found or digest_of(path)
+            if found != sha256:
+                self._refuse(f"damaged (SHA-256 {found[:12]}, expected {sha256[:12]})")
+            with h5py.File(path, "r", locking=False) as file:  # nobody writes to a finished shard
+                self._read_attributes(file, key, fingerprint)
+                self._read_index(file)
+                self._content = MappedFile(path)
+                self._map_states(file)
+        except OSError as error:
+            if error.errno is None and "errno" not in str(error):  # of the HDF5 library, not of the system
+                self._refuse("not an HDF5 file")
+            raise system_error(error, path, mend="run `dvc repro extract`") from None
+        except MemoryError:
+            raise ResourceError(f"{path}: not enough memory to open it") from None
+        except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
+            # what h5py raises at damaged structures; the digest was right, so somebody made the file so
+            self._refuse(f"not a shard: {' '.join(str(error).split())[:200]}")
+        self._sound = np.zeros((len(self._states), len(self)), dtype=bool)
+
+    def _refuse(self, why: str) -> NoReturn:
+        mend = f"run `ner-head verify {self.path.parent} --remove`, then `dvc repro extract`"
+        raise DamagedShardError(f"{self.path}: {why}; {mend}", self.path) from None
+
+    def _read_attributes(self, file: h5py.File, key: str, fingerprint: str) -> None:
+        wanted = ("format", "version", "key", "fingerprint", "dtype")
+        attributes = {name: file.attrs.get(name) for name in wanted}
+        if attributes["format"] != FORMAT or attributes["version"] != VERSION:
+            self._refuse(f"not a shard of format {FORMAT!r} version {VERSION}")
+        if attributes["fingerprint"] != fingerprint:
+            found = str(attributes["fingerprint"])[:12]
+            self._refuse(f"made by encoder {found}, but the manifest names {fingerprint[:12]}")
+        if attributes["key"] != key:
+            self._refuse(f"holds the shard {str(attributes['key'])[:12]}, but the manifest names {key[:12]}")
+        if attributes["dtype"] not in get_args(Code):
+            self._refuse(f"stored as {str(attributes['dtype'])[:20]!r}, which is none of {', '.join(get_args(Code))}")
+        self.code: Code = attributes["dtype"]
+
+    def _read_index(self, file: h5py.File) -> None:
+        index = {name: self._dataset(file, name, stored, 1) for name, stored in INDEX.items()}
+        self.offsets: NDArray[np.int64] = index["offsets"][:]
+        self._piece_ids: NDArray[np.int32] = index["piece_ids"][:]
+        self._word_of_piece: NDArray[np.int32] = index["word_of_piece"][:]
+        n_pieces = len(self._piece_ids)
+        if (
+            len(self._word_of_piece) != n_pieces
+            or self.offsets[0] != 0
+            or self.offsets[-1] != n_pieces
+            or (self.offsets[1:] <= self.offsets[:-1]).any()
+        ):
+            self._refuse("its datasets disagree about the number of pieces")
+        # -1 where a sentence starts and only there; inside, the next word or the same one
+        starts = np.zeros(n_pieces, dtype=bool)
+        starts[self.offsets[:-1]] = True
+        steps = np.diff(self._word_of_piece.astype(np.int64), prepend=-1)
+        inside = ~starts
+        if (
+            ((self._word_of_piece == -1) != starts).any()
+            or (self._word_of_piece < -1).any()
+            or (self._piece_ids < 0).any()
+            or ((steps[inside] != 0) & (steps[inside] != 1)).any()
+        ):
+            self._refuse("word_of_piece does not number the words of each sentence")
+
+    def _map_states(self, file: h5py.File) -> None:
+        self._states: list[Coded] = []
+        self._places: list[int] = []
+        while not self._states or view_name("hidden", len(self._states)) in file:
+            view = len(self._states)
+            dataset = self._dataset(file, view_name("hidden", view), STORED[self.code], 3)
+            states = self._map(dataset)
+            scale: NDArray[Any] | None = None
+            if self.code == "int8":
+                scale = self._map(self._dataset(file, view_name("scale", view), "<f4", 2))
+            expected = self._states[0].values.shape if view else (len(self._piece_ids), *states.shape[1:])
+            if states.shape != expected or (scale is not None and scale.shape != expected[:2]):
+                self._refuse("its datasets disagree about the number of pieces")
+            self._states.append(Coded(states, scale))
+            self._places.append(dataset.id.get_offset())
+
+    def _map(self, dataset: h5py.Dataset) -> NDArray[Any]:
+        flat = np.frombuffer(self._content.view, dataset.dtype, dataset.size, dataset.id.get_offset())
+        return flat.reshape(dataset.shape)
+
+    def _fetch(self, view: int, start: int, end: int) -> None:
+        """Ask the system for rows at once."""
+        row = self._states[view].values[:1].nbytes
+        self._content.will_need(self._places[view] + start * row, self._places[view] + end * row)
+
+    def _dataset(self, file: h5py.File, name: str, stored: str, n_axes: int) -> h5py.Dataset:
+        """A dataset that is really in this file, contiguous, of the expected type, and not larger than the file."""
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            self._refuse(f"{name}: not a plain dataset of this file")
+        dataset = file[name]
+        if (
+            not isinstance(dataset, h5py.Dataset)
+            or dataset.is_virtual
+            or dataset.external
+            or dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS
+            or dataset.id.get_create_plist().get_nfilters()
+            or dataset.dtype != np.dtype(stored)
+            or dataset.ndim != n_axes
+            or dataset.size == 0
+        ):
+            self._refuse(f"{name}: not a contiguous {stored} dataset of {n_axes} axes")
+        place, size = dataset.id.get_offset(), self.path.stat().st_size
+        if place is None or place + dataset.nbytes > size:
+            self._refuse(f"{name}: says {dataset.nbytes:,} bytes, more than the file has")
+        return dataset
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def n_views(self) -> int:
+        """Views with dropout, beside the one without."""
+        return len(self._states) - 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(N, L, D) of all sentences."""
+        n_pieces, n_layers, width = self._states[0].values.shape
+        return n_pieces, n_layers, width
+
+    def sentence(self, row: int, *, view: int = 0) -> Features:
+        """A sentence's features.
+
+        Raises:
+            DataError: they hold NaN or infinity; found when a sentence is read first.
+        """
+        start, end = int(self.offsets[row]), int(self.offsets[row + 1])
+        self._fetch(view, start, end)
+        stored = self._states[view][start:end]
+        if not self._sound[view, row]:
+            if not is_finite(stored, self.code):
+                self._refuse(f"sentence {row} holds NaN or infinity")
+            self._sound[view, row] = True
+        return Features(decode(stored, self.code), self._piece_ids[start:end], self._word_of_piece[start:end])

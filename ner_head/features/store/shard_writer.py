@@ -1,0 +1,112 @@
+"""Writing a shard, as docs/format.md specifies it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_head.base.errors import DataError
+from ner_head.base.files import Buffer
+from ner_head.features.store.codes import Coded, is_finite
+from ner_head.features.store.pieces import Pieces
+from ner_head.features.store.shard import FORMAT, INDEX, VERSION, view_name
+from ner_head.features.store.spec import Code
+
+ALIGNMENT = 64  # bytes: the widest vectors of today's processors
+
+
+def shard_parts(
+    views: Sequence[Coded], pieces: Sequence[Pieces], *, code: Code, key: str, fingerprint: str
+) -> list[Buffer]:
+    """The whole file, in parts that stand one behind the other: the same input gives the same bytes.
+
+    libhdf5 writes the headers and leaves room for the numbers, which are not copied through it: it would keep every
+    other thread waiting meanwhile.
+
+    Args:
+        views: per view, the hidden states of all sentences, (N, L, D) as stored.
+        pieces: the sentences.
+        code: how they are stored.
+        key: the shard's, in hex.
+        fingerprint: the encoder's, in hex.
+    Raises:
+        DataError: a hidden state is not finite as it is stored.
+    """
+    numbers: dict[str, NDArray[Any]] = {}
+    for view, states in enumerate(views):
+        if not is_finite(states, code):
+            raise DataError(f"shard {key[:12]}: a hidden state does not fit {code}; the encoder overflows")
+        numbers[view_name("hidden", view)] = states.values
+        if states.scale is not None:
+            numbers[view_name("scale", view)] = states.scale
+    numbers["piece_ids"] = np.concatenate([p.ids for p in pieces]).astype(INDEX["piece_ids"])
+    numbers["word_of_piece"] = np.concatenate([p.word_of_piece for p in pieces]).astype(INDEX["word_of_piece"])
+    numbers["offsets"] = np.cumsum([0, *map(len, pieces)], dtype=INDEX["offsets"])
+    headers, places = Headers(), dict[int, str]()
+    with h5py.File(headers, "w", libver=("v110", "v110"), alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
+        file.attrs.update({"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint, "dtype": code})
+        for name, array in numbers.items():
+            places[_reserve(file, name, array)] = name
+    parts, end = list[Buffer](), 0
+    for place, name in sorted(places.items()):
+        flat = np.ascontiguousarray(numbers[name]).data.cast("B")
+        parts += [headers.between(end, place), flat]
+        end = place + len(flat)
+    return [*parts, headers.between(end, headers.size)]
+
+
+def _reserve(file: h5py.File, name: str, array: NDArray[Any]) -> int:
+    """Create a contiguous dataset without writing its numbers; where in the file they belong."""
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_layout(h5py.h5d.CONTIGUOUS)
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    plist.set_obj_track_times(False)
+    kind, space = h5py.h5t.py_create(array.dtype), h5py.h5s.create_simple(array.shape)
+    place: int = h5py.h5d.create(file.id, name.encode(), kind, space, plist).get_offset()
+    return place
+
+
+class Headers(io.RawIOBase):
+    """A file that keeps what libhdf5 writes of its own: next to nothing, however large the datasets are."""
+
+    def __init__(self) -> None:
+        self.size, self.position = 0, 0
+        self.written: list[tuple[int, bytes]] = []
+
+    def between(self, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end`; zeros where none were written."""
+        found = bytearray(end - start)
+        for place, content in self.written:
+            low, high = max(place, start), min(place + len(content), end)
+            if low < high:
+                found[low - start : high - start] = content[low - place : high - place]
+        return bytes(found)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go somewhere."""
+        self.position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
+        return self.position
+
+    def write(self, content: Any) -> int:
+        """Keep a copy."""
+        self.written.append((self.position, bytes(content)))
+        self.position += len(content)
+        self.size = max(self.size, self.position)
+        return len(content)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read back."""
+        buffer[:] = self.between(self.position, self.position + len(buffer))
+        return len(buffer)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size."""
+        self.size = self.position if size is None else size
+        return self.size

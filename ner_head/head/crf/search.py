@@ -1,0 +1,278 @@
+"""The n best paths of a sentence as a numba kernel: each further path is the best change of one found before.
+
+The paths behind the best are cut into sets that do not overlap (Lawler, 1972): those that share a found path's tags
+behind some piece, and have at this piece a tag that was not taken there yet. The best of a set is read off Viterbi's
+scores, one vector operation a piece: the best prefix into each tag, the step into the tag behind, and what the found
+path has from there on. The best of all sets is the next path, and its set is cut anew (tree-trellis search, Soong &
+Huang, 1991). Where keeping n paths at every node takes n T^2 a piece, this takes n T, in vectors.
+
+Scores are sums in float64 from left to right, as a plain loop would add them: ((start + e0) + t01) + e1 ... + end.
+Sets are compared by sums in another order; where these are too close to tell, the sums from left to right decide.
+Ties go to the path whose last tag is lower, then whose last but one is, and so on.
+
+Arrays, which come one by one, because numba counts references to what it takes out of a tuple: `emissions` (P, V) flat
+of one sentence; `steps` (T + 1, V) flat, the scores [to, from], its last row the end, as a tag T behind the last
+piece; `best` (P, V) flat, Viterbi's scores; `paths` (n, P) tags; and of the sets, a row each,
+
+    sums    VALUE, of the set's best path; REST, the part of it behind the piece that is changed; EXACT, the same as
+            VALUE from left to right, NaN before it is asked for. The last row: how far two sums in different orders can
+            be from each other, as a SHARE of themselves and of a SIZE.
+    links   BASE, the path that is changed; PIECE, where; TAG, to what; BEFORE, the set that this one was cut from, or
+            -1; PLACE, a column of its own: sets by falling value. The last row: how many are in PLACE, and in all.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+from ner_head.head.crf.kernels import compiled
+from ner_head.head.crf.vector import REVISION, best_other, best_sum, first_best, sum_best, swap_best
+
+VALUE, REST, EXACT = range(3)
+BASE, PIECE, TAG, BEFORE, PLACE = range(5)
+SHARE, SIZE = 0, 1
+IN_PLACE, IN_ALL = 0, 1
+inlined = register_jitable(forceinline=True)  # a call that passes ten arrays takes longer than what is done in it
+ROUNDING = 2.0**-50  # two sums of N terms, in any two orders, differ by less than N x their absolute sum x this
+
+
+def _viterbi(T: int, V: int) -> Any:
+    @inlined
+    def viterbi(length: int, emissions: Any, start: Any, pairs: Any, best: Any) -> None:
+        """best[t, tag]: the score of the best prefix that ends there."""
+        for j in range(V):
+            best[j] = start[j] + emissions[j]
+        for t in range(1, length):
+            best_sum(best, (t - 1) * V, pairs, emissions, best, t * V, T, V)
+
+    return viterbi
+
+
+def _trace(V: int) -> Any:
+    @inlined
+    def trace(piece: int, behind: int, best: Any, steps: Any, known: Any, out: Any) -> None:
+        """Write the tags of the best prefix into tag `behind` of a piece; `known` is the best path, if it is there."""
+        tag = behind
+        for t in range(piece - 1, -1, -1):
+            tag = first_best(best, t * V, steps, tag * V, V)
+            out[t] = tag
+            if known.size and known[t] == tag:  # from here on they are the same
+                for u in range(t):
+                    out[u] = known[u]
+                return
+
+    return trace
+
+
+@inlined
+def floor_of(needed: int, sums: Any, links: Any) -> float:
+    """The sum below which no other set matters: that of the last one needed, less what rounding can make of it."""
+    if links[-1, IN_PLACE] < needed:
+        return -np.inf
+    worst = sums[links[needed - 1, PLACE], VALUE]
+    return float(worst - sums[-1, SHARE] * (abs(worst) + sums[-1, SIZE]))
+
+
+@inlined
+def offer(
+    value: float, rest: float, base: int, piece: int, tag: int, before: int, needed: int, sums: Any, links: Any
+) -> float:
+    """Enter a set; returns the new floor."""
+    record, place = links[-1, IN_ALL], links[-1, IN_PLACE]
+    sums[record, VALUE], sums[record, REST], sums[record, EXACT] = value, rest, np.nan
+    links[record, BASE], links[record, PIECE], links[record, TAG], links[record, BEFORE] = base, piece, tag, before
+    while place > 0 and sums[links[place - 1, PLACE], VALUE] < value:
+        links[place, PLACE] = links[place - 1, PLACE]
+        place -= 1
+    links[place, PLACE] = record
+    links[-1, IN_PLACE] += 1
+    links[-1, IN_ALL] += 1
+    floor = floor_of(needed, sums, links)
+    while sums[links[links[-1, IN_PLACE] - 1, PLACE], VALUE] < floor:
+        links[-1, IN_PLACE] -= 1
+    return float(floor)
+
+
+def _explore(T: int, V: int) -> Any:
+    @inlined
+    def explore(
+        k: int, record: int, needed: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any,
+        paths: Any,
+    ) -> None:  # fmt: skip
+        """Offer the sets of path k: those that change one of its pieces before the one that it changed itself.
+
+        `record` is the set that path k is the best of, -1 for path 0.
+        """
+        rest, behind, piece = 0.0, T, length
+        if record >= 0:
+            piece, behind, rest = links[record, PIECE], links[record, TAG], sums[record, REST]
+            after = T if piece + 1 == length else int(paths[k, piece + 1])
+            rest += emissions[piece * V + behind] + steps[after * V + behind]
+        size, tag = 0.0, behind
+        for t in range(piece - 1, -1, -1):
+            size += abs(emissions[t * V + int(paths[k, t])]) + abs(steps[tag * V + int(paths[k, t])])
+            tag = int(paths[k, t])
+        sums[-1, SIZE] += size
+        floor = floor_of(needed, sums, links)
+        for t in range(piece - 1, -1, -1):
+            tag = int(paths[k, t])
+            other, value = best_other(best, t * V, steps, behind * V, tag, V)
+            value += rest
+            if value >= floor and value > -np.inf:  # equal ones too: ties are settled by tags
+                floor = offer(value, rest, k, t, other, -1, needed, sums, links)
+            rest += emissions[t * V + tag] + steps[behind * V + tag]
+            behind = tag
+
+    return explore
+
+
+def _reconsider(T: int, V: int) -> Any:
+    @inlined
+    def reconsider(
+        record: int, needed: int, length: int, steps: Any, best: Any, sums: Any, links: Any, paths: Any, row: Any
+    ) -> None:
+        """Offer what is left of a set whose best path was taken; `row` is room for V numbers."""
+        base, piece = links[record, BASE], links[record, PIECE]
+        behind = T if piece + 1 == length else int(paths[base, piece + 1])
+        sum_best(best, piece * V, steps, behind * V, 0.0, row, 0, V)
+        before = record
+        while before >= 0:
+            row[links[before, TAG]] = -np.inf
+            before = links[before, BEFORE]
+        other, value = swap_best(row, 0, int(paths[base, piece]), -np.inf, V)
+        value += sums[record, REST]
+        if value >= floor_of(needed, sums, links) and value > -np.inf:
+            offer(value, sums[record, REST], base, piece, other, record, needed, sums, links)
+
+    return reconsider
+
+
+def _spell(trace: Any) -> Any:
+    @inlined
+    def spell(record: int, length: int, steps: Any, best: Any, links: Any, paths: Any, out: Any) -> None:
+        """The tags of the best path of a set."""
+        base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
+        for t in range(piece + 1, length):
+            out[t] = paths[base, t]
+        out[piece] = tag
+        trace(piece, tag, best, steps, paths[0], out)
+
+    return spell
+
+
+def _score(T: int, V: int) -> Any:
+    @inlined
+    def score(record: int, length: int, emissions: Any, steps: Any, best: Any, links: Any, paths: Any) -> float:
+        """The score of the best path of a set, from left to right."""
+        base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
+        total = best[piece * V + tag]
+        for t in range(piece + 1, length):
+            after = int(paths[base, t])
+            total = (total + steps[after * V + tag]) + emissions[t * V + after]
+            tag = after
+        return float(total + steps[T * V + tag])
+
+    return score
+
+
+def _take(score: Any, spell: Any) -> Any:
+    @inlined
+    def take(
+        length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, spelled: Any
+    ) -> int:
+        """Remove the set with the best path; `spelled` is room for two paths."""
+        top, chosen = sums[links[0, PLACE], VALUE], 0
+        near = top - sums[-1, SHARE] * (abs(top) + sums[-1, SIZE])
+        for place in range(links[-1, IN_PLACE]):
+            record, rival = links[place, PLACE], links[chosen, PLACE]
+            if sums[record, VALUE] < near:
+                break
+            if np.isnan(sums[record, EXACT]):
+                sums[record, EXACT] = score(record, length, emissions, steps, best, links, paths)
+            if place > 0 and sums[record, EXACT] > sums[rival, EXACT]:
+                chosen = place
+            elif place > 0 and sums[record, EXACT] == sums[rival, EXACT]:
+                spell(record, length, steps, best, links, paths, spelled[0])
+                spell(rival, length, steps, best, links, paths, spelled[1])
+                t = length - 1
+                while spelled[0, t] == spelled[1, t]:  # the sets do not overlap
+                    t -= 1
+                if spelled[0, t] < spelled[1, t]:
+                    chosen = place
+        record = links[chosen, PLACE]
+        links[-1, IN_PLACE] -= 1
+        for place in range(chosen, links[-1, IN_PLACE]):
+            links[place, PLACE] = links[place + 1, PLACE]
+        return int(record)
+
+    return take
+
+
+def _enumerate_paths(T: int, V: int, trace: Any) -> Any:
+    explore, reconsider, spell = _explore(T, V), _reconsider(T, V), _spell(trace)
+    take = _take(_score(T, V), spell)
+
+    @inlined
+    def enumerate_paths(
+        n: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, scores: Any,
+        spelled: Any, row: Any,
+    ) -> int:  # fmt: skip
+        """Write paths 1..n, path 0 being the best; returns how many there are in all."""
+        links[-1, IN_PLACE], links[-1, IN_ALL] = 0, 0
+        sums[-1, SHARE], sums[-1, SIZE] = (2 * length + 1) * ROUNDING, 0.0
+        explore(0, -1, n - 1, length, emissions, steps, best, sums, links, paths)
+        for k in range(1, n):
+            if links[-1, IN_PLACE] == 0:
+                return k
+            record = take(length, emissions, steps, best, sums, links, paths, spelled)
+            spell(record, length, steps, best, links, paths, paths[k])
+            scores[k] = sums[record, EXACT]
+            if k + 1 < n:
+                reconsider(record, n - 1 - k, length, steps, best, sums, links, paths, row)
+                explore(k, record, n - 1 - k, length, emissions, steps, best, sums, links, paths)
+        return n
+
+    return enumerate_paths
+
+
+@cache
+def search(T: int, V: int, *, jit: bool) -> Any:
+    """The kernel for T tags in V lanes, which numba compiles at the first call or reads from its cache; or as it is."""
+    viterbi, trace = _viterbi(T, V), _trace(V)
+    enumerate_paths = _enumerate_paths(T, V, trace)
+    revision = REVISION
+
+    def kernel(
+        emissions: Any, lengths: Any, tables: Any, n: int, low: int, high: int, paths: Any, scores: Any, found: Any
+    ) -> int:
+        """Sentences low..high of a batch: (B, P, T) -> paths (B, n, P), scores (B, n), found (B,)."""
+        pairs, steps, start = tables
+        n_pieces = emissions.shape[1]
+        most = (n - 1) * (n_pieces + 1) + 1
+        values, best, row = np.empty(n_pieces * V), np.empty(n_pieces * V), np.empty(V)
+        sums, links, spelled = np.empty((most, 3)), np.empty((most, 5), np.int64), np.empty((2, n_pieces), np.int64)
+        for b in range(low, high):
+            length = lengths[b]
+            for t in range(length):
+                for j in range(T):
+                    values[t * V + j] = emissions[b, t, j]
+                for j in range(T, V):
+                    values[t * V + j] = 0.0
+            viterbi(length, values, start, pairs, best)
+            trace(length, T, best, steps, paths[b, 0, :0], paths[b, 0])
+            last = int(paths[b, 0, length - 1])
+            scores[b, 0] = best[(length - 1) * V + last] + steps[T * V + last]
+            found[b] = 1
+            if scores[b, 0] == -np.inf:
+                found[b] = 0
+            elif n > 1:
+                found[b] = enumerate_paths(
+                    n, length, values, steps, best, sums, links, paths[b], scores[b], spelled, row
+                )
+        return revision
+
+    return compiled(kernel, fast=False) if jit else kernel

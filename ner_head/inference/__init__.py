@@ -1,0 +1,1 @@
+"""Features to entities: tags, spans, probabilities, and models on disk."""

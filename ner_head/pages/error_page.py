@@ -1,0 +1,145 @@
+"""`reports/errors.html`: gold and predicted spans side by side, on one page that loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from html import escape
+from importlib.resources import files
+from itertools import accumulate
+from string import Template
+from typing import Any, NamedTuple
+
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.results import Reading
+from ner_head.pages.alignment import ERRORS, Pair, align, place
+
+LEAST = 0.0005  # readings of a smaller probability are left out
+
+
+class Row(NamedTuple):
+    """Some characters [start, end) of a document and the readings of each sentence in them."""
+
+    start: int
+    end: int
+    readings: list[Sequence[Reading]]
+
+
+def page(
+    title: str,
+    summary: str,
+    gold: Sequence[Document],
+    predicted: Sequence[Document],
+    readings: Sequence[Sequence[Sequence[Reading]]],
+) -> str:
+    """The page as HTML.
+
+    Args:
+        title: of the page.
+        summary: a line below it.
+        gold: annotated documents.
+        predicted: the same documents with predicted spans, each with its probability.
+        readings: the n best of each sentence of each document.
+    """
+    documents = [_document(*each) for each in zip(gold, predicted, readings, strict=True)]
+    labels = {span.label for document in (*gold, *predicted) for span in document.spans}
+    data = {
+        "summary": summary,
+        "kinds": [*ERRORS, "right"],
+        "labels": sorted(labels),
+        "languages": sorted({document.language for document in gold}),
+        "documents": documents,
+    }
+    style, script = _asset("page.css"), _asset("page.js")
+    return Template(_asset("page.html")).substitute(
+        title=escape(title),
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {_hash(style)}; "
+        f"script-src {_hash(script)}",
+        data=_script_safe(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("ner_head.pages") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(code: str) -> str:
+    """What a content security policy calls this very code: nothing else on the page runs or styles."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+
+
+def _script_safe(text: str) -> str:
+    """JSON that cannot end its `<script>`, nor open a comment in it. Lone surrogates are no UTF-8: as escapes."""
+    safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in safe)
+
+
+def _document(gold: Document, predicted: Document, readings: Sequence[Sequence[Reading]]) -> dict[str, Any]:
+    pairs = align(gold.spans, predicted.spans)
+    rows = _rows(gold, pairs, readings)
+    starts = [row.start for row in rows]
+    homes = [bisect_right(starts, place(pair).start) - 1 for pair in pairs]
+    members: list[list[int]] = [[] for _ in rows]
+    for i, home in enumerate(homes):
+        members[home].append(i)
+    return {
+        "id": gold.id,
+        "topic": gold.topic,
+        "language": gold.language,
+        "pairs": [_pair(pair, rows[home].readings) for pair, home in zip(pairs, homes, strict=True)],
+        "rows": [_row(gold.text, row, pairs, inside) for row, inside in zip(rows, members, strict=True)],
+    }
+
+
+def _rows(document: Document, pairs: Sequence[Pair], readings: Sequence[Sequence[Reading]]) -> list[Row]:
+    """A row for each sentence; where a span runs beyond one, a row for all that it touches."""
+    rows = [Row(s.start, s.end, [r]) for s, r in zip(document.sentences, readings, strict=True)]
+    spans = sorted((s.start, s.end) for pair in pairs for s in (pair.gold, pair.predicted) if s is not None)
+    merged: list[Row] = []
+    for row in sorted([*rows, *(Row(start, end, []) for start, end in spans)], key=lambda row: row[:2]):
+        if merged and row.start < merged[-1].end:
+            last = merged.pop()
+            row = Row(last.start, max(last.end, row.end), last.readings + row.readings)
+        merged.append(row)
+    return merged
+
+
+def _pair(pair: Pair, readings: Sequence[Sequence[Reading]]) -> list[Any]:
+    """[kind, gold label, predicted label, probability]: of the gold span, if it was missed, among the n best."""
+    gold, found = pair.gold, pair.predicted
+    if found is not None:
+        chance = 1.0 if found.probability is None else found.probability
+    else:
+        chance = min(1.0, sum((r.probability for each in readings for r in each if gold in r.spans), 0.0))
+    return [pair.kind, gold and gold.label, found and found.label, round(chance, 4)]
+
+
+def _row(text: str, row: Row, pairs: Sequence[Pair], members: Sequence[int]) -> dict[str, Any]:
+    at = _units(text[row.start : row.end])
+
+    def side(spans: Sequence[tuple[int, Span | None]]) -> list[list[Any]]:
+        return [[at(s.start - row.start), at(s.end - row.start), s.label, i] for i, s in spans if s is not None]
+
+    def reading(found: Reading) -> list[Any]:
+        spans = [[at(s.start - row.start), at(s.end - row.start), s.label] for s in found.spans]
+        return [round(found.probability, 4), spans]
+
+    return {
+        "text": text[row.start : row.end],
+        "gold": sorted(side([(i, pairs[i].gold) for i in members])),
+        "found": sorted(side([(i, pairs[i].predicted) for i in members])),
+        "readings": [[reading(r) for r in each if r.probability >= LEAST] for each in row.readings],
+    }
+
+
+def _units(text: str) -> Callable[[int], int]:
+    """Characters -> UTF-16 units, by which JavaScript counts: an emoji is two."""
+    if max(text, default="") <= "\uffff":
+        return lambda position: position
+    sums = [0, *accumulate(1 + (character > "\uffff") for character in text)]
+    return lambda position: sums[position]

@@ -1,0 +1,106 @@
+"""Annotations -> what tags over words can express: which mentions are kept, which change, which are lost."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ner_head.base.errors import DataError
+from ner_head.corpus.documents import Document, Sentence, Span, character_span, word_spans
+from ner_head.corpus.segment import cut, segment
+from ner_head.formats.labels import clean, fault
+from ner_head.formats.reading import Kind, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A document as the stages behind `prepare` take it.
+
+    Attributes:
+        document: with sentences, none of them too long; spans without white space at their ends, with clean labels.
+        outcomes: what became of each span given, in order; None where tags express it as it was.
+        problems: the same as a list for people, and the sentences that were cut.
+        cut: how many words each of these had.
+    """
+
+    document: Document
+    outcomes: tuple[Kind | None, ...]
+    problems: tuple[Problem, ...]
+    cut: tuple[int, ...]
+
+
+def fit(document: Document, max_words: int) -> Fitted:
+    """Segment a document unless it is, cut what is too long, and say what becomes of each mention.
+
+    Raises:
+        DataError: a label that cannot be one.
+    """
+    problems: list[Problem] = []
+    sentences: list[Sentence] = []
+    too_long: list[int] = []
+    for sentence in document.sentences or segment(document.text, document.language, max_words=len(document.text)):
+        parts = cut(sentence, max_words)
+        if len(parts) > 1:
+            detail = f"{len(sentence.words):,} words in {len(parts):,} parts"
+            problems.append(Problem(document.key, "long sentence cut", detail=detail))
+            too_long.append(len(sentence.words))
+        sentences += parts
+    spans = [_clean(document, span) for span in document.spans]
+    outcomes: list[Kind | None] = []
+    for given, span, lost in zip(document.spans, spans, _lost(sentences, spans), strict=True):
+        changes: list[Kind] = ["white space trimmed"] * ((given.start, given.end) != (span.start, span.end))
+        changes += ["label cleaned"] * (given.label != span.label)
+        found = [*([lost] if lost else []), *changes]
+        outcomes.append(found[0] if found else None)
+        problems += [_problem(document, kind, given) for kind in found]
+    whole = replace(document, sentences=tuple(sentences), spans=tuple(sorted(spans)))
+    return Fitted(document if whole == document else whole, tuple(outcomes), tuple(problems), tuple(too_long))
+
+
+def _clean(document: Document, span: Span) -> Span:
+    """A span without white space at its ends, unless it is nothing else, and with a clean label."""
+    covered = document.text[span.start : span.end]
+    label = clean(span.label)
+    if why := fault(label):
+        raise DataError(f"{document.key}: {why}")
+    if not covered.strip():
+        return replace(span, label=label)
+    start = span.start + len(covered) - len(covered.lstrip())
+    return replace(span, start=start, end=start + len(covered.strip()), label=label)
+
+
+def _lost(sentences: list[Sentence], spans: Iterable[Span]) -> list[Kind | None]:
+    """What tags over the words of sentences lose of each span; None is nothing."""
+    starts = [sentence.start for sentence in sentences]
+    inside: dict[int, list[tuple[int, Span]]] = {}
+    kinds: dict[int, Kind | None] = {}
+    for number, span in enumerate(spans):
+        position = bisect_right(starts, span.start) - 1
+        if position >= 0 and span.end <= sentences[position].end:
+            inside.setdefault(position, []).append((number, span))
+        else:
+            kinds[number] = "cut by a sentence boundary"
+    for position, numbered in inside.items():
+        numbers, members = zip(*numbered, strict=True)
+        kinds |= zip(numbers, _in_sentence(sentences[position], list(members)), strict=True)
+    return [kinds[number] for number in range(len(kinds))]
+
+
+def _in_sentence(sentence: Sentence, spans: list[Span]) -> list[Kind | None]:
+    kept = set(word_spans(sentence, spans))
+    kinds: list[Kind | None] = []
+    for span in spans:
+        widened = word_spans(sentence, [span])
+        if not widened:
+            kinds.append("not found")
+        elif widened[0] not in kept:
+            kinds.append("overlaps a longer span")
+        else:
+            kept.discard(widened[0])  # a second span of the same words is one too many
+            kinds.append(None if character_span(sentence, widened[0]) == span else "widened to whole words")
+    return kinds
+
+
+def _problem(document: Document, kind: Kind, span: Span) -> Problem:
+    return Problem(document.key, kind, document.text[span.start : span.end], f"{span.label} [{span.start}, {span.end})")

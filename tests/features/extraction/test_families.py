@@ -1,0 +1,138 @@
+"""Every family: layers as transformers gives them, words that keep their places, passes within the limit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, T5Config, T5EncoderModel
+
+from ner_head.base.errors import DataError
+from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.store.spec import EncoderSpec
+from tests import tiny_encoders
+
+CPU = torch.device("cpu")
+SENTENCES = [["Jan", " je", "."], ["Eva", " a", " Jana", " Nová"], ["x"], ["„", "Мо", "“", " </s>", " !"]]
+
+
+@pytest.fixture(scope="module", params=tiny_encoders.FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_encoders.save(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Encoder:
+    return Encoder(folder, device=CPU, spec=EncoderSpec(dtype="float32"))
+
+
+def plain(found: Encoder, sentences: list[list[str]]) -> list[list[str]]:
+    """Words without marks of spaces, for vocabularies that know none."""
+    return sentences if found.word_pieces.marks_spaces else [[w.strip() for w in words] for words in sentences]
+
+
+def test_layers_are_transformers_own_in_any_batch(folder: Path, found: Encoder) -> None:
+    model = AutoModel.from_pretrained(folder).eval()
+    sentences = found.word_pieces.split(plain(found, SENTENCES))
+    assert {len(pieces) for pieces in sentences} != {len(sentences[0])}
+    for budget in (16, 1024):
+        layers = found.encode([[pieces.ids] for pieces in sentences], batch_pieces=budget)
+        for pieces, own in zip(sentences, layers, strict=True):
+            ids = torch.tensor([[*pieces.ids.tolist(), found.word_pieces.sep]])
+            with torch.inference_mode():
+                expected = torch.stack(model(input_ids=ids, output_hidden_states=True).hidden_states[1:], dim=2)
+            np.testing.assert_allclose(own.values, expected[0, :-1].numpy(), atol=2e-5)
+
+
+def test_two_thousand_words_go_through_windows_within_the_limit(found: Encoder) -> None:
+    assert found.fingerprint.limit == 24
+    (pieces,) = found.word_pieces.split(plain(found, [[f" w{i}" for i in range(2000)]]))
+    (layers,) = found.encode([[pieces.ids]], batch_pieces=2048)
+    assert layers.values.shape == (len(pieces), 3, 16)
+    assert np.isfinite(layers.values).all()
+    assert np.unique(pieces.word_of_piece).tolist() == list(range(-1, 2000))
+
+
+def test_special_tokens_in_a_text_are_text(found: Encoder) -> None:
+    special = ["[SEP]", "[CLS]", "[PAD]", "</s>", "<s>", "<pad>", "<mask>", "[MASK]"]
+    (pieces,) = found.word_pieces.split([[word for token in special for word in (token, f" {token}")]])
+    assert pieces.ids[0] == found.word_pieces.cls
+    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.checkpoint.padding}
+    assert not forbidden & set(pieces.ids[1:].tolist())
+
+
+def test_every_word_keeps_its_place(found: Encoder) -> None:
+    words = ["\u200b", "a", " \u00ad", " \u0007", "b\u0301", "\U0001f600", "\ufeff", " 中"]
+    (pieces,) = found.word_pieces.split([words])
+    assert np.unique(pieces.word_of_piece).tolist() == list(range(-1, len(words)))
+
+
+def test_an_architecture_of_no_family_is_one_line(tmp_path: Path) -> None:
+    config = T5Config(
+        vocab_size=tiny_encoders.wordpiece(tmp_path), d_model=16, d_ff=32, num_layers=1, num_heads=2, d_kv=8
+    )
+    T5EncoderModel(config).save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="an encoder of type 't5'; known are bert, distilbert, electra, modernbert"):
+        Encoder(tmp_path, device=CPU)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_the_tokenizer_is_needed_and_its_config_is_not(tiny_encoder: Path, tmp_path: Path, name: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_encoder, copy)
+    (copy / name).unlink()
+    if name == "tokenizer.json":
+        with pytest.raises(DataError, match=r"no tokenizer; needs tokenizer\.json or vocab\.txt"):
+            Encoder(copy, device=CPU)
+    else:
+        assert Encoder(copy, device=CPU).fingerprint == Encoder(tiny_encoder, device=CPU).fingerprint
+
+
+def test_a_vocabulary_without_json_is_read(tiny_encoder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_encoder, copy)
+    vocabulary = json.loads((copy / "tokenizer.json").read_text())["model"]["vocab"]
+    (copy / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.get)) + "\n")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (copy / name).unlink()
+    words = [["jan", "nova"]]  # the default of BERT's tokenizer is small letters
+    own, same = (Encoder(path, device=CPU).word_pieces.split(words)[0] for path in (tiny_encoder, copy))
+    assert own.ids.tolist() == same.ids.tolist()
+
+
+def test_a_tokenizer_of_other_weights_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    for copy, pieces in ((small, 40), (large, 5000)):
+        shutil.copytree(tiny_encoder, copy)
+        content = json.loads((copy / "tokenizer.json").read_text())
+        known = list(content["model"]["vocab"])
+        names = (known + [f"##{i:x}x" for i in range(pieces)])[:pieces]
+        content["model"]["vocab"] = {piece: i for i, piece in enumerate(names)}
+        (copy / "tokenizer.json").write_text(json.dumps(content))
+        with pytest.raises(DataError, match=rf"a tokenizer of {pieces:,} pieces does not fit weights for 769"):
+            Encoder(copy, device=CPU)
+
+
+def test_a_tokenizer_without_the_special_tokens_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_encoder, copy)
+    config = json.loads((copy / "tokenizer_config.json").read_text())
+    (copy / "tokenizer_config.json").write_text(json.dumps({**config, "sep_token": "<eos>"}))
+    with pytest.raises(DataError, match="has no sep token '<eos>'"):
+        Encoder(copy, device=CPU)
+
+
+def test_missing_weights_are_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_encoder, copy)
+    weights = load_file(copy / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if "layer.1.attention" not in name}
+    save_file(kept, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(DataError, match=r"its weights lack 10 tensors, the first is encoder\.layer\.1\.attention"):
+        Encoder(copy, device=CPU)

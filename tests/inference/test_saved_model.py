@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ner_head.base.errors import DataError
+from ner_head.corpus.results import Temperatures
+from ner_head.features.store.store import EncoderRecord
+from ner_head.head.params import HeadParams
+from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+
+CPU = torch.device("cpu")
+MANIFEST = ModelManifest(
+    scheme="iob",
+    labels=["LOC", "PER"],
+    languages=["cs", "pl"],
+    segmentation="rules-1",
+    encoder=EncoderRecord(model="tiny", fingerprint="a" * 64, n_layers=2, width=8),
+    head=HeadParams(),
+    training=TrainingRecord(seed=1, epoch=3, dev_f1=0.5),
+)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    SavedModel(MANIFEST, new_head(MANIFEST)).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_what_is_saved_is_loaded(saved: Path) -> None:
+    model = SavedModel.load(saved, device=CPU)
+    torch.manual_seed(0)
+    fresh = new_head(MANIFEST)
+    assert model.manifest == MANIFEST
+    assert all(torch.equal(a, b) for a, b in zip(model.head.parameters(), fresh.parameters(), strict=True))
+    assert {path.name for path in saved.iterdir()} == {"model.safetensors", "manifest.json"}
+
+
+def test_temperatures_are_kept_and_a_model_without_them_has_none(saved: Path) -> None:
+    path = saved / "manifest.json"
+    warm = MANIFEST.model_copy(update={"temperatures": Temperatures(spans=1.5, languages=0.5)})
+    SavedModel(warm, new_head(MANIFEST)).save(saved)
+    assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures(spans=1.5, languages=0.5)
+    content = json.loads(path.read_text())
+    del content["temperatures"]  # as models were before
+    path.write_text(json.dumps(content))
+    assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures()
+
+
+def test_an_absent_model_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"manifest\.json: No such file or directory; train one with `dvc repro`"):
+        SavedModel.load(tmp_path, device=CPU)
+
+
+def test_a_manifest_without_weights_is_one_clear_line(saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(DataError, match="train one with `dvc repro`"):
+        SavedModel.load(saved, device=CPU)
+
+
+def test_damaged_weights_are_one_clear_line(saved: Path) -> None:
+    (saved / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged"):
+        SavedModel.load(saved, device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("version", 2, "a model of version 2; this ner-head reads 1"),
+        ("labels", ["LOC"], "weights and manifest do not fit"),
+        ("temperatures", {"spans": 0.0}, r"manifest\.json: temperatures\.spans: Input should be greater than 0"),
+        ("surprise", 1, r"manifest\.json: surprise: Extra inputs are not permitted"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_one_clear_line(saved: Path, key: str, value: object, message: str) -> None:
+    path = saved / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(DataError, match=message):
+        SavedModel.load(saved, device=CPU)
