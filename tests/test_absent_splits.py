@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import params as experiments
-from stages import baseline, errors, evaluate, extract, prepare, train
+from stages import baseline, error_page, evaluate, extract, prepare, train
 from tests.conftest import ROOT
 from tests.test_pipeline import PIPELINE
 
@@ -56,7 +56,7 @@ def project(folder: Path, encoder: Path, splits: dict[str, str]) -> Iterator[Non
 
 
 def run_all() -> None:
-    for stage in (prepare, extract, train, baseline, evaluate, errors):
+    for stage in (prepare, extract, train, baseline, evaluate, error_page):
         stage.main()
 
 

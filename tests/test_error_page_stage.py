@@ -1,4 +1,4 @@
-"""Stage `errors`, in a folder of its own: what it writes, and what it says of files that do not fit."""
+"""Stage `error_page`, in a folder of its own: what it writes, and what it says of files that do not fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ner_head.corpus.documents import Document, write_documents
 from ner_head.corpus.results import Reading
 from ner_head.evaluation.nbest_files import write_nbest
 from ner_head.evaluation.readings import to_nbest
-from stages import errors
+from stages import error_page
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, documents: list[Document], monkeypatch: pytest.Monkey
 
 
 def test_the_page_has_the_documents_and_their_score(folder: Path) -> None:
-    errors.main()
+    error_page.main()
     page = (folder / "reports/errors.html").read_text(encoding="utf-8")
     assert "6 documents, 12 gold spans, strict F1 0.667" in page
     assert page.count('["missed","PER",null,0.0]') == 6
@@ -40,8 +40,8 @@ def test_the_page_has_the_documents_and_their_score(folder: Path) -> None:
 def test_predictions_or_readings_of_other_documents_are_one_clear_line(folder: Path, documents: list[Document]) -> None:
     write_documents(folder / "reports/predictions/dev.jsonl", documents[1:])
     with pytest.raises(DataError, match=r"predictions/dev\.jsonl: other documents than data/prepared/dev\.jsonl; run"):
-        errors.main()
+        error_page.main()
     write_documents(folder / "reports/predictions/dev.jsonl", documents)
     (folder / "reports/nbest/dev.txt").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="sentence 0 of news/cs/cs-1 is not there; run `dvc repro evaluate`"):
-        errors.main()
+        error_page.main()
