@@ -1,12 +1,12 @@
 """Strict dev F1 of heads that differ in a few params, several seeds each: `python -m benchmarks.ablation`.
 
-Run where `dvc repro extract` has run: it trains from data/prepared and data/features with the params there, once as
-they are and once for each variant. By default the paper's own ablation, with and without the language classifier:
+Requires the output of `dvc repro extract`. Heads are trained from data/prepared and data/features with the params of
+params.yaml, once unchanged and once for each variant. The default is the paper's ablation of the language classifier:
 
     python -m benchmarks.ablation head.classifier=0 --seeds 0 1 2
 
-For each variant: F1 by seed, mean and standard deviation, and the mean gain of the params as they are over it, with a
-95 % interval over resampled dev documents (the same for both, F1 averaged over seeds).
+Printed for each variant: F1 by seed, mean and standard deviation, and the mean gain of the unchanged params over it,
+with a 95 % interval over resampled dev documents (the same for both, F1 averaged over seeds).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from benchmarks.heads import Bench
+from benchmarks.heads import HeadBench, predict_dev
 from benchmarks.report import write_results
-from ner_head.evaluation.measures.slices import Tally, f1, interval
+from ner_head.evaluation.measures.slices import SliceCounts, f1, interval
 
 AS_IS = "as it is"
 
 
-def mean_f1(tallies: Sequence[Tally]) -> tuple[np.ndarray, np.ndarray]:
+def mean_f1(counted: Sequence[SliceCounts]) -> tuple[np.ndarray, np.ndarray]:
     """Micro F1 of each seed, and the mean over seeds of each resample."""
-    each = np.array([f1(tally.counts.sum(axis=0)[0]) for tally in tallies])
-    return each, np.mean([f1(tally.resampled()[:, 0]) for tally in tallies], axis=0)
+    each = np.array([f1(counts.counts.sum(axis=0)[0]) for counts in counted])
+    return each, np.mean([f1(counts.resampled()[:, 0]) for counts in counted], axis=0)
 
 
-def figures_of(tallies: dict[str, list[Tally]]) -> list[dict[str, object]]:
-    """A row for each variant."""
-    whole, drawn = mean_f1(tallies[AS_IS])
+def figures_of(counted: dict[str, list[SliceCounts]]) -> list[dict[str, object]]:
+    """A row of figures for each variant."""
+    whole, drawn = mean_f1(counted[AS_IS])
     rows = []
-    for variant, each in tallies.items():
+    for variant, each in counted.items():
         seeds, resampled = mean_f1(each)
         low, high = interval(drawn - resampled)
         rows.append(
@@ -53,22 +53,28 @@ def figures_of(tallies: dict[str, list[Tally]]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Train, print a table, and write benchmarks/results/ablation.json."""
+    """Train heads, print a table, and write benchmarks/results/ablation.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("variants", nargs="*", default=["head.classifier=0"], help="changes, joined by commas, each")
+    parser.add_argument(
+        "variants",
+        nargs="*",
+        default=["head.classifier=0"],
+        help="assignments joined by commas, one argument per variant",
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    bench = Bench(options.params, options.threads)
-    tallies: dict[str, list[Tally]] = {}
+    bench = HeadBench(options.params, options.threads)
+    counted: dict[str, list[SliceCounts]] = {}
     for variant in [AS_IS, *options.variants]:
         for seed in options.seeds:
-            tagger = bench.fit(bench.train, [] if variant == AS_IS else variant.split(","), seed)
-            tally = Tally.of(bench.dev, [p.document for p in bench.predict(tagger)], frozenset())
-            tallies.setdefault(variant, []).append(tally)
-            print(f"{variant}, seed {seed}: F1 {f1(tally.counts.sum(axis=0)[0]):.4f}", file=sys.stderr)
-    figures = figures_of(tallies)
+            session = bench.session([] if variant == AS_IS else variant.split(","), seed)
+            predictions = predict_dev(session, session.fit(bench.train, bench.dev).head)
+            counts = SliceCounts.of(bench.dev, [p.document for p in predictions], frozenset())
+            counted.setdefault(variant, []).append(counts)
+            print(f"{variant}, seed {seed}: F1 {f1(counts.counts.sum(axis=0)[0]):.4f}", file=sys.stderr)
+    figures = figures_of(counted)
     write_results("ablation", {"seeds": options.seeds, "documents": len(bench.dev), "variants": figures})
     print(f"| variant | {' | '.join(f'seed {seed}' for seed in options.seeds)} | mean | deviation | gain over it |")
     print("|---" * (4 + len(options.seeds)) + "|")

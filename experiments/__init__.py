@@ -1,1 +1,1 @@
-"""Named experiments: files of params, and the ablation."""
+"""Named experiments: files of params, assignments on command lines, and the ablation."""

@@ -1,9 +1,9 @@
-"""Each part of the head switched off, resized or stacked, as queued DVC experiments over one cache.
+"""Ablation of the head: each part switched off, resized or stacked, as queued DVC experiments over cached features.
 
     python -m experiments.ablation [section.name=value ...] [--jobs N] [--only NAME ...]
 
-Assignments hold for every run; `training.held_out=0` does unless one of them says otherwise, because the table has no
-probabilities. The table goes to standard output and reports/ablation.md.
+Assignments apply to every run. `training.held_out` is 0 by default, because the table has no probabilities. The table
+is written to standard output and to reports/ablation.md.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+from experiments.assignments import split_assignment
 from ner_head.base.errors import DataError
 from stages import REPORTS, run
 
@@ -43,17 +44,17 @@ COMPUTED = re.compile(r"\d+ shards, \d+ to compute: ([\d,]+) pieces")
 
 
 def main() -> None:
-    """Queue, run, gather."""
+    """Queue the experiments, run them, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("assignments", nargs="*", metavar="section.name=value")
     options = parser.parse_args()
-    given = {"training.held_out": "0"} | dict(assignment.split("=", 1) for assignment in options.assignments)
+    given = {"training.held_out": "0"} | dict(map(split_assignment, options.assignments))
     if options.jobs > 1:
         given |= {"runtime.threads": "1"}
     common = [f"{name}={value}" for name, value in given.items()]
-    dvc("repro", "extract")  # once, here; the runs link what DVC's cache holds
+    dvc("repro", "extract")  # once, here; the runs link the features from DVC's cache
     names = {name: f"ablation-{name}" for name in options.only}
     dvc("exp", "remove", "--queue", quiet=True)
     for name, experiment in names.items():
@@ -68,10 +69,10 @@ def main() -> None:
 
 
 def dvc(*arguments: str, quiet: bool = False) -> None:
-    """Run DVC; what it says is shown, unless `quiet`, where failing is fine too.
+    """Run a DVC command. `quiet` hides its output and ignores its failure.
 
     Raises:
-        DataError: it failed.
+        DataError: The command failed.
     """
     done = subprocess.run(["dvc", *arguments], capture_output=quiet, check=False)
     if done.returncode and not quiet:
@@ -79,7 +80,7 @@ def dvc(*arguments: str, quiet: bool = False) -> None:
 
 
 def table(names: dict[str, str]) -> str:
-    """Markdown: one row a run, with what the encoder had to do for it."""
+    """A Markdown table with a row per run, with the number of word pieces that the encoder computed for it."""
     results = dict(experiments(json.loads(output("exp", "show", "--json"))))
     lines = [
         "| run | changes | dev F1 | seconds an epoch | parameters | pieces through the encoder |",
@@ -99,12 +100,12 @@ def table(names: dict[str, str]) -> str:
 
 
 def output(*arguments: str) -> str:
-    """What a DVC command prints."""
+    """The standard output of a DVC command."""
     return subprocess.run(["dvc", *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def experiments(shown: Any) -> Iterator[tuple[str, Any]]:
-    """Names and training reports of all experiments in `dvc exp show --json`, however they are nested."""
+    """Names and training reports of all experiments in the output of `dvc exp show --json`, at any depth."""
     if isinstance(shown, list):
         for item in shown:
             yield from experiments(item)
@@ -118,7 +119,7 @@ def experiments(shown: Any) -> Iterator[tuple[str, Any]]:
 
 
 def encoded(log: str) -> int:
-    """Pieces that stage `extract` sent through the encoder, as its own log counts them; 0 where it did not run."""
+    """Number of word pieces that stage `extract` computed, from its log; 0 if it did not run."""
     return sum(int(count.replace(",", "")) for count in COMPUTED.findall(log))
 
 

@@ -1,23 +1,23 @@
 """Write a named experiment into params.yaml: `python -m experiments.params FILE ... [section.name=value ...]`.
 
-Later files and assignments win; what none of them names stays as it is. A value is YAML. Comments survive.
+Later files and assignments override earlier ones. Params that are not named keep their values. A value is YAML.
+Comments are kept.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from experiments.assignments import merge, parse_assignment, round_trip
 from ner_head.base.errors import UsageError
 from stages import PARAMS, run
 
-WHOLE = ["prepare.splits"]  # a file names all of it: topics of the experiment before mean nothing in the next
+WHOLE = ["prepare.splits"]  # replaced as a whole: the topics of another experiment do not apply
 
 
 def main() -> None:
@@ -25,26 +25,19 @@ def main() -> None:
     params = read(PARAMS)
     for argument in sys.argv[1:]:
         if "=" in argument:
-            merge(params, assignment(argument))
+            merge(params, parse_assignment(argument), source=PARAMS)
         else:
-            merge(params, read(Path(argument)), whole=WHOLE)
+            merge(params, read(Path(argument)), source=PARAMS, whole=WHOLE)
     with StringIO() as text:
         round_trip().dump(params, text)
         PARAMS.write_text(text.getvalue(), encoding="utf-8")
 
 
-def round_trip() -> YAML:
-    """YAML that keeps comments, quotes and the style of lists."""
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
-    return yaml
-
-
 def read(path: Path) -> dict[str, Any]:
-    """A YAML file of sections.
+    """Read a YAML file of sections.
 
     Raises:
-        UsageError: it is absent, or not one.
+        UsageError: The file is absent, is not valid YAML, or has no sections.
     """
     try:
         content = round_trip().load(path.read_text(encoding="utf-8"))
@@ -55,31 +48,6 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected sections, got {type(content).__name__}")
     return content
-
-
-def assignment(text: str) -> dict[str, Any]:
-    """`a.b=value` as {a: {b: value}}."""
-    name, _, value = text.partition("=")
-    result = round_trip().load(value)
-    for part in reversed(name.split(".")):
-        result = {part: result}
-    return result  # type: ignore[no-any-return]
-
-
-def merge(params: dict[str, Any], changes: Mapping[str, Any], place: str = "", *, whole: Sequence[str] = ()) -> None:
-    """Put changes into params, key by key; those under a name in `whole` as one.
-
-    Raises:
-        UsageError: a section or name that params.yaml does not have.
-    """
-    for key, value in changes.items():
-        here = f"{place}.{key}" if place else key
-        if key not in params:
-            raise UsageError(f"{here}: no such key in {PARAMS}")
-        if isinstance(value, Mapping) and isinstance(params[key], dict) and here not in whole:
-            merge(params[key], value, here, whole=whole)
-        else:
-            params[key] = value
 
 
 if __name__ == "__main__":

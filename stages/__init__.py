@@ -1,33 +1,38 @@
-"""DVC entry points, run as `python -m stages.NAME` in the project's root."""
+"""Entry points of the DVC stages, run as `python -m stages.NAME` in the project's root."""
 
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from ner_head.base import entry
+from ner_head.base.errors import DataError
 from ner_head.base.openmp import wait_asleep
+from ner_head.corpus.documents import Document, read_documents
 
-if sys.argv[0] == "-m":  # `python -m stages.NAME`, which imports this package before the stage, and with it torch
+if sys.argv[0] == "-m":  # `python -m stages.NAME` imports this package before the stage, and so before torch
     wait_asleep()
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
+FEATURES = Path("data/features")
+MODEL = Path("models/head")
 REPORTS = Path("reports")
-INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on from there"
 SPLITS = ("train", "dev", "test")
+INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on from there"
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: what stops it is one line and an exit code."""
+    """Run a stage. An error ends it with one line on standard error and an exit code."""
     entry.run(main, name="error", interrupted=INTERRUPTED)
 
 
 def before_main(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-    """Answer what stops a stage while it imports torch, which takes seconds."""
+    """Handle an exception that is raised before `run` is called, such as Ctrl-C during the import of torch."""
     entry.answer(error, name="error", interrupted=INTERRUPTED)
 
 
@@ -35,13 +40,37 @@ sys.excepthook = before_main
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Lines that a user should see however progress is shown: what has run, and is not what it looks like."""
+    """Print notes on standard error, also if progress is not shown."""
     for line in lines:
         print(f"note: {line}", file=sys.stderr)
 
 
+def read_split(split: str) -> list[Document]:
+    """Read the prepared documents of a split."""
+    return list(read_documents(PREPARED / f"{split}.jsonl"))
+
+
+def read_predictions(path: Path, split: str, gold: Sequence[Document], *, stage: str) -> list[Document]:
+    """Read the predictions of a stage for the documents of a split.
+
+    Raises:
+        DataError: The file has other documents.
+    """
+    found = list(read_documents(path))
+    if [document.key for document in found] != [document.key for document in gold]:
+        raise DataError(f"{path}: other documents than {PREPARED / f'{split}.jsonl'}; run `dvc repro {stage}`")
+    return found
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for `dvc plots`; numbers with six digits behind the point, so that the last bits do not show."""
+    """Write a table for `dvc plots`. Floats are rounded to six decimal places, which hides differences in last bits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")

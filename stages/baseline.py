@@ -1,4 +1,4 @@
-"""data/prepared -> models/baseline, reports/baseline: a CRF over word features, to compare the head with."""
+"""data/prepared -> models/baseline, reports/baseline: a CRF over word features, for comparison with the head."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 
 from ner_head.base.params import read_params
 from ner_head.baseline import BaselineParams, train_baseline
-from ner_head.corpus.documents import read_documents, write_documents
+from ner_head.corpus.documents import write_documents
 from ner_head.evaluation.measures.slices import forms
-from ner_head.evaluation.report import Metrics, digest, has_scores, metrics, to_json
-from stages import PARAMS, PREPARED, REPORTS, run
+from ner_head.evaluation.measures.spans import has_gold
+from ner_head.evaluation.report import Metrics, metrics, write_scores
+from stages import PARAMS, REPORTS, read_split, run
 
 MODEL = Path("models/baseline/model.crfsuite")
 OUTPUT = REPORTS / "baseline"
 
 
 def main() -> None:
-    """Train on train; predict dev and test, score them as the head is scored."""
+    """Train on train; predict dev and test, and score them as the head is scored."""
     params = read_params(PARAMS, "baseline", BaselineParams)
-    train = list(read_documents(PREPARED / "train.jsonl"))
+    train = read_split("train")
     print(f"{len(train)} train documents, at most {params.iterations} iterations", file=sys.stderr)
     baseline = train_baseline(train, MODEL, params)
     scores, seen = dict[str, Metrics](), forms(train)
     for split in ("dev", "test"):
-        gold = list(read_documents(PREPARED / f"{split}.jsonl"))
+        gold = read_split(split)
         predicted = [baseline.predict(document) for document in gold]
         write_documents(OUTPUT / "predictions" / f"{split}.jsonl", predicted)
-        if has_scores(gold):
+        if has_gold(gold):
             scores[split] = metrics(gold, predicted, seen)
-    (OUTPUT / "details.json").write_text(to_json(scores), encoding="utf-8")
-    (OUTPUT / "metrics.json").write_text(digest(scores), encoding="utf-8")
+    write_scores(OUTPUT, scores)
 
 
 if __name__ == "__main__":

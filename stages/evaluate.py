@@ -1,70 +1,69 @@
-"""models/head on dev and test -> reports: scores, tables beside the baseline's, predictions, plots."""
+"""models/head on dev and test -> reports: scores of head and baseline, predictions, plots."""
 
 from __future__ import annotations
 
 import shutil
 from functools import partial
-from pathlib import Path
 
 from ner_head.base.errors import DataError
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
-from ner_head.corpus.documents import Document, read_documents, write_documents
+from ner_head.corpus.documents import Document, write_documents
 from ner_head.corpus.results import Prediction
 from ner_head.evaluation.bsnlp_documents import write_predictions
 from ner_head.evaluation.measures.calibration import Confidence
 from ner_head.evaluation.measures.slices import forms, gain
-from ner_head.evaluation.measures.spans import Scores, confusion
+from ner_head.evaluation.measures.spans import Scores, confusion, has_gold
 from ner_head.evaluation.measures.unknown import unknown
 from ner_head.evaluation.nbest_files import write_nbest
 from ner_head.evaluation.readings import to_nbest
-from ner_head.evaluation.report import Metrics, digest, from_json, has_scores, head_metrics, to_json
+from ner_head.evaluation.report import Metrics, from_json, head_metrics, write_scores
 from ner_head.evaluation.tables import tables
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger
-from stages import PARAMS, PREPARED, REPORTS, run, warn, write_csv
+from stages import FEATURES, MODEL, PARAMS, REPORTS, read_predictions, read_split, run, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
-N_BEST = 11  # as the paper
+N_BEST = 11  # as in the paper
 
 
 def main() -> None:
-    """Predict both splits, as far as there are documents, and score those that have gold: a blind topic has none."""
+    """Predict dev and test, and score the splits that have gold spans. A blind test split has none."""
     device = read_params(PARAMS, "runtime", RuntimeParams).start()
-    model = SavedModel.load(Path("models/head"), device=device)
-    manifest, store = model.manifest, FeatureStore.open(Path("data/features"))
+    model = SavedModel.load(MODEL, device=device)
+    manifest, store = model.manifest, FeatureStore.open(FEATURES)
     tagger = Tagger(model.head, manifest.tag_set, device, manifest.temperatures)
     untempered = Tagger(model.head, manifest.tag_set, device)
-    seen, baseline = forms(read_documents(PREPARED / "train.jsonl")), read_baseline()
+    seen, baseline = forms(read_split("train")), read_baseline()
     predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
     scores, found = dict[str, Metrics](), list[Document]()
-    write_plots([], [], [])  # tables without rows, where there is no dev: DVC wants every output
+    write_plots([], [], [])  # tables without rows: DVC requires every output, also without dev
     for split in ("dev", "test"):
-        gold = list(read_documents(PREPARED / f"{split}.jsonl"))
+        gold = read_split(split)
         predictions = predict(tagger, gold, n_best=N_BEST)
         documents = [prediction.document for prediction in predictions]
         write(split, predictions)
         found += documents
-        if not has_scores(gold):
+        if not has_gold(gold):
             continue
         warn(unknown(split, gold, manifest.labels, manifest.languages))
         raw = predict(untempered, gold)
         scores[split] = head_metrics(gold, predictions, raw, manifest.temperatures, seen)
-        scores[split]["gain"] = gain(gold, documents, predicted_by_baseline(split, gold))
+        path = BASELINE / "predictions" / f"{split}.jsonl"
+        scores[split]["gain"] = gain(gold, documents, read_predictions(path, split, gold, stage="baseline"))
         if split == "dev":
             write_plots(gold, predictions, raw, scores[split]["oracle"])
     write_annotations(found)
-    (REPORTS / "details.json").write_text(to_json(scores), encoding="utf-8")
-    (REPORTS / "metrics.json").write_text(digest(scores), encoding="utf-8")
+    write_scores(REPORTS, scores)
     shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
     (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8")
 
 
 def read_baseline() -> dict[str, Metrics]:
-    """What stage `baseline` scored, by split."""
+    """Read the scores of stage `baseline`, by split."""
     path = BASELINE / "details.json"
     try:
         return from_json(path.read_text(encoding="utf-8"))
@@ -72,17 +71,8 @@ def read_baseline() -> dict[str, Metrics]:
         raise DataError(f"{path}: no such file; run `dvc repro baseline`") from None
 
 
-def predicted_by_baseline(split: str, gold: list[Document]) -> list[Document]:
-    """What stage `baseline` found in the same documents."""
-    path = BASELINE / "predictions" / f"{split}.jsonl"
-    found = list(read_documents(path))
-    if [document.key for document in found] != [document.key for document in gold]:
-        raise DataError(f"{path}: other documents than {PREPARED / f'{split}.jsonl'}; run `dvc repro baseline`")
-    return found
-
-
 def write(split: str, predictions: list[Prediction]) -> None:
-    """Predicted documents, and the n best readings of their sentences."""
+    """Write predicted documents, and the n best readings of their sentences."""
     write_documents(REPORTS / "predictions" / f"{split}.jsonl", (p.document for p in predictions))
     write_nbest(
         REPORTS / "nbest" / f"{split}.txt", (best for p in predictions for best in to_nbest(p.document, p.readings))
@@ -90,7 +80,7 @@ def write(split: str, predictions: list[Prediction]) -> None:
 
 
 def write_annotations(documents: list[Document]) -> None:
-    """The predictions as the files of the shared task, and none of another corpus beside them."""
+    """Write predictions as files of the BSNLP shared task, after removing those of earlier runs."""
     folder = REPORTS / "bsnlp"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -103,9 +93,13 @@ def write_annotations(documents: list[Document]) -> None:
 def write_plots(
     gold: list[Document], predictions: list[Prediction], raw: list[Prediction], oracle: Scores | None = None
 ) -> None:
-    """Plots of dev: confusion of types, reliability without and with temperatures, scores by threshold and by n.
+    """Write the tables of the plots of dev. Without documents they have no rows.
 
-    Without documents the tables have no rows.
+    Args:
+        gold: Annotated documents.
+        predictions: Predictions.
+        raw: Predictions without temperatures.
+        oracle: F1 of the best choice among n readings, by n.
     """
     write_csv(REPORTS / "oracle.csv", ["n", "f1"], list((oracle or {}).items()))
     found = [prediction.document for prediction in predictions]

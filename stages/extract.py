@@ -1,4 +1,4 @@
-"""prepared documents -> data/features: the frozen encoder, once over every sentence."""
+"""data/prepared -> data/features: run the frozen encoder once on every sentence."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.params import EncoderParams
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
-from stages import PARAMS, PREPARED, SPLITS, run
-
-OUTPUT = Path("data/features")
+from stages import FEATURES, PARAMS, PREPARED, SPLITS, run
 
 
 def main() -> None:
-    """Extract the features of all splits that the pool lacks, and link them all into place."""
+    """Extract the features that are missing from the pool, and link those of all splits into `data/features`."""
     params = read_params(PARAMS, "encoder", EncoderParams)
     runtime = read_params(PARAMS, "runtime", RuntimeParams)
     device = runtime.start()
@@ -32,7 +30,7 @@ def main() -> None:
         shard_words=params.shard_words,
         batch_pieces=runtime.batch_pieces,
         pool=Pool(Path(runtime.pool)),
-        output=OUTPUT,
+        output=FEATURES,
         workers=workers,
     )
 

@@ -1,8 +1,7 @@
-"""A corpus -> data/prepared: train, dev and test documents, segmented."""
+"""A corpus -> data/prepared: segmented train, dev and test documents."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from typing import Any
@@ -10,23 +9,21 @@ from typing import Any
 from ner_head.base.params import read_params
 from ner_head.corpus.documents import write_documents
 from ner_head.preparation.prepare import PrepareParams, prepare
-from stages import PARAMS, PREPARED, REPORTS, run
+from stages import PARAMS, PREPARED, REPORTS, run, write_json
 
 
 def main() -> None:
-    """Read the corpus, write the splits and the report, show a table of them."""
+    """Read the corpus, write the splits and a report, and print a table of counts."""
     prepared = prepare(read_params(PARAMS, "prepare", PrepareParams))
     for split, documents in prepared.splits.items():
         write_documents(PREPARED / f"{split}.jsonl", documents)
     report = prepared.report()
-    REPORTS.mkdir(exist_ok=True)
-    content = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
-    (REPORTS / "prepare.json").write_text(content, encoding="utf-8", newline="\n")
+    write_json(REPORTS / "prepare.json", report)
     print("\n".join([table(report), *prepared.tally.lines()]), file=sys.stderr)
 
 
 def table(report: dict[str, Any]) -> str:
-    """Counts by split and language, and of each problem that there was."""
+    """A text table of counts by split and language, followed by the counts of problems."""
     lines = [f"{'split':6}{'language':10}{'documents':>10}{'sentences':>10}{'words':>10}  spans"]
     for split, languages in report["splits"].items():
         for language, row in languages.items():

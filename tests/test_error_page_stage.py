@@ -1,4 +1,4 @@
-"""Stage `error_page`, in a folder of its own: what it writes, and what it says of files that do not fit."""
+"""Stage `error_page`, in a folder of its own: what it writes, and its errors for files of other documents."""
 
 from __future__ import annotations
 

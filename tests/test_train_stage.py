@@ -83,8 +83,8 @@ def test_a_run_that_is_killed_ends_in_the_same_files(prepared: Path, tmp_path: P
     told = [f"epoch {n}/12" for n in range(1, 13)]
     assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == (told * 2)[killed_after:]
     heads = ["12", "3"] if killed_after > 12 else ["3"]
-    resumed = [line for line in lines if line.startswith("goes on")]
-    assert resumed == [f"goes on after epoch {n}/12, where it was interrupted" for n in heads]
+    resumed = [line for line in lines if line.startswith("resuming")]
+    assert resumed == [f"resuming after epoch {n}/12" for n in heads]
     assert contents(killed) == contents(whole)
     assert not list((killed / "data/training").iterdir())
 

@@ -1,1 +1,1 @@
-"""How good the predictions are."""
+"""Scores of predictions. No module of this package imports torch."""

@@ -1,4 +1,4 @@
-"""The scores of the BSNLP shared task, for folders TOPIC/LANGUAGE of annotation files."""
+"""Scores of the BSNLP shared task for folders TOPIC/LANGUAGE of annotation files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_head.base.errors import DataError
-from ner_head.evaluation.bsnlp_counts import ALL, METRICS, Mention, Pair, Scores, score
+from ner_head.evaluation.bsnlp_counts import ALL, METRICS, DocumentPair, Mention, score
 from ner_head.evaluation.bsnlp_documents import write_predictions
+from ner_head.evaluation.measures.spans import Scores
 from ner_head.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
 from ner_head.formats.discovery import topic_folders
 from ner_head.formats.reading import Tally, Wanted
@@ -18,25 +19,25 @@ __all__ = ["Pairing", "pair_directories", "score_directories", "table", "write_p
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Documents that both sides have, and what is left out of the scores.
+    """Paired documents of gold and system, and what the scores leave out.
 
     Attributes:
-        pairs: the documents.
-        skipped: keys of golden documents that the system lacks, which the task skips.
-        ignored: rows of either side that are no annotations, as `file:line: text`.
+        pairs: Documents that both sides have.
+        skipped: Keys of gold documents that the system lacks. The task skips them.
+        ignored: Lines of either side that are not annotations, as `file:line: text`.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[DocumentPair, ...]
     skipped: tuple[str, ...]
     ignored: tuple[str, ...]
 
     @property
     def mostly_skipped(self) -> bool:
-        """Whether the scores would be those of less than half of the golden documents."""
+        """Whether the scores cover less than half of the gold documents."""
         return len(self.skipped) > len(self.pairs)
 
     def scores(self) -> dict[str, dict[str, Scores]]:
-        """Metric -> slice (see `bsnlp_counts`) -> precision, recall and F1."""
+        """Precision, recall and F1 by metric and slice (see `bsnlp_counts`)."""
         return score(self.pairs)
 
 
@@ -44,36 +45,37 @@ def score_directories(gold: Path, system: Path) -> dict[str, dict[str, Scores]]:
     """Score a system's files as the task's evaluator does.
 
     Args:
-        gold: golden files, TOPIC/LANGUAGE/*.
-        system: the system's, likewise; documents pair by topic, language and the id in the first line.
+        gold: Folder of gold files, TOPIC/LANGUAGE/*.
+        system: Folder of the system's files, with the same layout. Documents are paired by topic, language and the id
+            in the first line.
 
     Returns:
-        Metric -> slice -> precision, recall and F1; see `bsnlp_counts`.
+        Precision, recall and F1 by metric and slice; see `bsnlp_counts`.
 
     Raises:
-        DataError: a file that is none, or no document that both have.
+        DataError: A file is not an annotation file, or the folders have no document in common.
     """
     return pair_directories(gold, system).scores()
 
 
 def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pairing:
-    """Read both sides. A golden document that the system lacks is skipped, and so is what only the system has.
+    """Read and pair the files of both sides. Documents that only one side has are skipped.
 
     Args:
-        gold: golden files, TOPIC/LANGUAGE/*.
-        system: the system's, likewise.
-        by_name: pair by the names of the files, without suffix, instead of by the ids in their first lines.
+        gold: Folder of gold files, TOPIC/LANGUAGE/*.
+        system: Folder of the system's files, with the same layout.
+        by_name: Pair files by name without suffix instead of by the id in the first line.
 
     Raises:
-        DataError: a file that is none, no document that both have, a side without any annotation, or a topic or
-            language named like another slice.
+        DataError: A file is not an annotation file, the folders have no document in common, a side has no annotation,
+            or a topic or language has the name of another slice.
     """
     pairs, skipped, read = [], [], list[tuple[Annotations, Annotations]]()
     for topic, language, folder in topic_folders(gold, Wanted(), Tally()):
         found = _annotations(system / topic / language, by_name=by_name)
         for name, wanted in _annotations(folder, by_name=by_name).items():
             if name in found:
-                pairs.append(Pair(topic, language, _mentions(wanted), _mentions(found[name])))
+                pairs.append(DocumentPair(topic, language, _mentions(wanted), _mentions(found[name])))
                 read.append((wanted, found[name]))
             else:
                 skipped.append(f"{topic}/{language}/{name}")
@@ -93,7 +95,7 @@ def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pair
 
 
 def _check_rows(side: Path, files: Sequence[Annotations]) -> None:
-    """Refuse a folder of something else, of raw texts for example: it has lines, and none is an annotation."""
+    """Raise an error for a folder that has lines, but no annotation, such as a folder of raw texts."""
     odd = next((file for file in files if file.ignored), None)
     if odd is not None and not any(file.rows for file in files):
         line, text = odd.ignored[0]
@@ -104,7 +106,7 @@ def _check_rows(side: Path, files: Sequence[Annotations]) -> None:
 
 
 def _annotations(folder: Path, *, by_name: bool) -> dict[str, Annotations]:
-    """Of all files but hidden ones; none where there is no such folder."""
+    """Annotations of all files of a folder by id or name, hidden files excepted; empty if there is no such folder."""
     paths = folder.iterdir() if folder.is_dir() else ()
     files = sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
     if not by_name:
@@ -125,7 +127,7 @@ def _mentions(annotations: Annotations) -> tuple[Mention, ...]:
 
 
 def table(pairing: Pairing) -> str:
-    """Lines of text: all, each category, each language; precision, recall and F1 of each metric."""
+    """A text table: precision, recall and F1 of each metric, overall, by category and by language."""
     scores = pairing.scores()
     names = (ALL, *CATEGORIES, *sorted({pair.language for pair in pairing.pairs}))
     width = max(map(len, names))

@@ -1,7 +1,7 @@
-"""Documents as the BSNLP shared task sees them: forms without positions. Its output files, and its strict scores.
+"""Output files of the BSNLP shared task, and its strict scores, from documents.
 
-A file TOPIC/LANGUAGE/ID.out has the document's id as its first line; each other line is form, lemma, category and
-entity between tabs. Lemmas and entities are not predicted: the form stands for the lemma, and every form is an entity
+The first line of a file TOPIC/LANGUAGE/ID.out is the document's id. Every other line is form, lemma, category and
+entity, separated by tabs. Lemmas and entities are not predicted: the lemma is the form, and each form is an entity
 of its own (`PER-jan-novák`).
 """
 
@@ -15,20 +15,24 @@ from typing import TypedDict
 import regex
 
 from ner_head.corpus.documents import Document, Span, without_overlaps
-from ner_head.evaluation.bsnlp_counts import Mention, Pair, Scores, Tally, tallies
+from ner_head.evaluation.bsnlp_counts import DocumentPair, MatchCounts, Mention, match_counts
+from ner_head.evaluation.measures.spans import Scores
 
-NAMELESS = "_"  # for an empty id, topic or language; the first line that is not empty would be taken for the id
-LONGEST_NAME = 50  # characters: of four bytes each, they and the suffix stay below the 255 of file systems
-_BREAK = regex.compile(r"\s*[\p{Cc}\p{Zl}\p{Zp}]\s*")  # tabs, line breaks and other controls among white space
+NAMELESS = "_"  # replaces an empty id, topic or language, because the first non-empty line is read as the id
+LONGEST_NAME = 50  # characters; at four bytes each, name and suffix stay below the 255 bytes of file systems
+_BREAK = regex.compile(r"\s*[\p{Cc}\p{Zl}\p{Zp}]\s*")  # tabs, line breaks, other controls; white space around them
 _UNSAFE = regex.compile(r"^\.|[^\w. -]")
 
 
 def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
-    """Write a file for each document, without entities too; returns how many. Other files there stay.
+    """Write one file per document, also for documents without spans. Other files in the directory are kept.
 
-    Only the longest of overlapping spans are written. Names of files and folders are the ids, topics and languages,
-    percent-encoded where a path, a hidden file or a second line could come of it; long or equal ones are cut and
-    numbered, which the task does not mind: it reads the id from the first line.
+    Of overlapping spans only the longest is written. Files and folders are named by id, topic and language.
+    Characters that are unsafe in file names are percent-encoded. Long names are cut and equal names are numbered;
+    the task reads the id from the first line.
+
+    Returns:
+        Number of files.
     """
     taken: set[str] = set()
     for document in documents:
@@ -42,7 +46,7 @@ def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
 
 
 class FormScores(TypedDict):
-    """The task's strict scores; labels and languages apart, since one may be called like another."""
+    """Strict scores of the task, with labels and languages in separate dictionaries, since their names may collide."""
 
     all: Scores
     per_type: dict[str, Scores]
@@ -50,13 +54,13 @@ class FormScores(TypedDict):
 
 
 def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> FormScores:
-    """The task's strict scores of all, each category and each language.
+    """Strict scores of the task: overall, by category and by language.
 
-    The other metrics need the gold's entity ids and lemmas, which documents do not have: relaxed partial recall with
-    every form as its own entity was four points too low. `bsnlp.score_directories` reads them from the gold's files.
+    The other metrics need gold entity ids and lemmas, which documents do not have. With every form as its own entity,
+    relaxed partial recall was four points too low. `bsnlp.score_directories` reads ids and lemmas from the gold files.
     """
     pairs = [
-        Pair(
+        DocumentPair(
             topic="",
             language=wanted.language,
             gold=_mentions(wanted.text, wanted.spans),
@@ -64,20 +68,21 @@ def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) 
         )
         for wanted, found in zip(gold, predicted, strict=True)
     ]
-    found = {place: tally for place, tally in tallies(pairs, ["strict"]).items() if tally.gold or tally.system}
-    by_type, by_language = defaultdict[str, Tally](Tally), defaultdict[str, Tally](Tally)
-    for (_, _, language, category), tally in found.items():
-        by_type[category] += tally
-        by_language[language] += tally
+    found = {place: counts for place, counts in match_counts(pairs, ["strict"]).items() if counts.gold or counts.system}
+    by_type: defaultdict[str, MatchCounts] = defaultdict(MatchCounts)
+    by_language: defaultdict[str, MatchCounts] = defaultdict(MatchCounts)
+    for (_, _, language, category), counts in found.items():
+        by_type[category] += counts
+        by_language[language] += counts
     return {
-        "all": sum(found.values(), Tally()).scores(),
-        "per_type": {label: tally.scores() for label, tally in sorted(by_type.items())},
-        "per_language": {language: tally.scores() for language, tally in sorted(by_language.items())},
+        "all": sum(found.values(), MatchCounts()).scores(),
+        "per_type": {label: counts.scores() for label, counts in sorted(by_type.items())},
+        "per_language": {language: counts.scores() for language, counts in sorted(by_language.items())},
     }
 
 
 def rows(text: str, spans: Iterable[Span]) -> Iterator[tuple[str, str, str, str]]:
-    """Form, lemma, category and entity of spans; forms of a category that differ in case alone come once."""
+    """Form, lemma, category and entity of spans. Forms of one category that differ in case only are listed once."""
     seen = set()
     for span in spans:
         form = _one_line(text[span.start : span.end])
@@ -97,13 +102,13 @@ def _one_line(text: str) -> str:
 
 
 def _safe(name: str) -> str:
-    """A name for a file or folder, on any system and below its parent."""
+    """A name for a file or folder that is valid on every system and stays inside its parent."""
     escaped = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name.strip(" "))
     return escaped[:LONGEST_NAME] or NAMELESS
 
 
 def _free(folder: Path, stem: str, taken: set[str]) -> Path:
-    """A path that no document before has, where file systems ignore case too."""
+    """A path that no earlier document has, also on file systems that ignore case."""
     path, number = folder / f"{stem}.out", 1
     while str(path).lower() in taken:
         number += 1

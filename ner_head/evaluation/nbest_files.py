@@ -1,14 +1,14 @@
 """N-best files in the format of NCRF++ (Yang & Zhang, 2018): sentences with the tags of several hypotheses.
 
-A sentence is a comment line with the probabilities, best first, then a line for each word with the word and its tag
-in each hypothesis, then an empty line:
+A sentence has a comment line with the probabilities, best first, a line per word with the word and its tag in each
+hypothesis, and an empty line:
 
     # 0.8131 0.1204
     Jana B-PER B-PER
     spí O I-PER
 
-Fields are separated by single spaces, so neither words nor tags can hold white space. NCRF++ rounds probabilities to
-four digits; they are written here in full, which its readers accept, so that reading gives back what was written.
+Fields are separated by single spaces, so words and tags cannot contain white space. NCRF++ rounds probabilities to
+four digits. Here they are written in full, so that reading restores them exactly; readers of NCRF++ accept this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ner_head.base.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class NBest:
-    """A sentence and its hypotheses: W words, and n tag sequences of W tags with their probabilities."""
+    """A sentence of W words and its n hypotheses, each with W tags and a probability."""
 
     words: tuple[str, ...]
     tags: tuple[tuple[str, ...], ...]
@@ -44,7 +44,7 @@ class NBest:
 
 
 def write_nbest(path: Path, sentences: Iterable[NBest]) -> int:
-    """Write sentences; returns how many."""
+    """Write sentences and return their number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as handle:
@@ -58,10 +58,10 @@ def write_nbest(path: Path, sentences: Iterable[NBest]) -> int:
 
 
 def read_nbest(path: Path) -> Iterator[NBest]:
-    """Read what `write_nbest` or NCRF++ wrote.
+    """Read an n-best file of `write_nbest` or NCRF++.
 
     Raises:
-        DataError: file and line of what is not an n-best sentence.
+        DataError: A block of lines is not an n-best sentence. The message has its file and line.
     """
     try:
         handle = path.open(encoding="utf-8", newline="\n")
@@ -80,7 +80,7 @@ def read_nbest(path: Path) -> Iterator[NBest]:
 
 
 def _sentence(path: Path, first: int, block: list[str]) -> NBest:
-    """A sentence from its lines, the first of which is number `first` in the file."""
+    """Parse the lines of a sentence. `first` is the line number of the first one."""
     sign, *probabilities = block[0].split()
     if sign != "#":
         raise DataError(

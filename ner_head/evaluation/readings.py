@@ -1,4 +1,4 @@
-"""The n best readings of sentences: as n-best files, and what a perfect choice among them would score."""
+"""The n best readings of sentences: conversion to and from n-best files, and the score of an oracle choice."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from ner_head.corpus.tagging import TagSet
 from ner_head.evaluation.measures.spans import Counts
 from ner_head.evaluation.nbest_files import NBest
 
-Readings = Sequence[Sequence[Reading]]  # for each sentence of a document, best first
+Readings = Sequence[Sequence[Reading]]  # the readings of each sentence of a document, best first
 
 
 def oracle(gold: Sequence[Document], readings: Sequence[Readings], n: int) -> Counts:
-    """Counts of the choice, one among the first n readings of each sentence, that has the highest micro F1.
+    """Counts of the choice with the highest micro F1, of one reading per sentence among its first n.
 
-    F1 is a ratio of sums, which no choice by sentence maximises at once: with the F1 found, weigh right against
-    predicted spans, choose again, and so on until it rises no more (Dinkelbach, 1967).
+    F1 is a ratio of sums, so it cannot be maximised sentence by sentence. The iteration of Dinkelbach (1967) is used:
+    each sentence's choice maximises 2 * correct - F1 * predicted for the F1 of the previous choice, until F1 no longer
+    rises.
     """
     total = sum(len(set(document.spans)) for document in gold)
     rows = [
@@ -32,7 +33,7 @@ def oracle(gold: Sequence[Document], readings: Sequence[Readings], n: int) -> Co
     ]
     if not rows:
         return Counts(gold=total)
-    table = np.array([[*row, *[row[0]] * (n - len(row))] for row in rows])  # the first again where there are fewer
+    table = np.array([[*row, *[row[0]] * (n - len(row))] for row in rows])  # fewer than n: the first again
     f1, best = -1.0, Counts()
     while True:
         choice = (2 * table[..., 0] - max(f1, 0.0) * table[..., 1]).argmax(axis=1)
@@ -44,7 +45,7 @@ def oracle(gold: Sequence[Document], readings: Sequence[Readings], n: int) -> Co
 
 
 def to_nbest(document: Document, readings: Readings) -> Iterator[NBest]:
-    """Readings as tags of words. White space would end a field: in a word it is `_`, in a label `%20`."""
+    """Convert readings to tags of words. White space separates fields, so it becomes `_` in words, `%20` in labels."""
     labels = sorted({span.label for each in readings for reading in each for span in reading.spans})
     tag_set, names = TagSet.iob(labels), TagSet.iob([_as_field(label) for label in labels]).tags
     for sentence, each in zip(document.sentences, readings, strict=True):
@@ -55,10 +56,14 @@ def to_nbest(document: Document, readings: Readings) -> Iterator[NBest]:
 
 
 def from_nbest(documents: Iterable[Document], sentences: Iterator[NBest], source: object) -> list[Readings]:
-    """The readings of documents whose sentences an n-best file, `source`, has in turn.
+    """Convert the sentences of an n-best file to readings of documents.
 
+    Args:
+        documents: Documents whose sentences are in the file, in this order.
+        sentences: The sentences of the file.
+        source: Name of the file, for error messages.
     Raises:
-        DataError: it has others.
+        DataError: The file has other sentences than the documents.
     """
     found: list[Readings] = []
     for document in documents:
@@ -80,7 +85,7 @@ def _spans(tags: Sequence[str]) -> list[Span]:
 
 
 def _as_field(label: str) -> str:
-    """A label without spaces, which separate the fields of an n-best file."""
+    """Percent-encode spaces in a label, because spaces separate the fields of an n-best file."""
     return label.replace("%", "%25").replace(" ", "%20")
 
 

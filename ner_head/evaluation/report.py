@@ -1,10 +1,11 @@
-"""The scores of a run, as `reports/details.json` and, in short, `reports/metrics.json`."""
+"""The scores of a run: `reports/details.json`, and its short form `reports/metrics.json`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
@@ -19,22 +20,23 @@ from ner_head.evaluation.schemas import SchemaScores, breakdown
 
 @dataclass(frozen=True)
 class LanguageHits:
-    """Right and all guesses of the language classifier."""
+    """Numbers of correct and of all predictions of the language classifier."""
 
     right: int
     total: int
 
     @property
     def accuracy(self) -> float:
-        """0 where there was nothing to guess."""
+        """Share of correct predictions; 0 if there are none."""
         return self.right / self.total if self.total else 0.0
 
 
 class Metrics(TypedDict):
-    """The scores of one split; those behind `word` only where the tagger has what it takes.
+    """The scores of one split. The keys after `word` are optional: not every tagger has them.
 
-    `gain` is the F1 above the baseline's, `calibration` the ECE of spans and languages with and without the
-    temperatures, `oracle` the F1 of a perfect choice among so many readings.
+    `language` has the accuracy of the language classifier, `gain` the difference in F1 to the baseline, `calibration`
+    the ECE of spans and languages with and without temperatures, `oracle` the F1 of the best choice among n readings,
+    by n.
     """
 
     strict: StrictScores
@@ -53,13 +55,13 @@ def metrics(
     seen: Collection[Form] = frozenset(),
     languages: LanguageHits = LanguageHits(0, 0),
 ) -> Metrics:
-    """The scores that every tagger has.
+    """Scores that are defined for every tagger.
 
     Args:
-        gold: annotated documents.
-        predicted: the same documents with predicted spans.
-        seen: the forms of the train split.
-        languages: how often the classifier was right, over sentences of known language.
+        gold: Annotated documents.
+        predicted: The same documents with predicted spans.
+        seen: Forms of the train split.
+        languages: Counts of the language classifier, over sentences of known language.
     """
     scores: Metrics = {
         "strict": strict_scores(gold, predicted, seen),
@@ -79,14 +81,14 @@ def head_metrics(
     temperatures: Temperatures,
     seen: Collection[Form],
 ) -> Metrics:
-    """The scores of a tagger that has probabilities and readings.
+    """Scores of a tagger with probabilities and n-best readings.
 
     Args:
-        gold: annotated documents.
-        predictions: what was found, with readings.
-        untempered: the same without temperatures.
-        temperatures: those of `predictions`.
-        seen: the forms of the train split.
+        gold: Annotated documents.
+        predictions: Predictions with readings.
+        untempered: Predictions without temperatures.
+        temperatures: The temperatures of `predictions`.
+        seen: Forms of the train split.
     """
     documents, guesses = [p.document for p in predictions], [p.sentence_languages for p in predictions]
     raw, raw_guesses = [p.document for p in untempered], [p.sentence_languages for p in untempered]
@@ -113,13 +115,8 @@ def head_metrics(
     }
 
 
-def has_scores(gold: Iterable[Document]) -> bool:
-    """Whether a split can be scored: one without documents cannot, and a blind topic is predicted only."""
-    return any(document.spans for document in gold)
-
-
 def to_json(scores: Mapping[str, Metrics]) -> str:
-    """`details.json`: the scores of dev, and beside them those of other splits under their names."""
+    """The content of `details.json`: the scores of dev at the top level, those of other splits under their names."""
     return json.dumps(_dev_on_top(scores), indent=2) + "\n"
 
 
@@ -131,14 +128,20 @@ def from_json(text: str) -> dict[str, Metrics]:
 
 
 def digest(scores: Mapping[str, Metrics]) -> str:
-    """`metrics.json`: the same without what would make `dvc metrics diff` a page of a thousand lines.
+    """The content of `metrics.json`: `details.json` without the values that make `dvc metrics diff` long.
 
-    Left out are the schemas, and the intervals of single types, languages, topics and kinds of forms.
+    The schemas and the intervals of single types, languages, topics and kinds of forms are omitted.
     """
     short = {split: {**found, "strict": _without_intervals(found["strict"])} for split, found in scores.items()}
     for found in short.values():
         del found["schemas"]
     return json.dumps(_dev_on_top(short), indent=2) + "\n"
+
+
+def write_scores(folder: Path, scores: Mapping[str, Metrics]) -> None:
+    """Write `details.json` and `metrics.json`."""
+    (folder / "details.json").write_text(to_json(scores), encoding="utf-8")
+    (folder / "metrics.json").write_text(digest(scores), encoding="utf-8")
 
 
 def _dev_on_top(scores: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
@@ -158,7 +161,7 @@ def _without_intervals(strict: StrictScores) -> dict[str, object]:
 
 
 def language_hits(gold: Sequence[Document], guesses: Sequence[Sequence[str]]) -> LanguageHits:
-    """Count sentences whose language was guessed; `guesses` has one list per document, empty without classifier."""
+    """Count correct language predictions of sentences. `guesses` has a list per document; without classifier, empty."""
     pairs = [
         (document.language, guess)
         for document, row in zip(gold, guesses, strict=True)

@@ -1,14 +1,14 @@
-"""How far off the spans are: the four schemas of nervaluate (Segura-Bedmar et al., 2013, SemEval task 9.1).
+"""Span scores by the four schemas of nervaluate (Segura-Bedmar et al., 2013, SemEval task 9.1).
 
-| schema | right is |
+| schema | a predicted span is correct if it has |
 |---|---|
-| strict | the same offsets and label |
-| exact | the same offsets |
-| partial | the same offsets, and half where they overlap |
-| type | an overlap with the same label |
+| strict | the offsets and label of a gold span |
+| exact | the offsets of a gold span |
+| partial | the offsets of a gold span; an overlap counts half |
+| type | an overlap with a gold span of the same label |
 
-A predicted span that is not right but overlaps a gold span is incorrect (half right in `partial`), another one
-spurious; a gold span that no predicted one took is missed.
+A predicted span that is not correct but overlaps a gold span is incorrect (in `partial` it is partially correct).
+Other predicted spans are spurious. A gold span that is not matched by a predicted span is missed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCHEMAS = ("strict", "exact", "partial", "type")
 
 
 class SchemaScores(TypedDict):
-    """Scores by one schema: of all spans, and of each label, for which the spans of others are not there."""
+    """Scores by one schema: of all spans, and of the spans of each label alone."""
 
     all: Scores
     per_type: dict[str, Scores]
@@ -32,7 +32,7 @@ class SchemaScores(TypedDict):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of the spans; adds up over documents."""
+    """Numbers of gold and predicted spans by outcome. The outcomes of several documents can be added."""
 
     correct: int = 0
     incorrect: int = 0
@@ -44,7 +44,7 @@ class Outcomes:
         return Outcomes(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def scores(self) -> Scores:
-        """Precision, recall and F1, 0 where undefined, and the counts."""
+        """Precision, recall and F1 (0 where undefined), and the counts."""
         taken = self.correct + self.incorrect + self.partial
         right, actual, possible = self.correct + self.partial / 2, taken + self.spurious, taken + self.missed
         total = actual + possible
@@ -57,10 +57,10 @@ class Outcomes:
 
 
 def outcomes(gold: Sequence[Span], predicted: Sequence[Span], schema: str) -> Outcomes:
-    """The spans of one document.
+    """Match the spans of one document.
 
-    Each predicted span in turn takes the gold span that makes it right, else the first that it overlaps. Any overlap
-    counts (nervaluate asks for 1 % of the gold span).
+    Each predicted span in turn is matched with a gold span for which it is correct, otherwise with the first one that
+    it overlaps. Any overlap counts (nervaluate requires 1 % of the gold span).
     """
     overlaps, right, near = Overlaps(gold), 0, 0
     taken: set[int] = set()
@@ -91,7 +91,7 @@ def _right(span: Span, other: Span, schema: str) -> bool:
 
 
 def breakdown(gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, SchemaScores]:
-    """The scores by each schema."""
+    """Scores by each schema."""
     labels = sorted({span.label for document in (*gold, *predicted) for span in document.spans})
     everything = [(wanted.spans, found.spans) for wanted, found in zip(gold, predicted, strict=True)]
     by_type = {label: [(_of(wanted, label), _of(found, label)) for wanted, found in everything] for label in labels}

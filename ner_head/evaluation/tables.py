@@ -10,16 +10,16 @@ from ner_head.evaluation.measures.slices import LEAST_DOCUMENTS, StrictScores
 from ner_head.evaluation.measures.spans import Counts, Scores
 from ner_head.evaluation.report import Metrics
 
-_MARKUP = regex.compile(r"[\\`*<>\[\]|~]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
+_MARKUP = regex.compile(r"[\\`*<>\[\]|~]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is not markup
 
 
 def plain(name: str) -> str:
-    """A label, language or topic as a cell of a table shows it, whatever it is called."""
+    """Escape the markup in the name of a label, language or topic."""
     return _MARKUP.sub(r"\\\g<0>", name)
 
 
 def tables(split: str, taggers: Mapping[str, Metrics]) -> str:
-    """All tables of a split: strict scores of all taggers, and what else there is of each."""
+    """All tables of a split: the strict scores of all taggers side by side, then the other scores of each tagger."""
     found = [strict_table(f"{split}, strict spans", taggers)]
     for tagger, scores in taggers.items():
         name = f"{split}, {tagger}"
@@ -32,11 +32,11 @@ def tables(split: str, taggers: Mapping[str, Metrics]) -> str:
 
 
 def strict_table(name: str, taggers: Mapping[str, Metrics]) -> str:
-    """Strict span scores, taggers side by side, and below the table a line of other scores for each.
+    """Strict span scores of several taggers side by side, followed by a line of other scores for each tagger.
 
     Args:
-        name: what was scored.
-        taggers: scores of the same documents, by the tagger's name.
+        name: Title of the table.
+        taggers: Scores of the same documents, by name of the tagger.
     """
     columns = "".join(f" {tagger} precision | recall | F1 (95 %) |" for tagger in taggers)
     lines = [f"| {name} | gold spans |{columns}", "|---|---|" + "---|---|---|" * len(taggers)]
@@ -66,7 +66,7 @@ def _f1(scores: Scores) -> str:
 
 
 def rows(strict: StrictScores) -> dict[tuple[int, str], Scores]:
-    """All, types, languages, topics if there are several, seen and unseen forms; by place in the table and name."""
+    """The rows of a strict table, by position and name: all, types, languages, topics if several, kinds of forms."""
     found = {(0, "**all (micro)**"): strict["micro"]}
     found |= {(1, plain(label)): scores for label, scores in strict["per_type"].items()}
     found |= {(2, f"language {plain(language)}"): scores for language, scores in strict["per_language"].items()}
@@ -76,7 +76,7 @@ def rows(strict: StrictScores) -> dict[tuple[int, str], Scores]:
 
 
 def below(scores: Metrics) -> str:
-    """The scores that are no rows of the table."""
+    """A line with the scores that are not in the table."""
     line = (
         f"macro F1 over types {_f1(scores['strict']['macro'])}; "
         f"strict F1 of the BSNLP task (forms, not positions) {scores['bsnlp_strict']['all']['f1']:.3f}; "
@@ -89,7 +89,7 @@ def below(scores: Metrics) -> str:
 
 
 def schema_table(name: str, scores: Metrics) -> str:
-    """The four schemas of nervaluate, and their F1 of each type."""
+    """Scores by the four schemas of nervaluate, with the F1 of each type."""
     labels = list(scores["schemas"]["strict"]["per_type"])
     counts = ("correct", "incorrect", "partial", "missed", "spurious")
     columns = [name, "precision", "recall", "F1", *counts, *(f"F1 {plain(label)}" for label in labels)]
@@ -103,7 +103,7 @@ def schema_table(name: str, scores: Metrics) -> str:
 
 
 def calibration_table(name: str, calibration: Mapping[str, Scores]) -> str:
-    """Expected calibration errors without and with the temperatures."""
+    """Expected calibration errors (ECE) with and without temperatures."""
     lines = [f"| {name} | temperature | ECE without it | ECE with it |", "|---|---|---|---|"]
     lines += [
         f"| probabilities of {what} | {found['temperature']:.3f} | {found['ece_before']:.4f} | {found['ece']:.4f} |"
@@ -113,7 +113,7 @@ def calibration_table(name: str, calibration: Mapping[str, Scores]) -> str:
 
 
 def oracle_table(name: str, oracle: Scores) -> str:
-    """F1 of a perfect choice among the n best."""
+    """F1 of the best choice among n readings."""
     lines = [f"| {name}, n best | {' | '.join(oracle)} |", "|---" * (1 + len(oracle)) + "|"]
     lines.append(f"| F1 of the best choice | {' | '.join(f'{f1:.3f}' for f1 in oracle.values())} |")
     return "\n".join(lines) + "\n"

@@ -8,19 +8,19 @@ from typing import Literal, NamedTuple
 from ner_head.corpus.documents import Span
 from ner_head.evaluation.measures.spans import Overlaps
 
-Kind = Literal["right", "missed", "spurious", "wrong type", "wrong boundary"]
-ERRORS: tuple[Kind, ...] = ("missed", "spurious", "wrong type", "wrong boundary")
+PairKind = Literal["right", "missed", "spurious", "wrong type", "wrong boundary"]
+ERRORS: tuple[PairKind, ...] = ("missed", "spurious", "wrong type", "wrong boundary")
 
 
-class Pair(NamedTuple):
+class SpanPair(NamedTuple):
     """A gold span and the predicted one that stands for it; None where there is none."""
 
-    kind: Kind
+    kind: PairKind
     gold: Span | None
     predicted: Span | None
 
 
-def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Pair]:
+def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[SpanPair]:
     """Pair the spans of a document, each at most once, in the order of the text.
 
     First equal spans (right), then equal offsets (wrong type), then overlaps with the same label, the longest first
@@ -30,21 +30,21 @@ def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Pair]:
     spans = list(found)
     overlaps = Overlaps(spans)
     touching = [(a, spans[place]) for a in wanted for place in overlaps.of(a)]
-    rounds: Sequence[tuple[Kind, Callable[[Span, Span], bool]]] = (
+    rounds: Sequence[tuple[PairKind, Callable[[Span, Span], bool]]] = (
         ("right", lambda a, b: a == b),
         ("wrong type", lambda a, b: (a.start, a.end) == (b.start, b.end)),
         ("wrong boundary", lambda a, b: a.label == b.label),
         ("wrong type", lambda a, b: True),
     )
-    pairs: list[Pair] = []
+    pairs: list[SpanPair] = []
     for kind, fits in rounds:
         fitting = [(a, b) for a, b in touching if fits(a, b)]
         for a, b in sorted(fitting, key=lambda pair: (-overlap(*pair), pair)):
             if a in wanted and b in found:
                 del wanted[a], found[b]
-                pairs.append(Pair(kind, a, b))
-    pairs += (Pair("missed", span, None) for span in wanted)
-    pairs += (Pair("spurious", None, span) for span in found)
+                pairs.append(SpanPair(kind, a, b))
+    pairs += (SpanPair("missed", span, None) for span in wanted)
+    pairs += (SpanPair("spurious", None, span) for span in found)
     return sorted(pairs, key=place)
 
 
@@ -53,7 +53,7 @@ def overlap(one: Span, other: Span) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
-def place(pair: Pair) -> Span:
+def place(pair: SpanPair) -> Span:
     """Where a pair stands in the text."""
     span = pair.gold or pair.predicted
     assert span is not None  # a pair has one at least

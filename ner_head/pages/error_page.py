@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.results import Reading
-from ner_head.pages.alignment import ERRORS, Pair, align, place
+from ner_head.pages.alignment import ERRORS, SpanPair, align, place
 
 LEAST = 0.0005  # readings of a smaller probability are left out
 
 
-class Row(NamedTuple):
+class TextRow(NamedTuple):
     """Some characters [start, end) of a document and the readings of each sentence in them."""
 
     start: int
@@ -96,20 +96,20 @@ def _document(gold: Document, predicted: Document, readings: Sequence[Sequence[R
     }
 
 
-def _rows(document: Document, pairs: Sequence[Pair], readings: Sequence[Sequence[Reading]]) -> list[Row]:
+def _rows(document: Document, pairs: Sequence[SpanPair], readings: Sequence[Sequence[Reading]]) -> list[TextRow]:
     """A row for each sentence; where a span runs beyond one, a row for all that it touches."""
-    rows = [Row(s.start, s.end, [r]) for s, r in zip(document.sentences, readings, strict=True)]
+    rows = [TextRow(s.start, s.end, [r]) for s, r in zip(document.sentences, readings, strict=True)]
     spans = sorted((s.start, s.end) for pair in pairs for s in (pair.gold, pair.predicted) if s is not None)
-    merged: list[Row] = []
-    for row in sorted([*rows, *(Row(start, end, []) for start, end in spans)], key=lambda row: row[:2]):
+    merged: list[TextRow] = []
+    for row in sorted([*rows, *(TextRow(start, end, []) for start, end in spans)], key=lambda row: row[:2]):
         if merged and row.start < merged[-1].end:
             last = merged.pop()
-            row = Row(last.start, max(last.end, row.end), last.readings + row.readings)
+            row = TextRow(last.start, max(last.end, row.end), last.readings + row.readings)
         merged.append(row)
     return merged
 
 
-def _pair(pair: Pair, readings: Sequence[Sequence[Reading]]) -> list[Any]:
+def _pair(pair: SpanPair, readings: Sequence[Sequence[Reading]]) -> list[Any]:
     """[kind, gold label, predicted label, probability]: of the gold span, if it was missed, among the n best."""
     gold, found = pair.gold, pair.predicted
     if found is not None:
@@ -119,7 +119,7 @@ def _pair(pair: Pair, readings: Sequence[Sequence[Reading]]) -> list[Any]:
     return [pair.kind, gold and gold.label, found and found.label, round(chance, 4)]
 
 
-def _row(text: str, row: Row, pairs: Sequence[Pair], members: Sequence[int]) -> dict[str, Any]:
+def _row(text: str, row: TextRow, pairs: Sequence[SpanPair], members: Sequence[int]) -> dict[str, Any]:
     at = _units(text[row.start : row.end])
 
     def side(spans: Sequence[tuple[int, Span | None]]) -> list[list[Any]]:

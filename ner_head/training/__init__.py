@@ -1,1 +1,1 @@
-"""How a head learns, from shards alone: no encoder is in memory."""
+"""Training of heads on cached features. No encoder is loaded."""

@@ -1,4 +1,4 @@
-"""Prepared documents and their cached features, as batches to learn from."""
+"""Training examples and batches, from prepared documents and their cached features."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ T = TypeVar("T", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class Example:
-    """One sentence: where its features are, its gold tags per word, its language's index, its words' features."""
+    """One sentence.
+
+    Attributes:
+        name: Name of the sentence in the feature store.
+        word_tags: Gold tag of each word, (W,).
+        language: Index of the language; `NO_LANGUAGE` if unknown.
+        word_ids: Hashed features of the words, (W, K).
+    """
 
     name: str
     word_tags: list[int]
@@ -40,7 +47,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features, steps, gold tags (B, S), languages (B,) and words."""
+    """A batch of B sentences.
+
+    Attributes:
+        features: Features of the pieces.
+        steps: Steps of the CRF.
+        tags: Gold tags, (B, S) int64.
+        languages: Indices of the languages, (B,) int64.
+        words: Features of the words.
+    """
 
     features: FeatureBatch
     steps: Steps
@@ -49,22 +64,22 @@ class Batch:
     words: Words
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device; a pinned one goes there while the host does something else."""
+        """Copy the batch to a device. The copy of a pinned batch is asynchronous."""
         return _each(self, lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> Batch:
-        """The same batch in memory that a GPU reads by itself."""
+        """Copy the batch to pinned memory."""
         return _each(self, lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory())
 
 
 def _each(batch: T, change: Callable[[Tensor], Tensor]) -> T:
-    """A dataclass of tensors, or of such dataclasses, with every tensor changed."""
+    """Apply a function to all tensors of a dataclass and of the dataclasses inside it."""
     parts = (getattr(batch, field.name) for field in fields(batch))
     return type(batch)(*(change(part) if isinstance(part, Tensor) else _each(part, change) for part in parts))
 
 
 def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence[str]) -> list[Example]:
-    """Every sentence of the documents, spans as tags."""
+    """Convert all sentences of documents to examples."""
     index = {language: i for i, language in enumerate(languages)}
     return [
         Example(
@@ -79,7 +94,7 @@ def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence
 
 
 def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, head: Head) -> Batch:
-    """Read from the store what a head wants of a batch's features, and pad everything."""
+    """Read the features of a batch, as far as the head uses them, and pad them."""
     features = [keep_pieces(store[example.name], head.pieces) for example in chosen]
     tags, _ = pad_rows([_tags(*each, tag_set) for each in zip(chosen, features, strict=True)])
     return Batch(
@@ -92,7 +107,7 @@ def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, hea
 
 
 def _tags(example: Example, features: Features, tag_set: TagSet) -> NDArray[np.int64]:
-    """Gold over a sentence's steps."""
+    """Gold tags of the steps of a sentence."""
     tags = example.word_tags
     if tag_set.scheme == "iobx":
         tags = tag_set.encode_pieces(tags, features.word_of_piece.tolist())

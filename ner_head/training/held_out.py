@@ -1,8 +1,8 @@
-"""Documents to keep out of training, chosen to be to the rest what another topic is to a train topic.
+"""Held-out documents for calibration, selected to differ from the remaining documents as a new topic does.
 
-Documents drawn at random will not do: their names, and often their very sentences, stand in other documents too, and a
-tagger is right about names that it knows. What is held out is a part of each language's documents that belong
-together, as far as they do: copies of an article, and articles that share names which few others have.
+Names and even sentences of randomly selected documents often occur in other documents, and a tagger is more accurate on
+names that it knows. Therefore related documents of each language are held out together: near copies of an article, and
+articles that share names which few other articles have.
 """
 
 from __future__ import annotations
@@ -14,27 +14,32 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from zlib import crc32
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from ner_head.corpus.documents import Document
 from ner_head.evaluation.measures.slices import Form, forms
 
 SHINGLE = 5  # words
-COMMON = 30  # a shingle or form in more documents says nothing of two of them
-COPY = 0.3  # share of the shorter document's shingles that makes two documents copies
-TRIALS = 8
+COMMON = 30  # shingles and forms in more documents are ignored
+COPY = 0.3  # share of common shingles, of those of the shorter document, from which two documents are near copies
+TRIALS = 8  # starting groups
 
 
 def hold_out(documents: Sequence[Document], share: float, *, seed: int) -> tuple[list[Document], list[Document]]:
-    """Cut documents into those to train on and those held out, in their order.
+    """Split documents into those to train on and those held out, both in the given order.
 
     Args:
-        documents: annotated.
-        share: of each language's documents to hold out, about; a language of a single group of copies keeps it all.
-        seed: of the trials, of which the one with the most new names wins.
+        documents: Annotated documents.
+        share: Approximate share of the documents of each language to hold out. Nothing is held out of a language with
+            a single group of near copies.
+        seed: Seed of the starting groups that are tried.
     """
     by_language: dict[str, list[list[int]]] = defaultdict(list)
     if not share:
         return list(documents), []
-    for group in copies(documents):
+    for group in near_copies(documents):
         by_language[documents[group[0]].language].append(group)
     held = set[int]()
     for _, groups in sorted(by_language.items()):
@@ -47,8 +52,12 @@ def hold_out(documents: Sequence[Document], share: float, *, seed: int) -> tuple
     return kept, [documents[i] for i in sorted(held)]
 
 
-def copies(documents: Sequence[Document]) -> list[list[int]]:
-    """Groups of documents that share much of their text, by union of pairs; most groups are single documents."""
+def near_copies(documents: Sequence[Document]) -> list[list[int]]:
+    """Groups of indices of documents that share much of their text; most groups have one document.
+
+    Documents are linked if they share at least `COPY` of the shingles of the shorter one. The groups are the connected
+    components of these links, in the order of their first documents.
+    """
     shingles = [_shingles(document) for document in documents]
     holders: dict[int, list[int]] = defaultdict(list)
     for i, found in enumerate(shingles):
@@ -57,36 +66,32 @@ def copies(documents: Sequence[Document]) -> list[list[int]]:
     shared = Counter(
         (a, b) for each in holders.values() if 1 < len(each) <= COMMON for k, b in enumerate(each) for a in each[:k]
     )
-    parent = list(range(len(documents)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    for (a, b), count in shared.items():
-        if count >= COPY * min(len(shingles[a]), len(shingles[b])):
-            parent[root(b)] = root(a)
+    links = [(a, b) for (a, b), n in shared.items() if n >= COPY * min(len(shingles[a]), len(shingles[b]))]
+    rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(len(documents), len(documents)))
     groups: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(documents)):
-        groups[root(i)].append(i)
+    for i, component in enumerate(connected_components(graph, directed=False)[1].tolist()):
+        groups[component].append(i)
     return list(groups.values())
 
 
 def _shingles(document: Document) -> set[int]:
+    """Hashes of all runs of `SHINGLE` words (Broder, 1997)."""
     words = document.text.lower().split()
     runs = (" ".join(words[i : i + SHINGLE]) for i in range(max(len(words) - SHINGLE + 1, 1)))
     return {crc32(run.encode("utf-8", "surrogatepass")) for run in runs}
 
 
 def most_new(names: Sequence[set[Form]], sizes: Sequence[int], target: float, seed: int) -> list[int]:
-    """Grow a set of groups from several starts; the one whose names are least known to the rest.
+    """Grow a set of groups from each of several starting groups; return the set with the largest share of new names.
+
+    A name is new if it occurs in no other group.
 
     Args:
-        names: the forms of each group.
-        sizes: documents in each group.
-        target: how many documents to take, about; never all groups.
-        seed: of the starts.
+        names: Forms of each group.
+        sizes: Number of documents in each group.
+        target: Approximate number of documents to take. At least one group is left.
+        seed: Seed of the starting groups.
     """
     rng = random.Random(seed)
     holders: dict[Form, list[int]] = defaultdict(list)
@@ -106,7 +111,15 @@ def most_new(names: Sequence[set[Form]], sizes: Sequence[int], target: float, se
 def grow(
     start: int, names: Sequence[set[Form]], sizes: Sequence[int], holders: dict[Form, list[int]], target: float
 ) -> list[int]:
-    """From one group on, take again and again the one that shares most with those taken; rare names weigh more."""
+    """Grow a set of groups greedily: add the group that shares most names with the set, with rare names weighing more.
+
+    Args:
+        start: Index of the starting group.
+        names: Forms of each group.
+        sizes: Number of documents in each group.
+        holders: Indices of the groups with each form.
+        target: Approximate number of documents to take.
+    """
     chosen, covered, score = [start], set[Form](), [0.0] * len(names)
     queue = [(0.0, i) for i in range(len(names))]
     taken, total = {start}, sizes[start]
@@ -125,7 +138,7 @@ def grow(
     while total < target and len(taken) < len(names) - 1:
         value, group = heapq.heappop(queue)
         if group in taken or -value < score[group]:
-            continue  # an entry from before its score rose
+            continue  # outdated entry: the score has risen since
         taken.add(group)
         chosen.append(group)
         total += sizes[group]

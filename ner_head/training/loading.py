@@ -1,4 +1,4 @@
-"""The next batches, prepared while this one trains."""
+"""Prefetching: the next batches are prepared while the current one trains."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
-DEPTH = 3  # batches ahead
+DEPTH = 3  # batches
 
 
-def ahead(items: Iterable[T], *, depth: int = DEPTH) -> Iterator[T]:
-    """The same items in the same order, made by a thread that runs up to `depth` of them ahead.
+def prefetch(items: Iterable[T], *, depth: int = DEPTH) -> Iterator[T]:
+    """Iterate over items that a background thread computes in advance.
 
-    What making one raises is raised here, where it would have come. The thread ends with the iteration, also when
-    that is left early.
+    The order is kept. An exception of the iterable is raised at the position of its item. The thread ends with the
+    iteration, also if the consumer stops early.
+
+    Args:
+        items: Items, computed lazily.
+        depth: Number of items that wait at most.
     """
     ready: queue.Queue[T | _End] = queue.Queue(depth)
     left = threading.Event()
@@ -35,7 +39,7 @@ def ahead(items: Iterable[T], *, depth: int = DEPTH) -> Iterator[T]:
             for item in items:
                 if not put(item):
                     return
-        except BaseException as raised:  # the one who waits has to hear of it, whatever it is
+        except BaseException as raised:  # of any kind: it is raised in the consumer's thread
             error = raised
         put(_End(error))
 
@@ -52,7 +56,7 @@ def ahead(items: Iterable[T], *, depth: int = DEPTH) -> Iterator[T]:
 
 
 class _End:
-    """Behind the last item: what went wrong, if anything did."""
+    """Marks the end of the items; holds the exception that ended them, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error

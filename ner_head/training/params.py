@@ -1,4 +1,4 @@
-"""The params of training, apart from the code that they configure: reading them must not import torch."""
+"""The params of training. They are in a module of their own, so that reading them does not import torch."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ class TrainingParams(Params):
 
     epochs: int = Field(default=20, ge=1)
     most_steps: int = Field(default=3000, ge=0)
-    """Fewer epochs are run where all of them take about more steps than this; 0 = any number of steps."""
+    """Approximate maximum number of steps; 0 = no maximum. `epochs` is lowered accordingly for a large corpus."""
     batch_size: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[float, float] = Field(default=(0.9, 0.98), strict=False)  # YAML has lists only
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.1, ge=0, le=1)
-    """Share of the steps over which the rate rises; then it falls linearly to 0."""
+    """Share of the steps with a rising learning rate. After them it falls linearly to 0."""
     clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     stop_after: int = Field(default=0, ge=0)
-    """End after so many epochs, although the rate falls until `epochs`; 0 = never."""
+    """Last epoch, although the learning rate is scheduled for `epochs`; 0 = all epochs."""
     patience: int = Field(default=0, ge=0)
-    """Stop after so many epochs without a better dev F1; 0 = never."""
+    """Number of epochs without a better dev F1 after which training stops; 0 = never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of matrix products: `auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
+    """Precision of matrix products: `auto` is bfloat16 on a GPU that supports it, and float32 elsewhere."""
     seed: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.1, ge=0, le=0.5)
-    """Share of train that a second head is trained without, to fit the temperatures on; 0 = none, no second head."""
+    """Share of train documents that are held out to fit the temperatures, with a second head; 0 = no second head."""
     new_forms: float = Field(default=0.7, ge=0, le=1)
-    """Share of names that train does not have, where the model will be used: temperatures are fitted for that."""
+    """Expected share of names that are missing from train, in the texts that the model is used on.
+
+    The temperatures are fitted for this share.
+    """
 
     def epochs_for(self, n_sentences: int) -> int:
-        """Epochs over so many sentences: a small corpus is read many times, a large one once or twice."""
+        """Number of epochs for a number of sentences: `epochs`, or fewer to stay near `most_steps`."""
         steps = -(-n_sentences // self.batch_size)
         return max(1, min(self.epochs, round(self.most_steps / steps))) if self.most_steps else self.epochs
 
     def rate(self, step: int, n_steps: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """The learning rate of a step. Steps are numbered from 0."""
         warm = self.warmup * n_steps
         share = min((step + 1) / max(warm, 1), (n_steps - step) / max(n_steps - warm, 1), 1.0)
         return self.learning_rate * share
 
     def dtype(self, device: torch.device) -> torch.dtype:
-        """`precision` on a device."""
+        """The type of matrix products on a device."""
         import torch
 
         able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,7 +1,8 @@
-"""A training run on disk: enough to go on after the last finished epoch as if nothing had happened.
+"""Checkpoints of training runs: a resumed run ends with the same weights as an uninterrupted one.
 
-One safetensors file, its record as JSON in the header, named by what decides the run's result: other data, params or
-code find nothing. It lies outside of what DVC tracks, because DVC deletes a stage's outputs before it runs.
+A checkpoint is one safetensors file with a JSON record in its header. Its name is a digest of everything that decides
+the result of the run, so a run with other data, params or code does not find it. Checkpoints are not DVC outputs,
+because DVC deletes the outputs of a stage before it runs.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from ner_head.base.files import remove_leftovers, write_whole
 from ner_head.base.params import Params
 
 RECORD = "ner-head training"
-KEPT = 4  # states of runs that did not end
+KEPT = 4  # checkpoints of interrupted runs
 
 
 class Epoch(Params):
-    """One line of the learning curve."""
+    """One epoch of the learning curve."""
 
     epoch: int
     loss: float
@@ -37,7 +38,7 @@ class Epoch(Params):
 
 
 class RunRecord(Params):
-    """Where a run is."""
+    """The learning curve of a run so far."""
 
     version: Literal[1] = 1
     curve: list[Epoch] = Field(min_length=1)
@@ -46,19 +47,19 @@ class RunRecord(Params):
 
 @dataclass(frozen=True)
 class RunState:
-    """A record and its tensors: weights (`last.*`), the best epoch's (`best.*`), the optimizer's."""
+    """A record, and tensors: last weights (`last.*`), best weights (`best.*`), optimizer moments (`optimizer.*`)."""
 
     record: RunRecord
     tensors: dict[str, Tensor]
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """The tensors named `NAME.*`, without that."""
+        """The tensors named `NAME.*`, by their names without this prefix."""
         start = f"{name}."
         return {key.removeprefix(start): tensor for key, tensor in self.tensors.items() if key.startswith(start)}
 
 
 def run_key(parts: Mapping[str, str]) -> str:
-    """A name for a run: everything that decides its result, the project's own code included."""
+    """The key of a run: a digest of `parts` and of the project's code."""
     digest = hashlib.sha256()
     for name, value in sorted({**parts, **_sources()}.items()):
         digest.update(f"{len(name)} {name} {len(value)} {value}\n".encode())
@@ -67,9 +68,9 @@ def run_key(parts: Mapping[str, str]) -> str:
 
 @cache
 def _sources() -> dict[str, str]:
-    """Digests by package and file, once: what training imports on its way does not make another run of it.
+    """Digests of source files by package and file, computed once, so that later imports do not change the key.
 
-    Packages of which a module is loaded count as a whole: the CRF's kernels are imported when they are first needed.
+    All files of a package with a loaded module are included, because the CRF's kernels are imported lazily.
     """
     loaded = [
         (name if hasattr(module, "__path__") else name.rpartition(".")[0], Path(module.__file__))
@@ -81,25 +82,25 @@ def _sources() -> dict[str, str]:
 
 
 class Checkpoint:
-    """The state of one run, in a folder of such."""
+    """The checkpoint of one run, in a folder of checkpoints."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = folder / f"{key}.safetensors"
 
     def save(self, state: RunState) -> None:
-        """Write it whole; the one before stays until then.
+        """Write a state, replacing the previous one atomically.
 
         Raises:
-            ResourceError: the disk is full or not writable.
+            ResourceError: The disk is full or not writable.
         """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
         write_whole(self.path, save(tensors, {RECORD: state.record.model_dump_json()}))
 
     def load(self) -> RunState | None:
-        """What was saved last; None where nothing was, or it is damaged.
+        """Read the last state; None if there is none or it is damaged.
 
         Raises:
-            NerHeadError: the system cannot read it now; a run that starts anew would overwrite it.
+            NerHeadError: The file exists, but reading it failed. A new run would overwrite it.
         """
         if not self.path.exists():
             return None
@@ -113,7 +114,7 @@ class Checkpoint:
             raise system_error(error, self.path) from None
 
     def discard(self) -> None:
-        """The run has ended: remove its state, and those of all but the last few that did not."""
+        """Remove the checkpoint of a finished run, and old checkpoints of interrupted runs."""
         self.path.unlink(missing_ok=True)
         remove_leftovers(self.path.parent)
         states = sorted(self.path.parent.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)

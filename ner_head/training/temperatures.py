@@ -1,4 +1,4 @@
-"""The temperatures of a head's probabilities, fitted on documents that it was not trained on."""
+"""Temperature scaling (Guo et al., 2017) of a head's probabilities, fitted on held-out documents."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ner_head.inference.posterior import span_probabilities, tempered
 from ner_head.inference.predictions import features_of
 from ner_head.inference.tagger import OutputBatch, Tagger
 
-FEWEST = 50  # predicted spans, or sentences, that a temperature is fitted on
+FEWEST = 50  # smallest number of predicted spans, or sentences, to fit a temperature on
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a tagger found in held-out documents, in batches.
+    """Predictions of a tagger on held-out documents.
 
     Attributes:
-        emissions: of each batch, well-formed, (B, S, T), and its mask, (B, S).
-        patterns: of the N spans found, by batch.
-        right: whether each has the offsets and label of a gold span, (N,).
-        kinds: of each, (N,): "new" if it touches a gold span of a form unseen in training, "known" if it touches
-            other gold spans only, "none" if it touches none.
-        gold: how many gold spans are new, and how many known.
-        languages: logits and index of the right one, for sentences of the manifest's languages.
+        emissions: Well-formed emissions (B, S, T) and mask (B, S) of each batch.
+        patterns: Patterns of the N predicted spans, by batch.
+        right: Whether each predicted span has the offsets and label of a gold span, (N,).
+        kinds: Kind of each predicted span, (N,): "new" if it overlaps a gold span whose form is unseen in training,
+            "known" if it overlaps other gold spans only, "none" if it overlaps no gold span.
+        gold: Numbers of new and of known gold spans.
+        languages: Logits and indices of the correct languages, of the sentences whose language the head knows.
     """
 
     emissions: list[tuple[torch.Tensor, torch.Tensor]]
@@ -53,33 +53,33 @@ def fit_temperatures(
     *,
     seen: Collection[Form],
     new_forms: float,
-    tell: Callable[[list[str]], None] = lambda lines: None,
+    notify: Callable[[list[str]], None] = lambda lines: None,
 ) -> Temperatures:
-    """Fit both on documents that the tagger's head was not trained on.
+    """Fit the temperatures of spans and of languages on documents that the head was not trained on.
 
-    The spans' temperature has the lowest log loss of "this span is right" over predicted spans. Held-out documents of
-    a train topic have few new names, and a head is surer, and right more often, where it knows the name. So spans at
-    names count as if `new_forms` of the gold's names were new; those at no name count as they are. The languages'
-    temperature has the lowest cross-entropy.
+    The temperature of spans minimises the log loss of "the predicted span is correct". Held-out documents of a train
+    topic have few new names, and a head is more confident and more accurate on names that it knows. Therefore predicted
+    spans that overlap gold spans are weighted as if a share of `new_forms` of the gold spans had new forms. Other
+    predicted spans have weight 1. The temperature of languages minimises the cross-entropy.
 
     Args:
-        tagger: without temperatures.
-        documents: held out.
-        store: their features.
-        languages: names of the language logits.
-        seen: forms of the documents that the head was trained on.
-        new_forms: share of gold spans whose form is new, where the model will be used.
-        tell: is given a line for each that there is too little to fit on.
+        tagger: Tagger without temperatures.
+        documents: Held-out documents.
+        store: Features of the documents.
+        languages: Names of the language logits.
+        seen: Forms of the documents that the head was trained on.
+        new_forms: Expected share of gold spans with a new form, in the texts that the model is used on.
+        notify: Function that receives a message for each temperature with too few data to fit it.
     Returns:
-        1 for what there is too little to fit on.
+        The temperatures; 1 where there are too few data.
     """
     found = predicted(tagger, documents, store, languages, seen)
-    tell(shortages(found, has_languages=tagger.head.language is not None))
+    notify(shortages(found, has_languages=tagger.head.language is not None))
     return Temperatures(spans=_of_spans(tagger, found, new_forms), languages=_of_languages(*found.languages))
 
 
 def shortages(found: HeldOut, *, has_languages: bool) -> list[str]:
-    """A line for each temperature that there is too little to fit on."""
+    """A message for each temperature with too few data to fit it."""
     counts = [("spans", len(found.right), "predicted spans")]
     if has_languages:
         counts.append(("languages", len(found.languages[1]), "sentences of known language"))
@@ -109,7 +109,10 @@ def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
 
 
 def span_weights(kinds: NDArray[np.str_], gold: tuple[int, int], new_forms: float) -> NDArray[np.float64]:
-    """(N,) weights that make `new_forms` of the gold new; all 1 where one of its kinds is not there to count more."""
+    """Weights of predicted spans, (N,), that make the share of new gold spans `new_forms`.
+
+    All weights are 1 if there are no new or no known gold spans.
+    """
     new, known = gold
     if not new or not known:
         return np.ones(len(kinds))
@@ -131,7 +134,7 @@ def predicted(
     languages: Sequence[str],
     seen: Collection[Form],
 ) -> HeldOut:
-    """Run the network over documents and see what it finds."""
+    """Predict held-out documents, and compare the predicted spans with the gold."""
     places = [(document, i) for document in documents for i in range(len(document.sentences))]
     features = [each for document in documents for each in features_of(store, document)]
     ids = [each for document in documents for each in document_word_ids(document)]
@@ -155,14 +158,14 @@ def predicted(
 
 
 def sentence_gold(document: Document, number: int, seen: Collection[Form]) -> dict[Span, bool]:
-    """The gold spans of a sentence, in words, and whether the form of each is new."""
+    """The gold spans of a sentence, in words, and whether each one's form is new."""
     sentence = document.sentences[number]
     spans = word_spans(sentence, document.spans)
     return {span: form(document, character_span(sentence, span)) not in seen for span in spans}
 
 
 def kind(span: Span, gold: dict[Span, bool]) -> str:
-    """Whether a predicted span touches a new gold span, known ones only, or none."""
+    """The kind of a predicted span (see `HeldOut.kinds`)."""
     touched = [is_new for other, is_new in gold.items() if other.start < span.end and span.start < other.end]
     return ("new" if any(touched) else "known") if touched else "none"
 

@@ -1,4 +1,4 @@
-"""The training loop: shuffled length buckets, warm-up and decay, the best epoch on dev kept."""
+"""The training loop: shuffled length buckets, warm-up and linear decay, selection of the best epoch on dev."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from torch import Tensor
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
-from ner_head.evaluation.measures.spans import Counts, strict_counts
+from ner_head.evaluation.measures.spans import total_counts
 from ner_head.features.store.batches import shuffled_batches
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.tagger import Tagger
 from ner_head.training.examples import Batch, Example, collate
-from ner_head.training.loading import ahead
+from ner_head.training.loading import prefetch
 from ner_head.training.objective import joint_loss
 from ner_head.training.optimizer import HeadOptimizer
 from ner_head.training.params import TrainingParams
-from ner_head.training.progress import Watcher
+from ner_head.training.progress import TrainingCallback
 from ner_head.training.run import Run
 from ner_head.training.state import Checkpoint, Epoch
 
-SILENT = Watcher()
+NO_CALLBACK = TrainingCallback()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The weights of the best and of the last epoch, and the whole curve."""
+    """The weights of the best and of the last epoch, and the learning curve."""
 
     best: Epoch
     best_weights: dict[str, Tensor]
@@ -41,7 +41,15 @@ class Trained:
 
 
 class Trainer:
-    """Fits one head to the train sentences of a store."""
+    """Trains one head on sentences of a feature store.
+
+    Args:
+        head: Head to train. It is moved to the device.
+        tag_set: Tags of the head.
+        languages: Languages of the head's classifier.
+        params: Training params.
+        device: Device to train on.
+    """
 
     def __init__(
         self, head: Head, tag_set: TagSet, languages: Sequence[str], *, params: TrainingParams, device: torch.device
@@ -57,21 +65,21 @@ class Trainer:
         dev: Sequence[Document],
         store: FeatureStore,
         *,
-        watcher: Watcher = SILENT,
+        callback: TrainingCallback = NO_CALLBACK,
         checkpoint: Checkpoint | None = None,
         last: int = 0,
     ) -> Trained:
-        """Train for all epochs, or until patience ends; from where `checkpoint` stands, where it holds a state.
+        """Train for all epochs, or until `patience` is exhausted.
 
         Args:
-            train: sentences.
-            dev: to choose the epoch by; without any the last one is the best.
-            store: the features of both.
-            watcher: is told how it goes.
-            checkpoint: is kept up to date.
-            last: end after this epoch, although the rate falls until `epochs`; 0 = `stop_after`.
+            train: Sentences to train on.
+            dev: Documents on which the epoch is selected. Without any, the last epoch is the best one.
+            store: Features of both.
+            callback: Receives the progress.
+            checkpoint: Written after each epoch. If it has a state, the run is resumed from it.
+            last: Last epoch, although the learning rate is scheduled for `epochs`; 0 = `stop_after`.
         Raises:
-            DataError: there is nothing to train on, or the store lacks features.
+            DataError: There are no sentences to train on, or the store lacks features.
         """
         missing = next((example.name for example in train if example.name not in store), None)
         if not train or missing:
@@ -81,46 +89,51 @@ class Trainer:
         run = Run(self.head, self.optimizer)
         if checkpoint and (state := checkpoint.load()):
             run.restore(state)
-            watcher.resume(run.curve[-1])
+            callback.resume(run.curve[-1])
         with torch.random.fork_rng():
             while not run.is_over(last or self.params.stop_after or self.params.epochs, self.params.patience):
                 start, number = time.perf_counter(), len(run.curve) + 1
                 plan = shuffled_batches(lengths, self.params.batch_size, seed=self.params.seed * 10_007 + number)
                 batches = [[train[i] for i in batch] for batch in plan]
-                loss = self.train_epoch(batches, store.for_epoch(number), number, watcher)
+                loss = self.train_epoch(batches, store.for_epoch(number), number, callback)
                 f1 = self.dev_f1(dev, store)
                 epoch = Epoch(epoch=number, loss=loss, dev_f1=f1, seconds=time.perf_counter() - start)
                 run.add(epoch, best=not dev)
                 if checkpoint:
                     checkpoint.save(run.state())
-                watcher.epoch(epoch)
+                callback.epoch(epoch)
         return Trained(run.best, run.best_weights, run.weights(), run.curve)
 
     def length(self, example: Example, store: FeatureStore) -> int:
-        """Positions of a sentence in the network, from the index alone."""
+        """Number of positions of a sentence in the network. Reads only the index of the store."""
         return len(example.word_tags) + 1 if self.head.pieces == "first" else store.n_pieces(example.name)
 
     def train_epoch(
-        self, batches: Sequence[Sequence[Example]], store: FeatureStore, number: int, watcher: Watcher = SILENT
+        self,
+        batches: Sequence[Sequence[Example]],
+        store: FeatureStore,
+        number: int,
+        callback: TrainingCallback = NO_CALLBACK,
     ) -> float:
-        """One pass; returns the mean loss. `number` counts epochs from 1."""
+        """Train for one epoch and return the mean loss. Epochs are numbered from 1."""
         self.head.train()
+        callback.start_epoch(number, len(batches))
         total = torch.zeros((), device=self.device)
         n_steps, before = len(batches) * self.params.epochs, len(batches) * (number - 1)
         prepared = (collate(chosen, store, self.tag_set, self.head) for chosen in batches)
         if self.device.type == "cuda":
             prepared = (batch.pinned() for batch in prepared)
-        for done, batch in enumerate(ahead(prepared), 1):
+        for done, batch in enumerate(prefetch(prepared), 1):
             step = before + done - 1
-            # dropout depends on seed and step alone, so that an interrupted run goes on with the same
+            # dropout depends on seed and step only, so that a resumed run has the same dropout
             seed_dropout(self.device, self.params.seed * 1_000_003 + step)
             total += self._step(batch.to(self.device), self.params.rate(step, n_steps))
-            watcher.step(done, len(batches))
+            callback.step(done)
         self.optimizer.settle()
         return float(total) / len(batches)
 
     def _step(self, batch: Batch, rate: float) -> Tensor:
-        """One step of the optimizer; returns the loss. Nothing here waits for a device."""
+        """Perform one optimizer step and return the loss. No operation here synchronises with a GPU."""
         self.optimizer.prepare(batch.words)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             output = self.head(batch.features.hidden, batch.features.mask, batch.steps, batch.words)
@@ -131,14 +144,12 @@ class Trainer:
 
     def dev_f1(self, dev: Sequence[Document], store: FeatureStore) -> float:
         """Strict micro F1 by character offsets; 0 without dev documents."""
-        counts = Counts()
-        for predicted, gold in zip(predict_from_store(self.tagger, dev, store, self.languages), dev, strict=True):
-            counts = sum(strict_counts(gold.spans, predicted.document.spans).values(), counts)
-        return counts.scores()["f1"]
+        predictions = predict_from_store(self.tagger, dev, store, self.languages)
+        return total_counts(dev, [prediction.document for prediction in predictions]).scores()["f1"]
 
 
 def seed_dropout(device: torch.device, seed: int) -> None:
-    """Seed the generator that dropout draws from on a device; `torch.manual_seed` takes those of all, and longer."""
+    """Seed the generator that dropout uses on a device. `torch.manual_seed` seeds all devices and is slower."""
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
     elif device.type == "mps":

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ner_head.base.errors import DataError
 from ner_head.evaluation import bsnlp_counts
 from ner_head.evaluation.bsnlp import pair_directories, score_directories, table, write_predictions
-from ner_head.evaluation.bsnlp_counts import Mention, Scores, Tally
+from ner_head.evaluation.bsnlp_counts import MatchCounts, Mention, Scores
 from ner_head.formats import bsnlp as corpus
 from ner_head.formats import reading
 from tests.conftest import ROOT, SHARED
@@ -81,7 +81,7 @@ def test_word_n_grams_meet_exactly_where_words_do(wanted: set[str], forms: set[s
     of_gold, of_system = set().union(*map(grams, wanted)), set().union(*map(grams, forms))
     assert bsnlp_counts.relaxed_partial(
         [Mention(form, "", "PER", form) for form in wanted], [Mention(form, "", "PER", "1") for form in forms]
-    ) == Tally(
+    ) == MatchCounts(
         found=sum(bool(grams(form) & of_system) for form in wanted),
         gold=len(wanted),
         right=sum(bool(grams(form) & of_gold) for form in forms),
@@ -236,15 +236,15 @@ def test_all_909_slices_are_the_evaluators_to_five_decimals(
 def test_in_the_evaluators_single_precision_they_are_the_same_digits(
     expected: dict[str, dict[str, dict[str, Scores]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def single(tally: Tally) -> Scores:
-        precision = np.float32(tally.right) / np.float32(max(tally.system, 1))
-        recall = np.float32(tally.found) / np.float32(max(tally.gold, 1))
+    def single(counts: MatchCounts) -> Scores:
+        precision = np.float32(counts.right) / np.float32(max(counts.system, 1))
+        recall = np.float32(counts.found) / np.float32(max(counts.gold, 1))
         f1 = np.float32(2) * precision * recall / (precision + recall) if precision and recall else np.float32(0)
         exact = {"precision": precision, "recall": recall, "f1": f1}
         rounded = {name: Decimal(float(x)).quantize(Decimal("0.00001"), ROUND_HALF_UP) for name, x in exact.items()}
         return {name: float(x) for name, x in rounded.items()}
 
-    monkeypatch.setattr(Tally, "scores", single)
+    monkeypatch.setattr(MatchCounts, "scores", single)
     for system, metrics in expected.items():
         assert score_directories(CASES / "golden", CASES / "systems" / system) == metrics
 

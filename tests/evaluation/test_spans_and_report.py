@@ -10,13 +10,12 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.results import Guess, Prediction, Reading, Temperatures
 from ner_head.corpus.segment import segment
 from ner_head.evaluation.measures.slices import forms, strict_scores
-from ner_head.evaluation.measures.spans import confusion, word_labels, word_macro_f1
+from ner_head.evaluation.measures.spans import confusion, has_gold, word_labels, word_macro_f1
 from ner_head.evaluation.report import (
     LanguageHits,
     Metrics,
     digest,
     from_json,
-    has_scores,
     head_metrics,
     language_hits,
     metrics,
@@ -181,6 +180,6 @@ def test_splits_that_are_not_there_leave_no_trace() -> None:
 
 def test_a_split_without_documents_or_gold_has_no_scores() -> None:
     blind = replace(GOLD, spans=())
-    assert has_scores([blind, GOLD])
-    assert not has_scores([blind])
-    assert not has_scores([])
+    assert has_gold([blind, GOLD])
+    assert not has_gold([blind])
+    assert not has_gold([])

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Span
-from ner_head.pages.alignment import Pair, align, overlap
+from ner_head.pages.alignment import SpanPair, align, overlap
 
 PER, ORG, LOC = (Span(0, 9, "PER"), Span(21, 25, "ORG"), Span(28, 33, "LOC"))
 
@@ -12,26 +12,26 @@ PER, ORG, LOC = (Span(0, 9, "PER"), Span(21, 25, "ORG"), Span(28, 33, "LOC"))
 def test_each_kind_of_error_is_told() -> None:
     found = [Span(0, 4, "PER"), Span(21, 25, "PRO"), Span(50, 55, "LOC"), LOC]
     assert align([PER, ORG, LOC, Span(60, 61, "EVT")], found) == [
-        Pair("wrong boundary", PER, Span(0, 4, "PER")),
-        Pair("wrong type", ORG, Span(21, 25, "PRO")),
-        Pair("right", LOC, LOC),
-        Pair("spurious", None, Span(50, 55, "LOC")),
-        Pair("missed", Span(60, 61, "EVT"), None),
+        SpanPair("wrong boundary", PER, Span(0, 4, "PER")),
+        SpanPair("wrong type", ORG, Span(21, 25, "PRO")),
+        SpanPair("right", LOC, LOC),
+        SpanPair("spurious", None, Span(50, 55, "LOC")),
+        SpanPair("missed", Span(60, 61, "EVT"), None),
     ]
 
 
 def test_another_label_and_boundary_is_a_wrong_type() -> None:
-    assert align([PER], [Span(5, 12, "ORG")]) == [Pair("wrong type", PER, Span(5, 12, "ORG"))]
+    assert align([PER], [Span(5, 12, "ORG")]) == [SpanPair("wrong type", PER, Span(5, 12, "ORG"))]
 
 
 def test_a_span_stands_for_the_gold_span_it_fits_best() -> None:
     # Jana | Malá as two persons: the longer part stands for the name, the other is spurious
     assert align([PER], [Span(0, 3, "PER"), Span(4, 9, "PER")]) == [
-        Pair("spurious", None, Span(0, 3, "PER")),
-        Pair("wrong boundary", PER, Span(4, 9, "PER")),
+        SpanPair("spurious", None, Span(0, 3, "PER")),
+        SpanPair("wrong boundary", PER, Span(4, 9, "PER")),
     ]
     # the same label comes before more characters
-    assert align([PER], [Span(0, 3, "PER"), Span(3, 9, "ORG")])[0] == Pair("wrong boundary", PER, Span(0, 3, "PER"))
+    assert align([PER], [Span(0, 3, "PER"), Span(3, 9, "ORG")])[0] == SpanPair("wrong boundary", PER, Span(0, 3, "PER"))
 
 
 def spans() -> st.SearchStrategy[list[Span]]:

@@ -88,7 +88,7 @@ def test_too_little_to_fit_on_leaves_probabilities_alone(
     tagger: Tagger, documents: list[Document], store: FeatureStore
 ) -> None:
     told: list[str] = []
-    found = fit_temperatures(tagger, documents[:1], store, LANGUAGES, seen=set(), new_forms=0.7, tell=told.extend)
+    found = fit_temperatures(tagger, documents[:1], store, LANGUAGES, seen=set(), new_forms=0.7, notify=told.extend)
     assert found == Temperatures()
     assert [line.split(",")[0] for line in told] == ["temperatures: 1.0 of spans", "temperatures: 1.0 of languages"]
     assert told[1].endswith("have 2 sentences of known language, and 50 are needed")

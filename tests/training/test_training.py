@@ -20,7 +20,7 @@ from ner_head.inference.tagger import Tagger
 from ner_head.training.examples import collate, examples
 from ner_head.training.objective import NO_LANGUAGE, joint_loss
 from ner_head.training.params import TrainingParams
-from ner_head.training.progress import Watcher
+from ner_head.training.progress import TrainingCallback
 from ner_head.training.state import Checkpoint, Epoch
 from ner_head.training.trainer import Trained, Trainer
 
@@ -54,8 +54,8 @@ def trainer_for(
     return Trainer(head, tag_set, LANGUAGES, params=settings, device=CPU)
 
 
-class Seen(Watcher):
-    """Remembers what it is told."""
+class Seen(TrainingCallback):
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
@@ -65,8 +65,11 @@ class Seen(Watcher):
     def resume(self, last: Epoch) -> None:
         self.resumed = last.epoch
 
-    def step(self, done: int, n_steps: int) -> None:
-        self.steps.append((done, n_steps))
+    def start_epoch(self, number: int, n_steps: int) -> None:
+        self.n_steps = n_steps
+
+    def step(self, done: int) -> None:
+        self.steps.append((done, self.n_steps))
 
     def epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
@@ -95,7 +98,7 @@ def test_the_same_seed_gives_the_same_weights(store: FeatureStore, documents: li
 
 def test_patience_stops_and_the_best_epoch_is_kept(store: FeatureStore, documents: list[Document]) -> None:
     trainer, seen = trainer_for(store, patience=2), Seen()
-    trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store, watcher=seen)
+    trained = trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, store, callback=seen)
     assert len(trained.curve) == trained.best.epoch + 2 < 40
     assert trained.best.dev_f1 == max(epoch.dev_f1 for epoch in trained.curve)
     assert seen.epochs == trained.curve
@@ -176,16 +179,16 @@ def test_training_and_evaluation_never_import_the_encoder_or_dask() -> None:
 
 
 class Killed(Exception):
-    """Stands for a signal that nobody can catch."""
+    """Stands for a signal that cannot be caught."""
 
 
-class KilledAt(Watcher):
+class KilledAt(TrainingCallback):
     """Ends a run in the middle of an epoch."""
 
     def __init__(self, epoch: int, step: int) -> None:
         self.left, self.at = epoch - 1, step
 
-    def step(self, done: int, n_steps: int) -> None:
+    def step(self, done: int) -> None:
         if not self.left and done == self.at:
             raise Killed
 
@@ -203,13 +206,13 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     def trainer() -> Trainer:
         return trainer_for(store, epochs=6, dropout=0.5, words=words)
 
-    def fit(watcher: Watcher, checkpoint: Checkpoint | None) -> Trained:
+    def fit(callback: TrainingCallback, checkpoint: Checkpoint | None) -> Trained:
         new = trainer()
         return new.fit(
-            examples(documents, new.tag_set, LANGUAGES), documents, store, watcher=watcher, checkpoint=checkpoint
+            examples(documents, new.tag_set, LANGUAGES), documents, store, callback=callback, checkpoint=checkpoint
         )
 
-    whole = fit(Watcher(), None)
+    whole = fit(TrainingCallback(), None)
     checkpoint = Checkpoint(tmp_path, "key")
     for epoch, step in ((1, 2), (3, 2), (3, 1)):
         with pytest.raises(Killed):

@@ -1,1 +1,1 @@
-"""Counts and probabilities of predicted spans: what training needs, and every report."""
+"""Counts and calibration of predicted spans. Training imports this package and nothing else of `evaluation`."""

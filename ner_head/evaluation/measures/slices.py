@@ -1,7 +1,7 @@
-"""Strict scores of many slices of a split at once, with bootstrap intervals.
+"""Strict scores of many slices of a split, with bootstrap intervals.
 
-Counts are kept for each document, because documents, not spans, are what a corpus was sampled by: a resample draws
-whole documents with replacement (Efron, 1979; for language processing Berg-Kirkpatrick et al., 2012).
+Counts are kept by document, because a corpus is a sample of documents, not of spans: a resample draws whole documents
+with replacement (Efron, 1979; for language processing Berg-Kirkpatrick et al., 2012).
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.evaluation.measures.spans import Counts, Scores
 
 RESAMPLES, LEVEL = 1000, 0.95
-LEAST_DOCUMENTS = 10  # that an interval needs: of one document every resample is the same
+LEAST_DOCUMENTS = 10  # smallest number of documents for an interval: all resamples of one document are equal
 ALL, SEEN, UNSEEN = "all", "seen", "unseen"
 Form = tuple[str, str]
 Interval = tuple[float, float]
 
 
 def form(document: Document, span: Span) -> Form:
-    """What a span looks like, whatever its case and white space, with its label."""
+    """The text of a span in lower case with normalised white space, and its label."""
     return " ".join(document.text[span.start : span.end].lower().split()), span.label
 
 
 def forms(documents: Iterable[Document]) -> set[Form]:
-    """The forms that stand in the documents, each with its label."""
+    """The forms of all spans of documents."""
     return {form(document, span) for document in documents for span in document.spans}
 
 
 class StrictScores(TypedDict):
-    """Scores of one comparison; `macro` holds F1 alone, `per_form` those of seen and unseen forms."""
+    """Strict scores by slice. `macro` has F1 only; `per_form` has the scores of seen and unseen forms."""
 
     micro: Scores
     macro: Scores
@@ -47,31 +47,31 @@ class StrictScores(TypedDict):
 def strict_scores(
     gold: Sequence[Document], predicted: Sequence[Document], seen: Collection[Form] = frozenset()
 ) -> StrictScores:
-    """Count and score; `seen` are the forms of the train split."""
-    return Tally.of(gold, predicted, seen).scores()
+    """Strict scores of all slices. `seen` are the forms of the train split."""
+    return SliceCounts.of(gold, predicted, seen).scores()
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Strict counts of a split.
+class SliceCounts:
+    """Strict counts of a split by document and slice.
 
     Attributes:
-        slices: kind and name of each: ("all", "all"), ("type", "PER"), ("language", "cs"), ("topic", ...),
+        slices: Kind and name of each slice: ("all", "all"), ("type", "PER"), ("language", "cs"), ("topic", ...),
             ("form", "seen"), ("form", "unseen").
-        counts: (documents, slices, 3) int64: correct, predicted and gold spans.
+        counts: Numbers of correct, predicted and gold spans, (documents, slices, 3) int64.
     """
 
     slices: list[tuple[str, str]]
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, gold: Sequence[Document], predicted: Sequence[Document], seen: Collection[Form]) -> Tally:
-        """Count.
+    def of(cls, gold: Sequence[Document], predicted: Sequence[Document], seen: Collection[Form]) -> SliceCounts:
+        """Count spans.
 
         Args:
-            gold: annotated documents.
-            predicted: the same documents with predicted spans.
-            seen: forms of the train split: a span, gold or predicted, is seen if its form and label stand there.
+            gold: Annotated documents.
+            predicted: The same documents with predicted spans.
+            seen: Forms of the train split. A gold or predicted span is seen if its form is among them.
         """
         found: list[dict[tuple[str, str], Counts]] = []
         for wanted, guess in zip(gold, predicted, strict=True):
@@ -93,7 +93,7 @@ class Tally:
         return cls(slices, np.array(cells, dtype=np.int64).reshape(len(found), len(slices), 3))
 
     def scores(self, seed: int = 0) -> StrictScores:
-        """All slices, each F1 with its 95 % interval over resampled documents, where there are enough of them."""
+        """Scores of all slices. Each F1 has a 95 % interval over resampled documents, if there are enough of them."""
         totals, drawn, n_documents = self.counts.sum(axis=0), self.resampled(seed), self.n_documents()
         found: StrictScores = {
             "micro": {},
@@ -112,19 +112,19 @@ class Tally:
         return found
 
     def n_documents(self) -> list[int]:
-        """How many documents have a span in each slice; for all of them, how many there are."""
+        """Number of documents with a span in each slice; for the slice "all", the number of all documents."""
         found: list[int] = (self.counts.sum(axis=2) > 0).sum(axis=0).tolist()
         return [len(self.counts), *found[1:]]
 
     def macro(self, totals: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The mean F1 of the types that the gold has: (..., slices, 3) -> (...)."""
+        """Mean F1 of the types in the gold, (..., slices, 3) -> (...)."""
         present = self.counts.sum(axis=0)[:, 2] > 0
         types = [i for i, (kind, _) in enumerate(self.slices) if kind == "type" and present[i]]
         found: NDArray[np.float64] = f1(totals[..., types, :]).mean(axis=-1) if types else np.zeros(totals.shape[:-2])
         return found
 
     def resampled(self, seed: int = 0) -> NDArray[np.int64]:
-        """Sums of `RESAMPLES` resamples, (R, slices, 3); with one seed the same documents for every tagger."""
+        """Total counts of `RESAMPLES` resamples, (R, slices, 3). The documents drawn depend on seed and number only."""
         n_documents = max(len(self.counts), 1)
         rng = np.random.default_rng(seed)
         times = rng.multinomial(n_documents, [1 / n_documents] * n_documents, size=RESAMPLES)
@@ -134,18 +134,18 @@ class Tally:
 def gain(
     gold: Sequence[Document], predicted: Sequence[Document], baseline: Sequence[Document], seed: int = 0
 ) -> Scores:
-    """How much more micro F1 one tagger has than another on the same documents, with its interval.
+    """Difference in micro F1 between a tagger and a baseline on the same documents, with its interval.
 
-    Both taggers are scored on the same resamples, so that what is hard for both cancels out.
+    Both are scored on the same resamples, so that the difficulty of the drawn documents cancels out.
     """
-    one, other = (Tally.of(gold, found, frozenset()) for found in (predicted, baseline))
+    one, other = (SliceCounts.of(gold, found, frozenset()) for found in (predicted, baseline))
     totals = f1(one.counts.sum(axis=0)[0]) - f1(other.counts.sum(axis=0)[0])
     drawn = f1(one.resampled(seed)[:, 0]) - f1(other.resampled(seed)[:, 0])
     return _with_interval({"f1": float(totals)}, drawn, len(gold))
 
 
 def _with_interval(scores: Scores, resampled: NDArray[np.float64], n_documents: int) -> Scores:
-    """The scores with `f1_low` and `f1_high`; without them where there are too few documents to draw from."""
+    """Add `f1_low` and `f1_high` to scores, unless there are too few documents to resample."""
     if n_documents < LEAST_DOCUMENTS:
         return scores
     low, high = interval(resampled)
@@ -153,18 +153,18 @@ def _with_interval(scores: Scores, resampled: NDArray[np.float64], n_documents: 
 
 
 def interval(values: NDArray[np.float64]) -> Interval:
-    """The middle 95 % of resampled values."""
+    """The central 95 % interval of resampled values."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     return low, high
 
 
 def f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(..., 3) -> (...); 0 where undefined."""
+    """F1 of counts, (..., 3) -> (...); 0 where undefined."""
     return np.asarray(2 * counts[..., 0] / np.maximum(counts[..., 1] + counts[..., 2], 1), dtype=np.float64)
 
 
 def _places(document: Document, span: Span, seen: Collection[Form]) -> list[tuple[str, str]]:
-    """The slices that a span is in."""
+    """The slices that a span belongs to."""
     known = SEEN if form(document, span) in seen else UNSEEN
     return [
         (ALL, ALL),

@@ -1,4 +1,4 @@
-"""Strict counts of spans (exact offsets and type), word-level scores and the confusion of types."""
+"""Strict span counts (exact offsets and label), word-level scores and the confusion of labels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from ner_head.corpus.documents import Document, Span
 
 Scores = dict[str, float]
-MISSED, SPURIOUS = "(missed)", "(spurious)"  # no label stands in parentheses (corpus/labels.py)
+MISSED, SPURIOUS = "(missed)", "(spurious)"  # not labels: labels are never in parentheses (formats/labels.py)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """True positives, predicted and gold spans; adds up over documents."""
+    """Numbers of correct, predicted and gold spans. Counts of several documents can be added."""
 
     correct: int = 0
     predicted: int = 0
@@ -25,7 +25,7 @@ class Counts:
         return Counts(self.correct + other.correct, self.predicted + other.predicted, self.gold + other.gold)
 
     def scores(self) -> Scores:
-        """Precision, recall and F1; 0 where undefined."""
+        """Precision, recall and F1 (0 where undefined), and the numbers of gold and predicted spans."""
         precision = self.correct / self.predicted if self.predicted else 0.0
         recall = self.correct / self.gold if self.gold else 0.0
         total = self.predicted + self.gold
@@ -34,40 +34,37 @@ class Counts:
 
 
 class Overlaps:
-    """Finds the spans of a document that share characters with another, without a look at all of them."""
+    """An index of the spans of a document that finds those overlapping another span."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
-        """Index spans; they are in the order of the text."""
+        """Index spans, which are sorted by position in the text."""
         self.spans = spans
         self.starts = [span.start for span in spans]
         self.longest = max((span.end - span.start for span in spans), default=0)
 
     def of(self, span: Span) -> Iterator[int]:
-        """The places of those that overlap it, in order."""
+        """Indices of the spans that overlap a span, in order."""
         first, last = bisect_right(self.starts, span.start - self.longest), bisect_left(self.starts, span.end)
         return (place for place in range(first, last) if span.start < self.spans[place].end)
 
 
-def strict_counts(gold: Iterable[Span], predicted: Iterable[Span]) -> dict[str, Counts]:
-    """Counts per label; a span is right if start, end and label are."""
-    wanted, found = set(gold), set(predicted)
-    labels = {span.label for span in wanted | found}
-    return {
-        label: Counts(
-            sum(s.label == label for s in wanted & found),
-            sum(s.label == label for s in found),
-            sum(s.label == label for s in wanted),
-        )
-        for label in labels
-    }
+def total_counts(gold: Iterable[Document], predicted: Iterable[Document]) -> Counts:
+    """Strict counts over all labels and documents."""
+    pairs = ((set(wanted.spans), set(found.spans)) for wanted, found in zip(gold, predicted, strict=True))
+    return sum((Counts(len(wanted & found), len(found), len(wanted)) for wanted, found in pairs), Counts())
+
+
+def has_gold(documents: Iterable[Document]) -> bool:
+    """Whether a split has gold spans, and so can be scored."""
+    return any(document.spans for document in documents)
 
 
 def word_labels(document: Document) -> list[str | None]:
-    """The label of every word (None outside of entities); a word partly in an entity counts as in it."""
+    """The label of each word, None outside of entities. A word that is partly inside an entity has its label."""
     words = [word for sentence in document.sentences for word in sentence.words]
     ends = [word.end for word in words]
     labels: list[str | None] = [None] * len(words)
-    for span in reversed(document.spans):  # where spans overlap, the first in order has the word
+    for span in reversed(document.spans):  # reversed: where spans overlap, the first one labels the word
         index = bisect_right(ends, span.start)
         while index < len(words) and words[index].start < span.end:
             labels[index] = span.label
@@ -76,7 +73,7 @@ def word_labels(document: Document) -> list[str | None]:
 
 
 def word_macro_f1(gold: Sequence[Document], predicted: Sequence[Document]) -> float:
-    """F1 of each label over words, O included as in the paper, averaged over the labels of the gold."""
+    """Macro F1 over words: the mean F1 of the labels in the gold, including O, as in the paper."""
     correct, n_gold, n_predicted = Counter[str | None](), Counter[str | None](), Counter[str | None]()
     for wanted, found in zip(gold, predicted, strict=True):
         for a, b in zip(word_labels(wanted), word_labels(found), strict=True):
@@ -88,7 +85,7 @@ def word_macro_f1(gold: Sequence[Document], predicted: Sequence[Document]) -> fl
 
 
 def confusion(gold: Sequence[Document], predicted: Sequence[Document]) -> list[tuple[str, str]]:
-    """(gold label, predicted label) of every span with exact offsets; `(missed)` and `(spurious)` for the rest."""
+    """(gold label, predicted label) of the spans with equal offsets; `(missed)` or `(spurious)` for other spans."""
     pairs = []
     for wanted, found in zip(gold, predicted, strict=True):
         truth = {(s.start, s.end): s.label for s in wanted.spans}

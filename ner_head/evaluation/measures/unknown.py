@@ -1,4 +1,4 @@
-"""What a split has and train lacks: no head can find it, and no score can rise above it."""
+"""Labels and languages of a split that are missing from the train split, so that no head can predict them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 def unknown(
     split: str, documents: Sequence[Document], labels: Collection[str], languages: Collection[str]
 ) -> list[str]:
-    """A line for each label and each language of a split that the train split does not have.
+    """A message for each label and each language of a split that the train split does not have.
 
     Args:
-        split: its name.
-        documents: of the split.
-        labels: of train.
-        languages: of train.
+        split: Name of the split.
+        documents: Documents of the split.
+        labels: Labels of the train split.
+        languages: Languages of the train split.
     """
     spans = Counter(span.label for document in documents for span in document.spans)
     counts = Counter(document.language for document in documents if document.language != UNKNOWN_LANGUAGE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.evaluation.measures.slices import Tally, form, forms, gain, strict_scores
+from ner_head.evaluation.measures.slices import SliceCounts, form, forms, gain, strict_scores
 
 TEXT = "Jana Malá řídí firmu Orel v Praze."
 GOLD = Document("1", TEXT, "cs", "news", (), (Span(0, 9, "PER"), Span(21, 25, "ORG"), Span(28, 33, "LOC")))
@@ -60,11 +60,11 @@ def test_intervals_are_those_of_resampled_documents() -> None:
 def test_whole_documents_are_drawn() -> None:
     big = replace(GOLD, spans=tuple(Span(i, i + 1, "PER") for i in range(30)))
     small = [replace(GOLD, id=str(i), spans=(Span(0, 1, "PER"),)) for i in range(9)]
-    tally = Tally.of([big, *small], [big, *(replace(d, spans=()) for d in small)], frozenset())
-    drawn = tally.resampled()[:, 0]
+    counts = SliceCounts.of([big, *small], [big, *(replace(d, spans=()) for d in small)], frozenset())
+    drawn = counts.resampled()[:, 0]
     assert set((drawn[:, 0] % 30).tolist()) == {0}
     assert drawn[:, 0].min() == 0  # resamples without the big document
-    assert tally.resampled(seed=1).tolist() != tally.resampled().tolist()
+    assert counts.resampled(seed=1).tolist() != counts.resampled().tolist()
 
 
 @pytest.mark.parametrize(("n", "has_interval"), [(1, False), (9, False), (10, True)])

@@ -1,0 +1,218 @@
+"""A training session: heads trained on one corpus and one feature store, and the temperatures of a head."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ner_head.base.errors import DataError
+from ner_head.base.files import digest_of
+from ner_head.base.runtime import Show
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, sentence_id
+from ner_head.corpus.results import Temperatures
+from ner_head.corpus.segment import SEGMENTATION
+from ner_head.evaluation.measures.slices import forms
+from ner_head.features.store.preload import Place, Wanted, preload
+from ner_head.features.store.store import FeatureStore
+from ner_head.head.layer_mix import layer_slice
+from ner_head.head.model import Head
+from ner_head.head.params import HeadParams
+from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.inference.tagger import Tagger
+from ner_head.training.examples import examples
+from ner_head.training.held_out import hold_out
+from ner_head.training.params import TrainingParams
+from ner_head.training.progress import show_training
+from ner_head.training.result import TrainingResult, n_parameters
+from ner_head.training.state import Checkpoint, Epoch, run_key
+from ner_head.training.temperatures import fit_temperatures
+from ner_head.training.trainer import Trained, Trainer
+
+NOTHING_FOUND = "dev F1 is 0 in every epoch: the head finds nothing right on dev; check its labels, or train for longer"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """A folder of checkpoints, and the files that decide the result of a run.
+
+    Attributes:
+        folder: Folder of checkpoints.
+        inputs: Data files. A run is resumed only if their contents are unchanged.
+    """
+
+    folder: Path
+    inputs: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained head.
+
+    Attributes:
+        head: Head with the weights of the best epoch.
+        trained: Learning curve and weights.
+        checkpoint: Checkpoint of the run, to be removed when its result has been saved; None without checkpoints.
+    """
+
+    head: Head
+    trained: Trained
+    checkpoint: Checkpoint | None
+
+
+class TrainingSession:
+    """Trains heads on a train split and selects their epochs on a dev split.
+
+    All heads of a session have the labels and languages of the whole train split, also if they are trained on a part of
+    it.
+
+    Args:
+        train: Annotated documents.
+        dev: Documents on which the epoch is selected. Without any, the last epoch is the best one.
+        store: Features of both.
+        head: Shape of the heads.
+        params: Training params. `epochs` is lowered to `most_steps` (`TrainingParams.epochs_for`).
+        device: Device to train on.
+        show: How progress is shown.
+        place: Where the features are kept in memory.
+        checkpoints: Where interrupted runs are resumed from; None keeps no checkpoints.
+        notify: Function that receives messages about unexpected properties of the data or the result.
+    Raises:
+        DataError: The train split has no entities.
+    """
+
+    def __init__(
+        self,
+        train: Sequence[Document],
+        dev: Sequence[Document],
+        store: FeatureStore,
+        *,
+        head: HeadParams,
+        params: TrainingParams,
+        device: torch.device,
+        show: Show = "none",
+        place: Place = "none",
+        checkpoints: Checkpoints | None = None,
+        notify: Callable[[list[str]], None] = lambda lines: None,
+    ) -> None:
+        self.train, self.dev, self.device, self.show = train, dev, device, show
+        self.checkpoints, self.notify = checkpoints, notify
+        n_sentences = sum(len(document.sentences) for document in train)
+        self.params = params.model_copy(update={"epochs": params.epochs_for(n_sentences)})
+        labels = sorted({span.label for document in train for span in document.spans})
+        if not labels:
+            raise DataError("the train split has no entities to learn from")
+        encoder = store.manifest.encoder
+        self.manifest = ModelManifest(
+            scheme=head.tags,
+            labels=labels,
+            languages=sorted({document.language for document in train if document.language != UNKNOWN_LANGUAGE}),
+            segmentation=SEGMENTATION,
+            encoder=encoder,
+            head=head,
+            training=TrainingRecord(seed=params.seed, epoch=0),
+        )
+        names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
+        wanted = Wanted(head.pieces, layer_slice(head.layers, encoder.n_layers))
+        self.store = preload(store, names, wanted, place=place, device=device)
+
+    def run(self) -> TrainingResult:
+        """Train a head on the whole train split and fit its temperatures."""
+        fit = self.fit(self.train, self.dev)
+        best, last = fit.trained.best, fit.trained.curve[-1]
+        if self.dev and best.dev_f1 == 0:
+            self.notify([NOTHING_FOUND])
+        temperatures, second = self.calibrate(best.epoch)
+        return TrainingResult(
+            best=self._model(best, fit.trained.best_weights, temperatures),
+            last=self._model(last, fit.trained.last_weights, temperatures),
+            curve=fit.trained.curve,
+            n_words=sum(len(sentence.words) for document in self.train for sentence in document.sentences),
+            checkpoints=[each.checkpoint for each in (fit, second) if each is not None and each.checkpoint is not None],
+        )
+
+    def fit(self, train: Sequence[Document], dev: Sequence[Document], *, last: int = 0) -> Fit:
+        """Train a head, or resume its training from a checkpoint.
+
+        Args:
+            train: Documents to train on.
+            dev: Documents on which the epoch is selected.
+            last: Last epoch, although the learning rate is scheduled for all epochs; 0 = all epochs.
+        """
+        head, manifest = self.new_head(), self.manifest
+        self._tell(f"{n_parameters(head):,} parameters, {len(train)} train and {len(dev)} dev documents")
+        trainer = Trainer(head, manifest.tag_set, manifest.languages, params=self.params, device=self.device)
+        checkpoint = None
+        if self.checkpoints is not None:
+            key = self._key(trainer, self.checkpoints.inputs, train, last)
+            checkpoint = Checkpoint(self.checkpoints.folder, key)
+        sentences = examples(train, manifest.tag_set, manifest.languages)
+        with closing(show_training(self.show, last or self.params.epochs, scored=bool(dev))) as callback:
+            trained = trainer.fit(sentences, dev, self.store, callback=callback, checkpoint=checkpoint, last=last)
+        head.load_state_dict(trained.best_weights)
+        return Fit(head, trained, checkpoint)
+
+    def calibrate(self, n_epochs: int) -> tuple[Temperatures, Fit | None]:
+        """Fit the temperatures on held-out documents, with a second head that is trained without them.
+
+        The head of the model is trained on all documents, and is overconfident on documents that it was trained on.
+
+        Args:
+            n_epochs: Number of epochs to train the second head for.
+        Returns:
+            The temperatures and the second head; 1 and None if nothing can be held out.
+        """
+        kept, held = hold_out(self.train, self.params.held_out, seed=self.params.seed)
+        if not held:
+            if self.params.held_out:
+                self.notify(["temperatures: 1.0, because train has too few documents to hold any out"])
+            return Temperatures(), None
+        self._tell(f"temperatures: training a second head without {len(held)} held-out train documents")
+        fit = self.fit(kept, [], last=n_epochs)
+        found = fit_temperatures(
+            self.tagger(fit.head),
+            held,
+            self.store,
+            self.manifest.languages,
+            seen=forms(kept),
+            new_forms=self.params.new_forms,
+            notify=self.notify,
+        )
+        self._tell(f"temperatures: {found.spans:.3f} of spans, {found.languages:.3f} of languages")
+        return found, fit
+
+    def new_head(self) -> Head:
+        """A head with fresh weights, which depend on the seed only."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.params.seed)
+            return new_head(self.manifest)
+
+    def tagger(self, head: Head, temperatures: Temperatures | None = None) -> Tagger:
+        """A tagger with a head of this session."""
+        return Tagger(head, self.manifest.tag_set, self.device, temperatures)
+
+    def _model(self, epoch: Epoch, weights: Mapping[str, torch.Tensor], temperatures: Temperatures) -> SavedModel:
+        """A model with the weights after an epoch."""
+        record = TrainingRecord(seed=self.params.seed, epoch=epoch.epoch, dev_f1=epoch.dev_f1 if self.dev else None)
+        head = self.new_head()
+        head.load_state_dict(weights)
+        return SavedModel(self.manifest.model_copy(update={"training": record, "temperatures": temperatures}), head)
+
+    def _key(self, trainer: Trainer, inputs: Sequence[Path], train: Sequence[Document], last: int) -> str:
+        """The key of a run: a digest of everything that decides its result."""
+        documents = " ".join(document.key for document in train)
+        return run_key(
+            {str(path): digest_of(path) for path in inputs}
+            | {"head": self.manifest.head.model_dump_json(), "training": self.params.model_dump_json()}
+            | {"documents": f"{last} {documents}", "device": trainer.device.type}
+            | {"precision": str(trainer.dtype), "torch": torch.__version__}
+        )
+
+    def _tell(self, line: str) -> None:
+        """Print a line on standard error if progress is shown."""
+        if self.show != "none":
+            print(line, file=sys.stderr)
