@@ -1,6 +1,6 @@
-"""The paper's baseline: a linear-chain CRF over hand-made features of words, trained with CRFsuite (Okazaki, 2007).
+"""The paper's baseline: a linear-chain CRF over hand-crafted word features, trained with CRFsuite (Okazaki, 2007).
 
-It sees no encoder and no features from one: what the head scores above it, the frozen BERT has brought.
+It uses no features of the encoder, so the difference to the head's scores is the gain from the frozen BERT.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from ner_head.corpus.documents import Document, Span, character_span, word_spans
 from ner_head.corpus.tagging import OUTSIDE, TagSet
 from ner_head.corpus.word_features import shape, spellings
 
-FIRST, LAST = "<s>", "</s>"  # neighbours beyond the sentence
+FIRST, LAST = "<s>", "</s>"  # stand for words before and after the sentence
 
 
 class BaselineParams(Params):
     """Section `baseline`."""
 
     c1: float = Field(default=0.0, ge=0)
-    """Weight of the L1 norm: the larger, the fewer features stay in the model; 0 = all."""
+    """Weight of the L1 norm. A larger weight keeps fewer features in the model; 0 keeps all."""
     c2: float = Field(default=1.0, ge=0)
-    """Weight of the squared L2 norm; a larger corpus wants a larger one."""
+    """Weight of the squared L2 norm. Larger corpora need a larger weight."""
     iterations: int = Field(default=100, ge=1)
-    """Steps of L-BFGS, at most."""
+    """Maximum number of L-BFGS iterations."""
     affix: int = Field(default=5, ge=0)
-    """Longest prefix and suffix of a word, in characters."""
+    """Maximum length of prefixes and suffixes, in characters."""
     window: int = Field(default=2, ge=0)
-    """Neighbours on each side."""
+    """Number of neighbouring words on each side."""
 
 
 @lru_cache(maxsize=1 << 16)
 def own_features(word: str, affix: int) -> tuple[str, ...]:
-    """What a word shows by itself: form, lower-cased form, shape, length, prefixes and suffixes."""
+    """Features of a word without context: form, lower-cased form, shape, length, prefixes and suffixes."""
     lower = word.lower()
     sizes = range(1, min(affix, len(lower) - 1) + 1)
     return (
@@ -55,13 +55,13 @@ def own_features(word: str, affix: int) -> tuple[str, ...]:
 def sentence_features(
     words: Sequence[str], language: str, params: BaselineParams, *, spelled: Mapping[str, str]
 ) -> list[list[str]]:
-    """The features of each word: its own, its neighbours', pairs with them, its place, language and document.
+    """Features of each word: its own, those of its neighbours, combinations, position, language and document.
 
     Args:
-        words: W of them.
-        language: of the document; one that train did not have adds nothing.
-        params: how far to look.
-        spelled: the `spellings` of the document.
+        words: W words.
+        language: Language of the document. The features of a language that is missing from train have no weight.
+        params: Params of the baseline.
+        spelled: The `spellings` of the document.
     """
     lower = [FIRST, *(word.lower() for word in words), LAST]
     shapes = [FIRST, *(shape(word) for word in words), LAST]
@@ -98,7 +98,7 @@ def sentence_features(
 
 
 def document_features(document: Document, params: BaselineParams) -> list[list[list[str]]]:
-    """The features of each word of each sentence."""
+    """Features of each word of each sentence."""
     spelled = spellings(document)
     return [
         sentence_features([word.text for word in sentence.words], document.language, params, spelled=spelled)
@@ -109,8 +109,8 @@ def document_features(document: Document, params: BaselineParams) -> list[list[l
 class Baseline:
     """A trained CRF, read from its file.
 
-    CRFsuite knows no forbidden transitions, it only learns to avoid them: an I-x that continues nothing opens an
-    entity, as everywhere (`TagSet.spans`).
+    CRFsuite has no forbidden transitions; it only learns to avoid them. An I-x that does not continue an entity begins
+    one (`TagSet.spans`).
     """
 
     def __init__(self, path: Path, params: BaselineParams) -> None:
@@ -121,7 +121,7 @@ class Baseline:
         self._index = {tag: i for i, tag in enumerate(self._tag_set.tags)}
 
     def predict(self, document: Document) -> Document:
-        """The document with what was found instead of its gold."""
+        """The document with predicted spans instead of its gold spans."""
         spans: list[Span] = []
         for sentence, rows in zip(document.sentences, document_features(document, self.params), strict=True):
             tags = [self._index[tag] for tag in self._tagger.tag(rows)]
@@ -130,10 +130,10 @@ class Baseline:
 
 
 def train_baseline(documents: Sequence[Document], path: Path, params: BaselineParams) -> Baseline:
-    """Train on annotated documents and write the model. The same documents give the same model.
+    """Train on annotated documents and write the model. Training is deterministic.
 
     Raises:
-        DataError: there is no entity to learn from.
+        DataError: The documents have no spans.
     """
     labels = sorted({span.label for document in documents for span in document.spans})
     if not labels:
@@ -146,7 +146,7 @@ def train_baseline(documents: Sequence[Document], path: Path, params: BaselinePa
             "c1": params.c1,
             "c2": params.c2,
             "max_iterations": params.iterations,
-            "feature.possible_transitions": True,  # so that transitions never seen get a weight, below zero
+            "feature.possible_transitions": True,  # gives unseen transitions a negative weight
         }
     )
     for document in documents:

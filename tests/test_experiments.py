@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from experiments import ablation
 from experiments import params as experiments
+from experiments.assignments import parse_assignment, split_assignment
 from ner_head.base.errors import UsageError
 from ner_head.base.params import read_params
 from ner_head.corpus.documents import read_documents
@@ -72,11 +73,21 @@ def test_values_are_changed_and_all_else_stays(project: Path, monkeypatch: pytes
         ("head.unit=3", "head.unit: no such key in params.yaml"),
         ("heads.lstm=3", "heads: no such key in params.yaml"),
         ("nowhere.yaml", "nowhere.yaml: No such file or directory"),
+        ("head..unit=3", "head..unit=3: expected section.name=value"),
+        ("head.dropout=[", r"head.dropout=\[: not valid YAML: .*"),
     ],
 )
 def test_a_mistake_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, argument: str, message: str) -> None:
     with pytest.raises(UsageError, match=f"^{message}$"):
         write_params(monkeypatch, argument)
+
+
+def test_an_assignment_is_a_dotted_name_and_a_value_in_yaml() -> None:
+    assert parse_assignment("a.b=[1, x=y]") == {"a": {"b": [1, "x=y"]}}
+    assert parse_assignment("a=1e-3") == {"a": 0.001}
+    assert split_assignment("a.b=c=d") == ("a.b", "c=d")
+    with pytest.raises(UsageError, match=r"^a\.b: expected section\.name=value$"):
+        split_assignment("a.b")
 
 
 def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

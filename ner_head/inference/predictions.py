@@ -1,4 +1,4 @@
-"""Documents -> predictions: character spans and languages, from cached features or from tagged sentences."""
+"""Predictions for documents: character spans and languages, from features or from tagged sentences."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ner_head.features.store.shard import Features
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.tagger import Tagged, Tagger
 
-LEAST_SURE = 0.5  # below it, no language is more probable than all others together
+LEAST_SURE = 0.5  # smallest probability of a document's language; below it the language is unknown
 
 
 def to_prediction(document: Document, tagged: Sequence[Tagged], languages: Sequence[str]) -> Prediction:
-    """Put the spans of a document's sentences into its characters, and guess its language where that is unknown."""
+    """Convert the spans of a document's sentences to character offsets, and predict its language if it is unknown."""
     spans = [
         character_span(sentence, span)
         for sentence, result in zip(document.sentences, tagged, strict=True)
@@ -40,14 +40,14 @@ def to_prediction(document: Document, tagged: Sequence[Tagged], languages: Seque
 
 
 def guess_language(rows: NDArray[np.float32], languages: Sequence[str]) -> Guess:
-    """The language of a document, unknown where none has a probability of `LEAST_SURE`.
+    """Predict the language of a document. It is unknown if no language has a probability of `LEAST_SURE`.
 
     Args:
-        rows: (N, G) log-probabilities of its sentences. Their means are taken, so that a long text is no surer than
-            its sentences are.
-        languages: G names.
+        rows: Log-probabilities of the languages for each sentence, (N, G). They are averaged and not added, so that
+            the confidence does not grow with the length of the document.
+        languages: Names of the G languages.
     Returns:
-        the language and the probability of the best one, which stands beside "unknown" too.
+        The language, and the probability of the most probable language, also if the language is unknown.
     """
     means = rows.mean(0, dtype=np.float64)
     probabilities = np.exp(means - np.logaddexp.reduce(means))
@@ -57,7 +57,7 @@ def guess_language(rows: NDArray[np.float32], languages: Sequence[str]) -> Guess
 
 
 def readings_of(sentence: Sentence, tagged: Tagged) -> list[Reading]:
-    """The hypotheses of a sentence as spans in characters; those with the same spans are one reading."""
+    """Convert the hypotheses of a sentence to readings. Hypotheses with the same spans are merged to one reading."""
     chances: dict[tuple[Span, ...], float] = {}
     for spans, hypothesis in zip(tagged.alternatives, tagged.hypotheses, strict=bool(tagged.alternatives)):
         found = tuple(character_span(sentence, span) for span in spans)
@@ -66,10 +66,10 @@ def readings_of(sentence: Sentence, tagged: Tagged) -> list[Reading]:
 
 
 def features_of(store: FeatureStore, document: Document) -> list[Features]:
-    """The cached features of a document's sentences.
+    """Read the cached features of a document's sentences.
 
     Raises:
-        DataError: the store lacks one, or has it with another number of words.
+        DataError: The store lacks a sentence, or has it with another number of words.
     """
     found = []
     for number, sentence in enumerate(document.sentences):
@@ -92,7 +92,7 @@ def predict_from_store(
     n_best: int = 1,
     probabilities: bool = False,
 ) -> list[Prediction]:
-    """Tag documents whose features are cached."""
+    """Predict documents whose features are cached. For the arguments see `predict`."""
     found = [features for document in documents for features in features_of(store, document)]
     return predict(tagger, documents, found, languages, n_best=n_best, probabilities=probabilities)
 
@@ -106,9 +106,15 @@ def predict(
     n_best: int = 1,
     probabilities: bool = False,
 ) -> list[Prediction]:
-    """Tag documents; `features` are those of all their sentences in turn.
+    """Predict documents.
 
-    With `n_best` above 1 the predictions have readings, with `probabilities` each span carries its own.
+    Args:
+        tagger: Tagger.
+        documents: Documents with sentences.
+        features: Features of all sentences of the documents, in order.
+        languages: Names of the languages of the head's classifier.
+        n_best: Number of hypotheses per sentence. Above 1 the predictions have readings.
+        probabilities: Whether the predicted spans have probabilities.
     """
     word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.words else []
     tagged = iter(tagger.tag(features, word_ids, n_best=n_best, probabilities=probabilities))

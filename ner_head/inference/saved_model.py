@@ -1,4 +1,4 @@
-"""A head on disk: `model.safetensors` and `manifest.json`, all that prediction needs beside the encoder."""
+"""Models on disk: `model.safetensors` and `manifest.json`, which are all that prediction needs beside the encoder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ VERSION = 1
 
 
 class TrainingRecord(Params):
-    """Where the weights come from."""
+    """Origin of the weights."""
 
     seed: int
     epoch: int
     dev_f1: float | None = None
-    """None where there was no dev split to score."""
+    """Strict micro F1 on dev; None without dev."""
 
 
 class ModelManifest(Params):
@@ -46,29 +46,32 @@ class ModelManifest(Params):
 
     @property
     def tag_set(self) -> TagSet:
-        """The tags of the emissions."""
+        """The tags of the head."""
         return TagSet(self.scheme, tuple(self.labels))
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A head with its manifest."""
+    """A model: a head and its manifest."""
 
     manifest: ModelManifest
     head: Head
 
     def save(self, directory: Path) -> None:
-        """Write both files, each whole."""
+        """Write both files, each atomically."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
         write_whole(directory / "model.safetensors", save(tensors))
         write_whole(directory / "manifest.json", (self.manifest.model_dump_json(indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, directory: Path, *, device: torch.device) -> SavedModel:
-        """Read both files.
+        """Read a model.
 
+        Args:
+            directory: Folder of the model.
+            device: Device that the head is moved to.
         Raises:
-            DataError: one is absent, damaged, or does not fit the other.
+            DataError: A file is absent or damaged, or the files do not match.
         """
         try:
             manifest = ModelManifest.model_validate_json((directory / "manifest.json").read_bytes())
@@ -94,7 +97,7 @@ class SavedModel:
 
 
 def new_head(manifest: ModelManifest) -> Head:
-    """A head of the manifest's shape, with fresh weights."""
+    """A head with fresh weights and the shape in the manifest."""
     encoder = manifest.encoder
     return build_head(
         manifest.head,

@@ -1,1 +1,1 @@
-"""HTML pages to look at, self-contained."""
+"""Self-contained HTML pages."""

@@ -1,4 +1,4 @@
-"""Which predicted span stands for which gold span, and what is wrong with it."""
+"""Alignment of gold and predicted spans, and the kind of error of each pair."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ERRORS: tuple[PairKind, ...] = ("missed", "spurious", "wrong type", "wrong bound
 
 
 class SpanPair(NamedTuple):
-    """A gold span and the predicted one that stands for it; None where there is none."""
+    """A gold span and the predicted span that is aligned with it, either of which may be absent (None)."""
 
     kind: PairKind
     gold: Span | None
@@ -21,10 +21,14 @@ class SpanPair(NamedTuple):
 
 
 def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[SpanPair]:
-    """Pair the spans of a document, each at most once, in the order of the text.
+    """Align the spans of a document, each at most once.
 
-    First equal spans (right), then equal offsets (wrong type), then overlaps with the same label, the longest first
-    (wrong boundary), then other overlaps (wrong type, and its boundary with it). What is left is missed or spurious.
+    Spans are aligned in four rounds, in each of which the longest overlaps come first: equal spans (right), equal
+    offsets (wrong type), overlaps with the same label (wrong boundary), other overlaps (wrong type; their boundaries
+    may also differ). The remaining gold spans are missed, the remaining predicted spans are spurious.
+
+    Returns:
+        Pairs in the order of the text.
     """
     wanted, found = dict.fromkeys(sorted(set(gold))), dict.fromkeys(sorted(set(predicted)))
     spans = list(found)
@@ -49,12 +53,12 @@ def align(gold: Iterable[Span], predicted: Iterable[Span]) -> list[SpanPair]:
 
 
 def overlap(one: Span, other: Span) -> int:
-    """Characters that two spans share."""
+    """Number of characters that two spans share."""
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
 def place(pair: SpanPair) -> Span:
-    """Where a pair stands in the text."""
+    """The span that gives the position of a pair in the text: the gold span, or else the predicted one."""
     span = pair.gold or pair.predicted
-    assert span is not None  # a pair has one at least
+    assert span is not None  # a pair has at least one span
     return span

@@ -1,4 +1,4 @@
-"""`reports/errors.html`: gold and predicted spans side by side, on one page that loads nothing from elsewhere."""
+"""`reports/errors.html`: gold and predicted spans side by side, on one self-contained page."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.results import Reading
 from ner_head.pages.alignment import ERRORS, SpanPair, align, place
 
-LEAST = 0.0005  # readings of a smaller probability are left out
+LEAST = 0.0005  # readings of a smaller probability are omitted
 
 
 class TextRow(NamedTuple):
-    """Some characters [start, end) of a document and the readings of each sentence in them."""
+    """A row of the page: characters [start, end) of a document, and the readings of each sentence in them."""
 
     start: int
     end: int
@@ -38,11 +38,11 @@ def page(
     """The page as HTML.
 
     Args:
-        title: of the page.
-        summary: a line below it.
-        gold: annotated documents.
-        predicted: the same documents with predicted spans, each with its probability.
-        readings: the n best of each sentence of each document.
+        title: Title of the page.
+        summary: Line below the title.
+        gold: Annotated documents.
+        predicted: The same documents with predicted spans, each with its probability.
+        readings: The n best readings of each sentence of each document.
     """
     documents = [_document(*each) for each in zip(gold, predicted, readings, strict=True)]
     labels = {span.label for document in (*gold, *predicted) for span in document.spans}
@@ -69,12 +69,12 @@ def _asset(name: str) -> str:
 
 
 def _hash(code: str) -> str:
-    """What a content security policy calls this very code: nothing else on the page runs or styles."""
+    """The hash of a script or style in a content security policy, which forbids all other scripts and styles."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
 def _script_safe(text: str) -> str:
-    """JSON that cannot end its `<script>`, nor open a comment in it. Lone surrogates are no UTF-8: as escapes."""
+    """Escape JSON for a `<script>` element: markup, and lone surrogates, which UTF-8 cannot encode."""
     safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in safe)
 
@@ -97,7 +97,7 @@ def _document(gold: Document, predicted: Document, readings: Sequence[Sequence[R
 
 
 def _rows(document: Document, pairs: Sequence[SpanPair], readings: Sequence[Sequence[Reading]]) -> list[TextRow]:
-    """A row for each sentence; where a span runs beyond one, a row for all that it touches."""
+    """The rows of a document: one per sentence; sentences that share a span are merged to one row."""
     rows = [TextRow(s.start, s.end, [r]) for s, r in zip(document.sentences, readings, strict=True)]
     spans = sorted((s.start, s.end) for pair in pairs for s in (pair.gold, pair.predicted) if s is not None)
     merged: list[TextRow] = []
@@ -110,7 +110,7 @@ def _rows(document: Document, pairs: Sequence[SpanPair], readings: Sequence[Sequ
 
 
 def _pair(pair: SpanPair, readings: Sequence[Sequence[Reading]]) -> list[Any]:
-    """[kind, gold label, predicted label, probability]: of the gold span, if it was missed, among the n best."""
+    """[kind, gold label, predicted label, probability]. For a missed span, the probability of the readings with it."""
     gold, found = pair.gold, pair.predicted
     if found is not None:
         chance = 1.0 if found.probability is None else found.probability
@@ -138,7 +138,7 @@ def _row(text: str, row: TextRow, pairs: Sequence[SpanPair], members: Sequence[i
 
 
 def _units(text: str) -> Callable[[int], int]:
-    """Characters -> UTF-16 units, by which JavaScript counts: an emoji is two."""
+    """A function from character offsets to UTF-16 offsets, which JavaScript uses: an emoji has two units."""
     if max(text, default="") <= "\uffff":
         return lambda position: position
     sums = [0, *accumulate(1 + (character > "\uffff") for character in text)]

@@ -1,4 +1,4 @@
-"""AdamW for a head: torch's fused one, and for the table of words' features one that touches a batch's rows only."""
+"""AdamW for a head: torch's fused implementation, and a sparse one for the rows of the word embedding table."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ from torch import Tensor, nn
 from ner_head.head.model import Head
 from ner_head.head.words import Words
 
+TABLE = "words.table.weight"  # name of the word embedding table in a head
 EPSILON = 1e-8
-FORGOTTEN = 1e-12  # share of a moment that no longer counts
-CAPACITY = 4096  # steps between two moves of all rows
+FORGOTTEN = 1e-12  # decay factor of a moment from which it is neglected
+CAPACITY = 4096  # number of steps after which all rows are updated
 
 
 class RowAdamW:
-    """AdamW (Loshchilov & Hutter, 2019) over the rows of a table, of which a step sees few.
+    """AdamW (Loshchilov & Hutter, 2019) for the rows of a table, when each step has gradients for few rows only.
 
-    A row without gradient still moves, by its fading momentum and by its decay. Instead of moving all rows at each
-    step (4 million numbers where a batch has 1,500 rows of 64), `catch_up` moves those that a batch is about to
-    read, over all the steps since they were read last: with m and v of step s,
+    AdamW also updates rows without a gradient: by their decaying momentum and by weight decay. Updating all rows at
+    each step is slow (4 million numbers, of which a batch uses 1,500 rows of 64). Instead, `catch_up` applies the
+    missing updates to the rows of the next batch. The updates between the last step s of a row and step t have a
+    closed form. With the moments m and v of step s,
 
         p_t = A_t / A_s p_s - A_t m / sqrt(v) sum_{i = s+1..t} c_i r^(i - s),   r = beta_1 / sqrt(beta_2),
         c_i = rate_i sqrt(1 - beta_2^i) / (1 - beta_1^i) / A_i,   A_t = prod_{i <= t} (1 - rate_i decay),
 
-    which is what AdamW does there, but for its epsilon. `settle` does so for all rows.
+    which equals AdamW except for its epsilon. `settle` applies the missing updates to all rows.
+
+    Args:
+        table: Table of N rows, (N, E).
+        betas: Decay rates of the moments.
+        decay: Decoupled weight decay.
     """
 
     def __init__(self, table: Tensor, *, betas: tuple[float, float], decay: float) -> None:
@@ -37,19 +44,19 @@ class RowAdamW:
         self._restart(0)
 
     def _restart(self, step: int) -> None:
-        """Every row is as of `step`: nothing before it matters any more. What follows counts steps from there."""
+        """Declare all rows up to date at `step`. Later steps are counted from there."""
         self.first = self.now = step
-        self.seen = torch.zeros(len(self.table), dtype=torch.int64)
-        self.kept = torch.ones(CAPACITY + 1, dtype=torch.float64)  # A, by step
-        self.fading = torch.zeros(CAPACITY + 1, dtype=torch.float64)  # the sum, by the step a row was seen last
+        self.seen = torch.zeros(len(self.table), dtype=torch.int64)  # last step of each row
+        self.kept = torch.ones(CAPACITY + 1, dtype=torch.float64)  # A by step
+        self.fading = torch.zeros(CAPACITY + 1, dtype=torch.float64)  # the sum, by last step of a row
 
     @staticmethod
     def suits(table: Tensor, betas: tuple[float, float]) -> bool:
-        """Whether the sum converges soon, and the table is on a CPU: a GPU moves all of it in no time."""
+        """Whether to use this class: the table is on a CPU and the sum converges. A GPU updates all rows quickly."""
         return table.device.type == "cpu" and 0 < betas[0] / math.sqrt(max(betas[1], 1e-9)) < 0.98
 
     def catch_up(self, rows: Tensor) -> None:
-        """Bring rows to the present."""
+        """Apply the missing updates to rows. `rows` are distinct indices, (n,)."""
         time, seen = self.now - self.first, self.seen[rows]
         idle = (time - seen).unsqueeze(1).double()
         shrunk = (self.kept[time] / self.kept[seen]).unsqueeze(1).float()
@@ -70,7 +77,13 @@ class RowAdamW:
         self.seen[rows] = self.now - self.first
 
     def step(self, rows: Tensor, grad: Tensor, rate: float) -> None:
-        """One step of AdamW for rows that have a gradient, (N, E), and were brought to the present."""
+        """Perform one step for rows with a gradient, which must be up to date.
+
+        Args:
+            rows: Distinct indices, (n,).
+            grad: Gradients, (n, E).
+            rate: Learning rate.
+        """
         if self.now - self.first == CAPACITY:
             self.settle()
         self.now += 1
@@ -84,84 +97,90 @@ class RowAdamW:
         self._remember(rate, math.sqrt(bias[1]) / bias[0])
 
     def _remember(self, rate: float, correction: float) -> None:
-        """Add this step to the sums of all who were not seen in it."""
+        """Add this step to the sums of the rows that have no gradient in it."""
         time = self.now - self.first
         self.kept[time] = self.kept[time - 1] * (1 - rate * self.decay)
         lags = torch.arange(min(self.window, time), 0, -1, dtype=torch.float64)
         self.fading[time - len(lags) : time] += rate * correction / self.kept[time] * self.ratio**lags
 
     def settle(self) -> None:
-        """Bring all rows to the present."""
+        """Apply the missing updates to all rows."""
         self.catch_up(torch.arange(len(self.table)))
         self._restart(self.now)
 
     def restore(self, mean: Tensor, square: Tensor, step: int) -> None:
-        """Go on from the moments of all rows after a step."""
+        """Restore the moments of all rows after a step."""
         self.mean.copy_(mean)
         self.square.copy_(square)
         self._restart(step)
 
 
 class HeadOptimizer:
-    """AdamW with decoupled decay and clipping by the norm of all gradients, for all that a head learns."""
+    """AdamW for all trainable parameters of a head, with gradients clipped by their total norm.
+
+    Args:
+        head: Head to train.
+        betas: Decay rates of the moments.
+        decay: Decoupled weight decay.
+        clip: Maximum norm of the gradient.
+    """
 
     def __init__(self, head: Head, *, betas: tuple[float, float], decay: float, clip: float) -> None:
-        self.head, self.clip, self.rows = head, clip, None
-        parameters = [p for p in head.parameters() if p.requires_grad]
+        self.head, self.clip, self.steps = head, clip, 0
+        self.dense = {name: p for name, p in head.named_parameters() if p.requires_grad}
+        self.rows: RowAdamW | None = None
         if head.words is not None:
-            table = head.words.table.weight
-            head.words.table.sparse = RowAdamW.suits(table, betas)
+            head.words.table.sparse = RowAdamW.suits(head.words.table.weight, betas)
             if head.words.table.sparse:
-                self.rows = RowAdamW(table, betas=betas, decay=decay)
-                parameters = [p for p in parameters if p is not table]
-        self.parameters, self.steps = parameters, 0
-        self.fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
-        self.adam = torch.optim.AdamW(parameters, betas=betas, weight_decay=decay, eps=EPSILON, fused=self.fused)
+                self.rows = RowAdamW(self.dense.pop(TABLE), betas=betas, decay=decay)
+        self.fused = {p.device.type for p in self.dense.values()} <= {"cpu", "cuda"}
+        self.adam = torch.optim.AdamW(
+            self.dense.values(), betas=betas, weight_decay=decay, eps=EPSILON, fused=self.fused
+        )
 
     def settle(self) -> None:
-        """Bring every weight to the present: what is read or saved next is what AdamW would have made of it."""
+        """Apply all missing updates, so that the weights are those of AdamW. Required before they are read or saved."""
         if self.rows is not None:
             self.rows.settle()
 
     def state(self) -> dict[str, Tensor]:
-        """Number of steps, and both moments of every weight by its name; of a settled optimizer."""
+        """The number of steps, and both moments of each parameter by its name. `settle` must have been called."""
         moments: dict[str, Tensor] = {"steps": torch.tensor(self.steps)}
-        for name, parameter in self.head.named_parameters():
-            if self.rows is not None and parameter is self.rows.table:
-                moments |= {f"mean.{name}": self.rows.mean, f"square.{name}": self.rows.square}
-            elif state := self.adam.state.get(parameter):
+        if self.rows is not None:
+            moments |= {f"mean.{TABLE}": self.rows.mean, f"square.{TABLE}": self.rows.square}
+        for name, parameter in self.dense.items():
+            if state := self.adam.state.get(parameter):
                 moments |= {f"mean.{name}": state["exp_avg"], f"square.{name}": state["exp_avg_sq"]}
         return moments
 
     def restore(self, moments: Mapping[str, Tensor]) -> None:
-        """Go on from a `state` of the same head."""
+        """Restore a `state` of an optimizer of the same head."""
         self.steps = int(moments["steps"])
-        for name, parameter in self.head.named_parameters():
+        if self.rows is not None:
+            self.rows.restore(moments[f"mean.{TABLE}"], moments[f"square.{TABLE}"], self.steps)
+        for name, parameter in self.dense.items():
             if f"mean.{name}" not in moments:
-                continue  # it never had a gradient
+                continue  # the parameter never had a gradient
             mean, square = (moments[f"{kind}.{name}"].to(parameter.device) for kind in ("mean", "square"))
-            if self.rows is not None and parameter is self.rows.table:
-                self.rows.restore(mean, square, self.steps)
-            else:
-                steps = torch.tensor(float(self.steps), device=parameter.device if self.fused else "cpu")
-                self.adam.state[parameter] = {"step": steps, "exp_avg": mean, "exp_avg_sq": square}
+            steps = torch.tensor(float(self.steps), device=parameter.device if self.fused else "cpu")
+            self.adam.state[parameter] = {"step": steps, "exp_avg": mean, "exp_avg_sq": square}
 
     def prepare(self, words: Words) -> None:
-        """Before the head reads a batch."""
+        """Update the rows of a batch. Must be called before the head's forward pass."""
         if self.rows is not None and self.head.words is not None:
             self.rows.catch_up(torch.unique(self.head.words.rows(words.ids)))
 
     def step(self, rate: float) -> None:
-        """Apply the gradients, and clear them."""
+        """Apply the gradients with a learning rate, and clear them."""
         self.steps += 1
-        dense = [p.grad for p in self.parameters if p.grad is not None]
+        dense = [p.grad for p in self.dense.values() if p.grad is not None]
         grads: Sequence[Tensor] = dense
         if self.rows is not None:
-            assert self.rows.table.grad is not None  # the head read the batch's words
+            assert self.rows.table.grad is not None  # the head has read the words of the batch
             table = self.rows.table.grad.coalesce()
             grads = [*dense, table.values()]
         norm = nn.utils.get_total_norm(grads)
-        nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
+        nn.utils.clip_grads_with_norm_(self.dense.values(), self.clip, norm)
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
