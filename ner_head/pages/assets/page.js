@@ -5,7 +5,7 @@ const slug = (kind) => kind.replace(" ", "-");
 const percent = (p) => (p > 0 && p < 0.005 ? "<.01" : p > 0.995 && p < 1 ? ">.99" : p.toFixed(2).replace(/^0/, ""));
 const plural = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-/* Everything from a text goes through here: textContent, never markup. */
+/* Creates an element. Text of documents is set as textContent, never as markup. */
 function make(tag, options = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(options)) {
@@ -75,7 +75,7 @@ function count(documents, filter) {
   }
 }
 
-/* For screen readers: a filter was moved, and the list is not drawn yet. */
+/* Tells screen readers that the list is not up to date with the filters. */
 const busy = (is) => $("list").setAttribute("aria-busy", is);
 
 const lower = DATA.documents.map((doc) => [doc.id, doc.topic, ...doc.rows.map((row) => row.text)].join("\n").toLowerCase());
@@ -106,7 +106,7 @@ function show() {
   for (const node of cards) watcher.observe(node);
 }
 
-/* ---- documents: drawn when they come near the window ---- */
+/* ---- documents: rendered when they are near the visible part of the page ---- */
 
 const pending = new WeakMap();
 const watcher = new IntersectionObserver((entries) => {
@@ -170,7 +170,7 @@ function marked(doc, row, side, wanted, node) {
   const parts = [];
   let at = 0;
   for (const [start, end, label, pair] of row[side]) {
-    const also = start < at; /* it overlaps the span before: shown behind that one */
+    const also = start < at; /* overlaps the previous span: shown after it */
     const [kind, , , p] = doc.pairs[pair];
     const sign = make("small", { text: label });
     if (side === "found") sign.append(make("i", { text: percent(p) }));
@@ -185,7 +185,7 @@ function marked(doc, row, side, wanted, node) {
   return [...parts, row.text.slice(at)];
 }
 
-/* ---- what is behind a span ---- */
+/* ---- details of a span ---- */
 
 function toggle(doc, row, pair, node) {
   const marks = [...node.querySelectorAll("mark")];
