@@ -1,4 +1,4 @@
-"""All stages, for every combination of splits that are there: what is absent leaves no trace, and all outputs exist."""
+"""All stages for each combination of existing splits: absent splits are not reported, and all outputs exist."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COMBINATIONS = {
 
 @contextmanager
 def project(folder: Path, encoder: Path, splits: dict[str, str]) -> Iterator[None]:
-    """A folder with a corpus and its params, to stand in."""
+    """Change to a folder with a corpus and its params."""
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
     gold = [{"id": str(i), "text": TEXT, "language": "cs", "spans": SPANS} for i in range(4)]
     for name, records in {"train": gold, "gold": gold[:2], "blind": [BLIND], "empty": [EMPTY]}.items():
@@ -61,7 +61,7 @@ def run_all() -> None:
 
 
 def outputs() -> list[str]:
-    """What dvc.yaml says that the stages write."""
+    """The outputs of all stages in dvc.yaml."""
     stages = PIPELINE["stages"].values()
     written = [out for stage in stages for kind in ("outs", "metrics") for out in stage.get(kind, [])]
     return [out if isinstance(out, str) else next(iter(out)) for out in written]

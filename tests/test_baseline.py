@@ -24,7 +24,7 @@ TOWNS = ("Praze", "Brně", "Plzni", "Ostravě", "Olomouci", "Zlíně")
 
 
 def written(number: int, name: str, town: str, *, language: str = "cs") -> Document:
-    """A document that says that someone lives somewhere, with gold."""
+    """A document with a person and a place."""
     text = f"Dnes řekla {name}, že žije v {town}. Vláda mlčela."
     place = text.index(town)
     gold = (Span(11, 11 + len(name), "PER"), Span(place, place + len(town), "LOC"))

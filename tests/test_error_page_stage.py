@@ -17,7 +17,7 @@ from stages import error_page
 
 @pytest.fixture
 def folder(tmp_path: Path, documents: list[Document], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Six documents of dev, in each of which the first entity was missed."""
+    """A folder with six dev documents. The first entity of each is missed."""
     monkeypatch.chdir(tmp_path)
     found = [replace(document, spans=document.spans[1:]) for document in documents]
     write_documents(tmp_path / "data/prepared/dev.jsonl", documents)

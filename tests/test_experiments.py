@@ -1,4 +1,4 @@
-"""Named experiments: their params, and the paper's two runs with a small encoder in the place of theirs."""
+"""Named experiments: their params, and the two runs of the paper with a small encoder."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_an_assignment_is_a_dotted_name_and_a_value_in_yaml() -> None:
 
 
 def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train on one topic and choose on another; then train on both and predict one that has no gold."""
+    """Train on one topic and select the epoch on another; then train on both and predict a topic without gold."""
     for topic, source in (("brexit", "railway"), ("asia_bibi", "satellite"), ("ryanair", "satellite")):
         for kind, suffix in (("raw", "txt"), ("annotated", "out")):
             for name in ("cs", "ru") if topic != "ryanair" or kind == "raw" else ():
@@ -122,7 +122,7 @@ def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pyt
     assert manifest.head.mix == "per_dimension"
     assert set(json.loads(Path("reports/metrics.json").read_text())) >= {"strict", "bsnlp_strict", "word", "language"}
     report = json.loads(Path("reports/training.json").read_text())
-    assert report["epochs"] == 2  # of three that the rate is made for
+    assert report["epochs"] == 2  # of three for which the rate is scheduled
 
     shutil.rmtree("reports")  # as DVC does before a stage runs
     write_params(monkeypatch, PAPER, BLIND, *small, "prepare.splits.test=[ryanair]")

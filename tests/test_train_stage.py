@@ -1,4 +1,4 @@
-"""Stage `train` as a process: the same files each time, killed or not."""
+"""Stage `train` as a process: an interrupted run ends with the same files as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def started(folder: Path) -> subprocess.Popen[str]:
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests may run where it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the test process may ignore SIGINT
     )
 
 

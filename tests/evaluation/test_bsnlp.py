@@ -1,4 +1,4 @@
-"""The shared task's scores: every rule by hand, the evaluator's own figures, and files that come back as written."""
+"""Scores of the shared task: each rule by hand, the figures of the task's evaluator, and a round trip of files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METRICS = ["relaxed_partial", "relaxed_exact", "strict", "normalization"]
 
 
 def scored(root: Path, gold: str, system: str) -> dict[str, dict[str, Scores]]:
-    """One document on each side; rows as they stand below its id."""
+    """One document on each side, with the given rows below its id."""
     write(root, {f"gold/{FILE}": f"pl-1\n{gold}", f"system/{FILE}": f"pl-1\n{system}"})
     return score_directories(root / "gold", root / "system")
 
@@ -46,14 +46,14 @@ def test_strict_compares_distinct_lower_cased_forms_of_a_category(tmp_path: Path
     strict = scored(tmp_path, gold, system)["strict"]
     assert strict["PER"] == of(1 / 1, 1 / 2)  # of {theresa may, may}
     assert strict["ORG"] == of(1 / 1, 1 / 2)
-    assert strict["LOC"] == of(0, 0)  # the same form in another category is another thing
+    assert strict["LOC"] == of(0, 0)  # a form in another category does not match
     assert strict["all"] == of(2 / 3, 2 / 4)
 
 
 def test_relaxed_exact_counts_entities_of_which_one_form_is_enough(tmp_path: Path) -> None:
     gold = "Theresa May\tx\tPER\t1\nMay\tx\tPER\t1\nMaya\tx\tPER\t2\nMay\tx\tPER\t3\n"
     exact = scored(tmp_path, gold, "May\tx\tPER\t7\nTheresa May\tx\tPER\t8\nJune\tx\tPER\t9\n")["relaxed_exact"]
-    assert exact["PER"] == of(2 / (2 + 1), 2 / 3)  # 1 and 3 found, 2 not; june is no entity's
+    assert exact["PER"] == of(2 / (2 + 1), 2 / 3)  # 1 and 3 are found, 2 is not; june belongs to no entity
 
 
 def test_relaxed_partial_takes_any_shared_word_a_preposition_too(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_relaxed_partial_splits_at_every_single_space(tmp_path: Path) -> None:
 
 
 def grams(form: str) -> set[str]:
-    """As the task says it: the form, and all runs of words shorter than it."""
+    """The definition of the task: the form, and all shorter runs of its words."""
     words = form.split(" ")
     return {form, *(" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1))}
 
@@ -145,7 +145,7 @@ def test_an_entity_id_keeps_its_case_and_is_minus_one_where_missing(tmp_path: Pa
     rows = "A\tx\tPER\tPER-a\nB\tx\tPER\tPER-A\nC\tx\tPER\nD\tx\tPER\n"
     pair = pair_directories(*sides(tmp_path, {FILE: f"pl-1\n{rows}"}, {FILE: "pl-1\nC\tx\tPER\n"})).pairs[0]
     assert [mention.entity for mention in pair.gold] == ["PER-a", "PER-A", "-1", "-1"]
-    # C and D are one entity, which was found
+    # C and D are one entity, which is found
     assert score_directories(tmp_path / "gold", tmp_path / "system")["relaxed_exact"]["PER"] == of(1, 1 / 3)
 
 
@@ -160,7 +160,7 @@ def test_documents_pair_by_id_within_a_topic_and_language(tmp_path: Path) -> Non
     found = pair_directories(*sides(tmp_path, gold, system))
     assert [(pair.topic, pair.language) for pair in found.pairs] == [("t", "pl")]
     assert found.skipped == ("t/cs/1", "t/pl/2", "u/pl/1")
-    assert found.scores()["strict"]["all"] == of(1, 1)  # what one side alone has is skipped, recall included
+    assert found.scores()["strict"]["all"] == of(1, 1)  # documents of one side only are skipped, also for recall
 
 
 def test_a_file_with_only_its_id_counts(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_the_table_has_all_categories_and_languages(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, dict[str, dict[str, Scores]]]:
-    """System -> metric -> slice -> what the task's evaluator printed."""
+    """The output of the task's evaluator by system, metric and slice."""
     if not CASES.is_dir():
         pytest.skip(f"{CASES} is not here: the evaluator's figures are needed")
     return json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
@@ -227,7 +227,7 @@ def test_all_909_slices_are_the_evaluators_to_five_decimals(
         }
         for metric, slices in metrics.items():
             for name, scores in slices.items():
-                # half of the last decimal, and what single precision loses (the next test)
+                # half of the last decimal, and the error of single precision (the next test)
                 assert found[metric][name] == pytest.approx(scores, abs=5.1e-6, rel=0), (system, metric, name)
                 compared += 1
     assert compared == 909
@@ -253,7 +253,7 @@ def test_1138_documents_take_less_than_two_seconds(tmp_path: Path) -> None:
     rows = "".join(f"Form{i} of {i % 7}\tform{i}\t{corpus.CATEGORIES[i % 5]}\t{i % 9}\n" for i in range(20))
     write(tmp_path, {f"brexit/{language}/{i}": f"{i}\n{rows}" for i in range(569) for language in ("cs", "pl")})
     times = []
-    for _ in range(2):  # the second has the files in the cache of the system, whatever else it does
+    for _ in range(2):  # in the second round the files are in the cache of the operating system
         start = time.process_time()
         scores = score_directories(tmp_path, tmp_path)
         times.append(time.process_time() - start)

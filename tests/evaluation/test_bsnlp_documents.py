@@ -1,4 +1,4 @@
-"""Documents in the task's terms: files that any id gives, forms of one line, and strict scores without files."""
+"""Documents of the shared task: file names for any id, forms of one line, and strict scores without files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_document_without_entities_has_a_file_with_its_id(tmp_path: Path) -> N
         ("Theresa \r\n  May", "Theresa May"),
         ("Theresa\u2028May", "Theresa May"),
         ("Theresa\x85\u00a0May\n", "Theresa May"),
-        ("Theresa  May", "Theresa  May"),  # two spaces are no harm to the file, and the gold may have them
+        ("Theresa  May", "Theresa  May"),  # two spaces are valid in the file, and may be in the gold
     ],
 )
 def test_a_form_is_one_line_without_tabs(text: str, form: str) -> None:

@@ -1,4 +1,4 @@
-"""A book is one document: what compares its spans takes time linear in their number."""
+"""Comparing the spans of a document takes time linear in their number, so that a document can be a book."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""N-best files: what is written is read back, and what is not such a file is said with its line."""
+"""N-best files: a round trip, and the file and line in errors."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ TAG_SET = TagSet.iob(LABELS)
 
 
 def sequences(seed: int, *, legal: bool) -> tuple[list[list[str]], list[list[str]]]:
-    """Twenty sentences, gold and predicted; legal tags have no I-x but behind B-x or I-x."""
+    """Gold and predicted tags of twenty sentences. In legal tags every I-x follows B-x or I-x."""
     rng = random.Random(seed)
 
     def tags(length: int) -> list[str]:
@@ -33,7 +33,7 @@ def sequences(seed: int, *, legal: bool) -> tuple[list[list[str]], list[list[str
 
 
 def document(tags: list[str]) -> Document:
-    """Words of one character; the spans that the project reads from the tags."""
+    """A document of one-character words with the spans of the tags."""
     spans = TAG_SET.spans([TAG_SET.index(tag) for tag in tags])
     return Document("1", "x" * len(tags), "cs", "t", (), tuple(spans))
 
@@ -65,7 +65,7 @@ def test_any_tags_score_as_in_seqevals_default_mode(seed: int) -> None:
 
 
 def conlleval(gold: list[list[str]], predicted: list[list[str]]) -> Counter[str]:
-    """Counts of correct, gold and predicted chunks, as Tjong Kim Sang's conlleval keeps them: tag by tag."""
+    """Counts of correct, gold and predicted chunks by the algorithm of Tjong Kim Sang's conlleval."""
     counts: Counter[str] = Counter()
 
     def split(tag: str) -> tuple[str, str]:

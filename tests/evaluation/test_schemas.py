@@ -15,7 +15,7 @@ THEIRS = {"strict": "strict", "exact": "exact", "partial": "partial", "type": "e
 
 
 def spans() -> st.SearchStrategy[tuple[Span, ...]]:
-    """Any spans in 30 characters, overlapping ones too, in the order of the text."""
+    """Spans in 30 characters, in the order of the text; they may overlap."""
     one = st.builds(lambda a, n, label: Span(a, a + n, label), st.integers(0, 25), st.integers(1, 5), labels())
     return st.lists(one, max_size=8, unique=True).map(lambda found: tuple(sorted(found)))
 
@@ -29,7 +29,9 @@ def document(found: Sequence[Span]) -> Document:
 
 
 def for_nervaluate(found: Sequence[Span]) -> list[dict[str, object]]:
-    return [{"label": span.label, "start": span.start, "end": span.end - 1} for span in found]  # its ends are inclusive
+    return [
+        {"label": span.label, "start": span.start, "end": span.end - 1} for span in found
+    ]  # nervaluate's ends are inclusive
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)

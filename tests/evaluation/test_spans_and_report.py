@@ -116,7 +116,7 @@ def test_topics_are_rows_where_there_are_several() -> None:
 
 
 def full() -> Metrics:
-    """The metrics of a head that found FOUND, second choice GOLD, with temperatures."""
+    """Metrics of a head with temperatures, whose best reading is FOUND and second reading GOLD."""
 
     def prediction(chance: float, guess: float) -> Prediction:
         spans = tuple(replace(span, probability=chance) for span in FOUND.spans)

@@ -1,4 +1,4 @@
-"""The language of a document from those of its sentences."""
+"""The predicted language of a document."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_temperatures_are_kept_and_a_model_without_them_has_none(saved: Path) ->
     SavedModel(warm, new_head(MANIFEST)).save(saved)
     assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures(spans=1.5, languages=0.5)
     content = json.loads(path.read_text())
-    del content["temperatures"]  # as models were before
+    del content["temperatures"]  # as in older models
     path.write_text(json.dumps(content))
     assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures()
 

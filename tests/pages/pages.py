@@ -1,4 +1,4 @@
-"""Pages of errors to test with."""
+"""Error pages for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def made(number: int, text: str, spans: Sequence[Span], language: str = "cs", to
 
 
 def readings_of(document: Document) -> list[list[Reading]]:
-    """Three readings of each sentence: the document's spans, without the first, none."""
+    """Three readings of each sentence: all spans of the document, all but the first, none."""
     result = []
     for sentence in document.sentences:
         spans = [span for span in document.spans if sentence.start <= span.start and span.end <= sentence.end]

@@ -25,12 +25,12 @@ def test_another_label_and_boundary_is_a_wrong_type() -> None:
 
 
 def test_a_span_stands_for_the_gold_span_it_fits_best() -> None:
-    # Jana | Malá as two persons: the longer part stands for the name, the other is spurious
+    # Jana | Malá predicted as two persons: the longer one is aligned, the other is spurious
     assert align([PER], [Span(0, 3, "PER"), Span(4, 9, "PER")]) == [
         SpanPair("spurious", None, Span(0, 3, "PER")),
         SpanPair("wrong boundary", PER, Span(4, 9, "PER")),
     ]
-    # the same label comes before more characters
+    # an equal label takes precedence over a longer overlap
     assert align([PER], [Span(0, 3, "PER"), Span(3, 9, "ORG")])[0] == SpanPair("wrong boundary", PER, Span(0, 3, "PER"))
 
 

@@ -1,4 +1,4 @@
-"""`errors.html`: what stands in it."""
+"""The content of `errors.html`."""
 
 from __future__ import annotations
 

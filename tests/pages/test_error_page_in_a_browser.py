@@ -56,7 +56,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def look(browser: Any, path: Path, size: tuple[int, int]) -> None:
-    """Open a page in a window of a size, as a phone or a desktop would, and wait until it is drawn."""
+    """Open a page in a window of a given size, and wait until it is rendered."""
     width, height = size
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -65,18 +65,18 @@ def look(browser: Any, path: Path, size: tuple[int, int]) -> None:
 
 
 def until(browser: Any, code: str) -> None:
-    """Wait until some JavaScript returns something true; after a minute it has failed."""
+    """Wait until JavaScript code returns a true value, for at most a minute."""
     WebDriverWait(browser, 60, poll_frequency=0.05).until(lambda page: page.execute_script(code))
 
 
 def ask(browser: Any, code: str, *arguments: object) -> Any:
-    """Run some JavaScript once the list shows what the filters say, however long a busy machine takes."""
+    """Run JavaScript code after the list has been updated to the filters."""
     until(browser, "return document.getElementById('list').getAttribute('aria-busy') === 'false'")
     return browser.execute_script(code, *arguments)
 
 
 def choose(browser: Any, facet: str, *wanted: str) -> None:
-    """Tick these chips of a facet and no others."""
+    """Select exactly these values of a facet."""
     code = """for (const box of document.querySelectorAll(`#${arguments[0]} input`))
       if (box.checked !== arguments[1].includes(box.value)) box.click();"""
     browser.execute_script(code, facet, list(wanted))
@@ -102,7 +102,7 @@ def test_400_documents_fit_the_window(browser: Any, large: Path, size: tuple[int
         " performance.getEntriesByType('navigation')[0].domComplete]",
     )
     assert cards > 380  # a few have no errors
-    assert 0 < drawn < 300  # the rest is drawn when it is near
+    assert 0 < drawn < 300  # the others are rendered when they are near the visible part
     assert ms < 5000
     assert ask(browser, "return document.scrollingElement.scrollWidth") <= size[0]
     sides = "[...document.querySelectorAll('.row .side')].slice(0, 2)"
@@ -158,10 +158,10 @@ def test_filters_leave_what_they_say(browser: Any, large: Path) -> None:
     in_two = sum(language in ("ru", "bg") for language, _ in pairs)
     assert counted(browser) == f"{in_two:,} spans in 200 documents"
     fill(browser, "low", "0.98")
-    assert counted(browser).startswith("1,2")  # the cities, sure as they are, and a few more
+    assert counted(browser).startswith("1,2")  # the cities, which are certain, and a few more
     fill(browser, "low", "0")
     fill(browser, "query", "DOC-398")
-    assert counted(browser) == "0 spans in 0 documents"  # it is a Polish one
+    assert counted(browser) == "0 spans in 0 documents"  # the document is Polish
     choose(browser, "languages", "bg", "cs", "pl", "ru")
     assert counted(browser).endswith(" in 1 document")
 

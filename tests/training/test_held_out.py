@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 
 def made(number: int, names: list[str], language: str = "cs", filler: str = "") -> Document:
-    """A document that names some people, in words that no other has."""
+    """A document with some names, in words that no other document has."""
     text, spans = "", []
     for name in names:
         text += f"slovo{number}a{len(text)} "
@@ -22,7 +22,7 @@ def made(number: int, names: list[str], language: str = "cs", filler: str = "") 
 
 
 def topics(n: int = 10, size: int = 10) -> list[Document]:
-    """n topics of documents; each draws from its topic's five names and from five that all topics share."""
+    """Documents of n topics. Each has three of five names of its topic, and two of five common names."""
     rng = random.Random(0)
     found = []
     for topic in range(n):
@@ -39,7 +39,7 @@ def test_what_is_held_out_belongs_together() -> None:
     assert len({int(document.id) // 10 for document in held}) == 1  # one topic, all of it
     assert [document.id for document in kept] == sorted((d.id for d in kept), key=int)
     new = [form(document, span) not in forms(kept) for document in held for span in document.spans]
-    assert sum(new) / len(new) == 0.6  # its own three of five names each
+    assert sum(new) / len(new) == 0.6  # the three names of its topic, of five
 
 
 def test_copies_stay_together() -> None:

@@ -23,7 +23,7 @@ def test_items_are_made_before_they_are_asked_for() -> None:
         time.sleep(0.01)
     assert len(made) >= 3
     time.sleep(0.05)
-    assert len(made) <= 4  # two wait, one is in hand
+    assert len(made) <= 4  # two wait, and one is being put
     items.close()
 
 

@@ -27,7 +27,7 @@ def as_on_a_gpu(crf: LinearChainCRF, emissions: torch.Tensor, tags: torch.Tensor
 
 
 class Questions(TorchDispatchMode):
-    """Names of the operations for whose result the host would have to wait."""
+    """Records operations that synchronise with a GPU."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Questions(TorchDispatchMode):
 def test_a_step_on_a_gpu_asks_it_nothing(
     monkeypatch: pytest.MonkeyPatch, store: FeatureStore, documents: list[Document], tags: str
 ) -> None:
-    """The path of a GPU, on a CPU: whatever reads a number of a tensor would stop its queue."""
+    """Runs the code path of a GPU on a CPU. Reading a value of a tensor would synchronise with the GPU."""
     monkeypatch.setattr(objective, "likelihood", as_on_a_gpu)
     monkeypatch.setattr(RowAdamW, "suits", staticmethod(lambda table, betas: False))
     params = HeadParams(tags=tags, words=WordParams(width=4, buckets=20))

@@ -21,7 +21,7 @@ def rates(n: int) -> list[float]:
 def test_rows_move_as_adamw_moves_them(
     monkeypatch: pytest.MonkeyPatch, betas: tuple[float, float], capacity: int
 ) -> None:
-    """Rows with a gradient now and then, often, and never, against torch's AdamW over the whole table."""
+    """Rows with frequent, rare and no gradients, compared with torch's AdamW for the whole table."""
     monkeypatch.setattr(module, "CAPACITY", capacity)
     torch.manual_seed(0)
     start = torch.randn(40, 3)

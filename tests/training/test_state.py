@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_head import head
 from ner_head.base.errors import ResourceError
+from ner_head.head import crf
 from ner_head.training import state as module
 from ner_head.training.state import Checkpoint, Epoch, RunRecord, RunState, run_key
 
@@ -58,7 +58,7 @@ def test_a_run_that_ended_leaves_nothing_and_few_others(tmp_path: Path) -> None:
     mine.discard()
     assert mine.load() is None
     assert len(list(tmp_path.glob("*.safetensors"))) == module.KEPT
-    mine.discard()  # twice is fine
+    mine.discard()  # may be called twice
 
 
 def test_the_key_tells_runs_apart_and_knows_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,9 +89,10 @@ def test_a_state_that_cannot_be_read_now_is_not_taken_for_none(tmp_path: Path, m
 def test_the_key_knows_code_that_is_imported_later() -> None:
     module._sources.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("crf_native", "crf_kernels", "crf_search"):
-            patch.delitem(sys.modules, f"ner_head.head.{name}", raising=False)
+        for name in list(sys.modules):
+            if name.startswith("ner_head.head.crf.") and name != "ner_head.head.crf.layer":
+                patch.delitem(sys.modules, name)
         found = module._sources()
     module._sources.cache_clear()
-    package = Path(head.__file__).parent
-    assert {f"ner_head.head/{path.name}" for path in package.glob("*.py")} <= found.keys()
+    package = Path(crf.__file__).parent
+    assert {f"ner_head.head.crf/{path.name}" for path in package.glob("*.py")} <= found.keys()

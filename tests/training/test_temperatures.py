@@ -21,7 +21,7 @@ LABELS, LANGUAGES, CPU = ("LOC", "PER"), ["cs", "pl", "ru"], torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def tagger(store: FeatureStore) -> Tagger:
-    """A head with random weights that finds this and that."""
+    """A head with random weights that predicts some spans."""
     params = HeadParams(lstm=LstmParams(hidden=16), projection=16, classifier=8)
     tag_set, encoder = params.tag_set(LABELS), store.manifest.encoder
     torch.manual_seed(1)

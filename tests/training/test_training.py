@@ -224,7 +224,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert [(e.loss, e.dev_f1) for e in resumed.curve] == [(e.loss, e.dev_f1) for e in whole.curve]
     for found, wanted in ((resumed.best_weights, whole.best_weights), (resumed.last_weights, whole.last_weights)):
         assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
-    assert fit(Seen(), checkpoint).curve == resumed.curve  # nothing is left to do
+    assert fit(Seen(), checkpoint).curve == resumed.curve  # the run is already finished
 
 
 def test_features_in_memory_train_the_same_head(store: FeatureStore, documents: list[Document]) -> None:

@@ -13,7 +13,7 @@ from ner_head.evaluation.measures.spans import Counts
 
 
 def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of n predictions, and whether each was right, which has the probability sigmoid(logit / temperature)."""
+    """Logits of n predictions, and whether each is correct, drawn with probability sigmoid(logit / temperature)."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(1, 2, n)
     return logits, rng.random(n) < 1 / (1 + np.exp(-logits / temperature))

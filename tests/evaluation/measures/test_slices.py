@@ -15,7 +15,7 @@ OTHER = replace(GOLD, id="2", language="pl", topic="sport", spans=(Span(0, 9, "P
 
 
 def many(n: int, right: int) -> tuple[list[Document], list[Document]]:
-    """n documents with a gold span each, of which the first `right` are found."""
+    """n documents with one gold span each; those of the first `right` are predicted."""
     gold = [replace(OTHER, id=str(i)) for i in range(n)]
     return gold, [document if i < right else replace(document, spans=()) for i, document in enumerate(gold)]
 
@@ -26,7 +26,7 @@ def test_only_exact_offsets_with_the_right_type_count() -> None:
     assert {name: scores["micro"][name] for name in wanted} == wanted
     assert scores["per_type"]["LOC"]["f1"] == 2 / 3
     assert scores["per_type"]["PRO"]["f1"] == 0.0
-    assert scores["macro"]["f1"] == (2 / 3 + 0 + 0) / 3  # PRO is in no gold
+    assert scores["macro"]["f1"] == (2 / 3 + 0 + 0) / 3  # the gold has no PRO
 
 
 def test_scores_are_kept_apart_by_language_and_topic() -> None:
@@ -41,7 +41,7 @@ def test_a_form_is_seen_if_train_has_it_with_that_type() -> None:
     assert forms([train]) == {("praze", "LOC"), ("orel", "PRO")}
     scores = strict_scores([GOLD], [FOUND], forms([train]))["per_form"]
     counts = {kind: [found["gold"], found["predicted"], found["f1"]] for kind, found in scores.items()}
-    # gold: Praze is seen; Orel is not, as an ORG; predicted: Praze and Orel as a PRO are
+    # gold: Praze is seen, Orel as ORG is unseen; predicted: Praze and Orel as PRO are seen
     assert counts == {"seen": [1, 2, 2 / 3], "unseen": [2, 2, 0.0]}
     assert form(replace(GOLD, text="Jana\n\tMalá"), Span(0, 10, "PER")) == ("jana malá", "PER")
 
