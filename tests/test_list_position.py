@@ -15,10 +15,8 @@ def document(*spans: Span) -> Document:
 def test_a_sentence_is_a_list_of_entities_and_other_words() -> None:
     (sentence,) = document().sentences
     assert items(sentence, [Span(0, 9, "PER"), Span(24, 28, "LOC")]) == ["PER", *"OOOO", "LOC", "O"]
-    assert items(sentence, [Span(0, 4, "PER"), Span(5, 9, "PER")]) == [
-        "PER",
-        *"OOOOOO",
-    ]  # adjacent spans are merged
+    adjacent = [Span(0, 4, "PER"), Span(5, 9, "PER")]
+    assert items(sentence, adjacent) == ["PER", *"OOOOOO"]  # they are merged
 
 
 def test_one_span_too_long_shifts_all_that_follows() -> None:

@@ -29,9 +29,8 @@ def document(found: Sequence[Span]) -> Document:
 
 
 def for_nervaluate(found: Sequence[Span]) -> list[dict[str, object]]:
-    return [
-        {"label": span.label, "start": span.start, "end": span.end - 1} for span in found
-    ]  # nervaluate's ends are inclusive
+    # nervaluate's ends are inclusive
+    return [{"label": span.label, "start": span.start, "end": span.end - 1} for span in found]
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
