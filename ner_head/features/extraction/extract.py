@@ -18,7 +18,7 @@ from ner_head.features.extraction.encode import PieceCounts, count_pieces, start
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.plans import ShardPlan, plan_shards
 from ner_head.features.extraction.pool import Pool
-from ner_head.features.extraction.progress import start_progress
+from ner_head.features.extraction.progress import ShardProgress
 from ner_head.features.extraction.workers import Receipt, Workers, run_on_workers
 from ner_head.features.store.store import DocumentRows, EncoderRecord, ShardRecord, StoreManifest, write_manifest
 
@@ -67,13 +67,10 @@ def extract(
     # the largest first: workers end together, and the last shard, whose writing nothing overlaps, is a small one
     missing.sort(key=lambda plan: -pieces[plan.key])
     check_room(pool.directory, sum(pieces.values()) * encoder.fingerprint.bytes_per_piece)
-    progress = start_progress(workers.show, n_shards=len(plans), n_missing=len(missing), n_pieces=sum(pieces.values()))
-    try:
+    with ShardProgress(workers.show, n_shards=len(plans), pieces=pieces) as progress:
         for receipt in _compute(missing, encoder, batch_pieces=batch_pieces, pool=pool, workers=workers):
             found[receipt.key] = receipt.sha256
-            progress.advance(pieces[receipt.key])
-    finally:
-        progress.close()
+            progress.finished(receipt.key)
     return _assemble(plans, found, encoder, model=model, pool=pool, output=output)
 
 
