@@ -31,7 +31,7 @@ from ner_head.features.extraction.plans import plan_shards
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
 from ner_head.features.store.batches import length_batches
-from ner_head.features.store.codes import bytes_per_piece, decode, encode
+from ner_head.features.store.codecs import CODECS
 from ner_head.preparation.prepare import PrepareParams, Splits, prepare
 
 BUNDLED = Path("encoders/multilingual-e5-small")
@@ -79,10 +79,10 @@ def code_errors(states: torch.Tensor) -> dict[str, Any]:
     """Bytes a piece, and the largest and the mean error relative to a vector's largest magnitude."""
     size = states.abs().amax(-1, keepdim=True).double().numpy()
     found = {}
-    for code in ("float32", "float16", "bfloat16", "int8"):
-        back = decode(encode(states, code), code).astype(np.float64)
+    for code, codec in CODECS.items():
+        back = codec.decode(codec.encode(states)).astype(np.float64)
         error = np.abs(back - states.double().numpy()) / size
-        n_bytes = bytes_per_piece(code, states.shape[-2], states.shape[-1])
+        n_bytes = codec.bytes_per_piece(states.shape[-2], states.shape[-1])
         found[code] = {
             "bytes_per_piece": n_bytes,
             "largest_error": float(error.max()),
@@ -102,7 +102,7 @@ class Bench:
 
     def __init__(self, folder: Path, encoder: Encoder, documents: list[Document], batch_pieces: int) -> None:
         self.folder, self.encoder, self.documents, self.batch_pieces = folder, encoder, documents, batch_pieces
-        self.plain = encoder.checkpoint.load(encoder.device)
+        self.plain = encoder.files.load(encoder.device)
         self.plans = plan_shards(
             documents,
             shard_words=4096,
@@ -158,7 +158,7 @@ class Bench:
         extract(
             self.documents,
             self.encoder,
-            model="random",
+            encoder_name="random",
             shard_words=4096,
             batch_pieces=self.batch_pieces,
             pool=Pool(place / "pool"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import COLUMNS
-from ner_head.features.store.codes import Coded
+from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard_writer import shard_parts
 from ner_head.features.store.store import (
@@ -45,7 +45,7 @@ def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 7
         key = f"{number:064x}"
         digest = hashlib.sha256()
         with (folder / f"{key}.h5").open("wb") as file:
-            for part in shard_parts([states], pieces, code="float16", key=key, fingerprint="f" * 64):
+            for part in shard_parts([states], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64):
                 file.write(part)
                 digest.update(part)
         rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]

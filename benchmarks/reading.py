@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.report import write_results
 from ner_head.base.files import digest_of
 from ner_head.features.store.batches import pad_features, shuffled_batches
-from ner_head.features.store.codes import Coded
+from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
 from ner_head.features.store.shard_writer import shard_parts
@@ -59,7 +59,7 @@ def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
             pieces = [Pieces(np.ones(n, np.int32), np.arange(-1, n - 1, dtype=np.int32)) for n in sizes]
             key = f"{number:064x}"
             whole = Coded(np.concatenate(hidden))
-            image = b"".join(shard_parts([whole], pieces, code="float16", key=key, fingerprint="f" * 64))
+            image = b"".join(shard_parts([whole], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64))
             (folder / f"{key}.h5").write_bytes(image)
             rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
             shards.append(ShardRecord(key=key, sha256=hashlib.sha256(image).hexdigest(), documents=rows))

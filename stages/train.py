@@ -20,7 +20,7 @@ from ner_head.corpus.results import Temperatures
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.measures.unknown import unknown
-from ner_head.features.store.preload import Wanted, preload
+from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head
 from ner_head.head.params import HeadParams
@@ -62,7 +62,7 @@ def main() -> None:
     if runtime.progress != "none":
         print(f"{size:,} parameters, {len(train)} train and {len(dev)} dev documents", file=sys.stderr)
     names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
-    store = preload(store, names, Wanted(head_params.pieces, head.layers), place=runtime.preload, device=device)
+    store = preload(store, names, Selection(head_params.pieces, head.layers), place=runtime.preload, device=device)
     session = Session(params, runtime.progress, device, store)
     first = session.fit(head, manifest, train, dev)
     manifest = finished(manifest, first.trained.best, scored=bool(dev))

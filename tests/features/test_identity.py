@@ -84,7 +84,7 @@ def test_where_and_how_it_runs_changes_neither_keys_nor_bytes(
         found = extract(
             documents,
             other or Encoder(elsewhere, device=torch.device("cpu")),
-            model=f"name {number}",
+            encoder_name=f"name {number}",
             shard_words=10,
             batch_pieces=budget,
             pool=Pool(tmp_path / str(number) / "pool"),
@@ -102,7 +102,13 @@ def test_a_run_that_finds_half_of_its_shards_gives_the_same_bytes(
 ) -> None:
     def run(chosen: list[Document], folder: Path) -> list[object]:
         found = extract(
-            chosen, encoder, model="x", shard_words=10, batch_pieces=256, pool=Pool(folder / "pool"), output=folder
+            chosen,
+            encoder,
+            encoder_name="x",
+            shard_words=10,
+            batch_pieces=256,
+            pool=Pool(folder / "pool"),
+            output=folder,
         )
         return list(found.shards)
 

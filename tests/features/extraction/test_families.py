@@ -61,7 +61,7 @@ def test_special_tokens_in_a_text_are_text(found: Encoder) -> None:
     special = ["[SEP]", "[CLS]", "[PAD]", "</s>", "<s>", "<pad>", "<mask>", "[MASK]"]
     (pieces,) = found.word_pieces.split([[word for token in special for word in (token, f" {token}")]])
     assert pieces.ids[0] == found.word_pieces.cls
-    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.checkpoint.padding}
+    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.files.padding}
     assert not forbidden & set(pieces.ids[1:].tolist())
 
 
