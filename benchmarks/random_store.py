@@ -13,9 +13,9 @@ from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard_writer import shard_parts
 from ner_head.features.store.store import (
-    DocumentRows,
     EncoderRecord,
     FeatureStore,
+    ShardDocument,
     ShardRecord,
     StoreManifest,
     write_manifest,
@@ -48,7 +48,7 @@ def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 7
             for part in shard_parts([states], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64):
                 file.write(part)
                 digest.update(part)
-        rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
+        rows = [ShardDocument(key=str(number), n_sentences=len(sizes))]
         shards.append(ShardRecord(key=key, sha256=digest.hexdigest(), documents=rows))
     record = EncoderRecord(model="random", fingerprint="f" * 64, n_layers=n_layers, width=width)
     write_manifest(folder, StoreManifest(encoder=record, shards=shards))

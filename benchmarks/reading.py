@@ -29,9 +29,9 @@ from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
 from ner_head.features.store.shard_writer import shard_parts
 from ner_head.features.store.store import (
-    DocumentRows,
     EncoderRecord,
     FeatureStore,
+    ShardDocument,
     ShardRecord,
     StoreManifest,
     read_manifest,
@@ -57,7 +57,7 @@ def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
             whole = Coded(np.concatenate(hidden))
             image = b"".join(shard_parts([whole], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64))
             (folder / f"{key}.h5").write_bytes(image)
-            rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
+            rows = [ShardDocument(key=str(number), n_sentences=len(sizes))]
             shards.append(ShardRecord(key=key, sha256=hashlib.sha256(image).hexdigest(), documents=rows))
             for states in hidden:
                 raw.write(states.tobytes())

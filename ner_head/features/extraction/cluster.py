@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from distributed import Client, Future, as_completed
 
 RETRIES = 2  # of a task that raised an exception
-IDLE_SECONDS = 120.0  # without a busy worker, after which the run ends; it could wait for ever
+IDLE_SECONDS = 120.0  # without a busy worker while shards are left, after which the run ends
 POLL_SECONDS = 0.02
-REVIVE_SECONDS = 20.0  # without any worker, after which workers are started again on this machine
+REVIVE_SECONDS = 20.0  # without any worker, after which those of this machine are started again
 ALLOWED_FAILURES = 2  # deaths of workers per task; an existing scheduler has its own setting
 
 J = TypeVar("J")

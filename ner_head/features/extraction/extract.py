@@ -20,7 +20,7 @@ from ner_head.features.extraction.plans import ShardPlan, plan_shards
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.progress import ShardProgress
 from ner_head.features.extraction.workers import Receipt, Workers, run_on_workers
-from ner_head.features.store.store import DocumentRows, EncoderRecord, ShardRecord, StoreManifest, write_manifest
+from ner_head.features.store.store import EncoderRecord, ShardDocument, ShardRecord, StoreManifest, write_manifest
 
 UNKNOWN_SHARE = 0.02  # share of unknown words above which there is a warning
 AHEAD = 1  # shards that are started before one is written; each of them is in memory
@@ -133,7 +133,7 @@ def _assemble(
     for plan in plans:
         link(pool.path(plan.key, digests[plan.key]), output / f"{plan.key}.h5")
         rows = [
-            DocumentRows(key=name, n_sentences=len(words)) for name, words in zip(plan.names, plan.words, strict=True)
+            ShardDocument(key=name, n_sentences=len(words)) for name, words in zip(plan.names, plan.words, strict=True)
         ]
         records.append(ShardRecord(key=plan.key, sha256=digests[plan.key], documents=rows))
     mark = encoder.fingerprint

@@ -57,7 +57,7 @@ class PooledShard:
 
 
 @dataclass(frozen=True)
-class Removal:
+class RemovedShard:
     """A removed shard.
 
     Attributes:
@@ -127,7 +127,7 @@ class Pool:
         write_whole(shard.path, *parts)
         return shard
 
-    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[Removal]:
+    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[RemovedShard]:
         """Remove the shards whose keys are not in `keep`; `dry` only lists them.
 
         Raises:
@@ -136,7 +136,7 @@ class Pool:
         removed = []
         for shard in list(self.shards()):
             if shard.key not in keep:
-                removed.append(Removal(shard.key, shard.n_bytes, shard.n_bytes if shard.n_links == 1 else 0))
+                removed.append(RemovedShard(shard.key, shard.n_bytes, shard.n_bytes if shard.n_links == 1 else 0))
                 if not dry:
                     shard.remove()
         if not dry:

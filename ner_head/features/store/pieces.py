@@ -14,7 +14,7 @@ class Pieces:
 
     Attributes:
         ids: (P,) int32, [CLS] first.
-        word_of_piece: (P,) int32, index of the word of each piece, in ascending order; -1 for [CLS].
+        word_of_piece: (P,) int32, index of the word of each piece, never decreasing; -1 for [CLS].
     """
 
     ids: NDArray[np.int32]

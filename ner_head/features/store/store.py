@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 HEX64 = r"^[0-9a-f]{64}$"
 
 
-class DocumentRows(Params):
+class ShardDocument(Params):
     """A document in a shard; its sentences follow those of the document before."""
 
     key: str
@@ -37,7 +37,7 @@ class ShardRecord(Params):
 
     key: str = Field(pattern=HEX64)
     sha256: str = Field(pattern=HEX64)
-    documents: list[DocumentRows]
+    documents: list[ShardDocument]
 
     @property
     def n_sentences(self) -> int:

@@ -32,7 +32,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Removed:
+class DeletedFiles:
     """Result of deleting damaged files.
 
     Attributes:
@@ -44,7 +44,7 @@ class Removed:
     left: int
 
 
-def remove_everywhere(files: Sequence[Path], roots: Sequence[Path]) -> Removed:
+def remove_everywhere(files: Sequence[Path], roots: Sequence[Path]) -> DeletedFiles:
     """Delete damaged files and all hard links to them below some folders.
 
     The pool, a store and DVC's cache are hard links to the same files, so damage is in all of them. DVC does not check
@@ -65,7 +65,7 @@ def remove_everywhere(files: Sequence[Path], roots: Sequence[Path]) -> Removed:
             path.unlink()
         except OSError as error:
             raise system_error(error, path) from None
-    return Removed(sorted(names), left)
+    return DeletedFiles(sorted(names), left)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
