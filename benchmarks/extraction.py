@@ -1,10 +1,11 @@
-"""Extraction against the bare encoder, a plain loop, the paper's way and plain padding; see docs/results.md.
+"""Speed of extraction, compared with the encoder alone and with simpler ways of batching; see docs/results.md.
 
     python -m benchmarks.extraction [--corpus SLAVICNER] [--sentences 1500] [--threads 2]
 
-The bundled encoder, and a 12 x 768 BERT with random weights on a quarter of the sentences. All ways take turns in one
-process, `--repeats` times, and the ratios are of the best times. The bare encoder is ours, with its packed products;
-the plain loop is transformers' own network as a user would write it: sentences sorted by length, 16 a batch, padded.
+It measures the bundled encoder, and a 12 x 768 BERT with random weights on a quarter of the sentences. All ways are
+measured in turn in one process, `--repeats` times, and the ratios are of the best times. The bare encoder is ours, with
+its packed products. The plain loop uses the network of transformers with sentences sorted by length, in padded batches
+of 16.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from ner_head.features.extraction.plans import plan_shards
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
 from ner_head.features.store.batches import length_batches
-from ner_head.features.store.codes import bytes_per_piece, decode, encode
+from ner_head.features.store.codecs import CODECS
 from ner_head.preparation.prepare import PrepareParams, Splits, prepare
 
 BUNDLED = Path("encoders/multilingual-e5-small")
 
 
 def random_encoder(folder: Path, width: int = 768) -> Encoder:
-    """A BERT of 12 layers with random weights and the bundled encoder's tokenizer; BERT-base unless narrower."""
+    """A BERT of 12 layers with random weights and the bundled encoder's tokenizer; by default as large as BERT-base."""
     from transformers import BertConfig, BertModel
 
     folder.mkdir()
@@ -52,7 +53,7 @@ def random_encoder(folder: Path, width: int = 768) -> Encoder:
 
 
 def sample(n_sentences: int, corpus: str) -> list[Document]:
-    """Documents of the sample corpus, or of a folder of SlavicNER, until there are so many sentences."""
+    """Random documents with at least `n_sentences` sentences, of the sample corpus or of a folder of SlavicNER."""
     params = PrepareParams(source="data/sample", format="bsnlp2019", splits=Splits(train=["railway"]))
     if corpus:
         params = PrepareParams(source=corpus, format="slavicner", splits=Splits(train=["brexit"]))
@@ -65,7 +66,7 @@ def sample(n_sentences: int, corpus: str) -> list[Document]:
 
 
 def best(ways: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    """The best time of each, in turns."""
+    """The best time in seconds of each way; the ways are run in turn."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
@@ -76,13 +77,13 @@ def best(ways: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
 
 
 def code_errors(states: torch.Tensor) -> dict[str, Any]:
-    """Bytes a piece, and the largest and the mean error relative to a vector's largest magnitude."""
+    """Bytes per piece of each codec, and its largest and mean error, relative to the largest magnitude of a vector."""
     size = states.abs().amax(-1, keepdim=True).double().numpy()
     found = {}
-    for code in ("float32", "float16", "bfloat16", "int8"):
-        back = decode(encode(states, code), code).astype(np.float64)
+    for code, codec in CODECS.items():
+        back = codec.decode(codec.encode(states)).astype(np.float64)
         error = np.abs(back - states.double().numpy()) / size
-        n_bytes = bytes_per_piece(code, states.shape[-2], states.shape[-1])
+        n_bytes = codec.bytes_per_piece(states.shape[-2], states.shape[-1])
         found[code] = {
             "bytes_per_piece": n_bytes,
             "largest_error": float(error.max()),
@@ -95,14 +96,14 @@ class Bench:
     """The same passes through one encoder, batched in several ways.
 
     Attributes:
-        passes: every sentence, in the order in which extraction takes them.
-        batches: the runs of passes that extraction makes one batch of.
-        order: the passes shuffled.
+        passes: passes of all sentences, in the order of extraction.
+        batches: the batches of extraction, as ranges of passes.
+        order: a random order of the passes.
     """
 
     def __init__(self, folder: Path, encoder: Encoder, documents: list[Document], batch_pieces: int) -> None:
         self.folder, self.encoder, self.documents, self.batch_pieces = folder, encoder, documents, batch_pieces
-        self.plain = encoder.checkpoint.load(encoder.device)
+        self.plain = encoder.files.load(encoder.device)
         self.plans = plan_shards(
             documents,
             shard_words=4096,
@@ -122,7 +123,7 @@ class Bench:
         self.third = self.order[: len(self.order) // 3 // 16 * 16]
 
     def forward(self, rows: Sequence[int], longest: int, model: torch.nn.Module | None = None) -> None:
-        """One batch through the encoder, or another network."""
+        """Run a batch through the encoder, or through another network."""
         tokens, mask = torch.zeros(2, len(rows), longest, dtype=torch.long)
         for row, index in enumerate(rows):
             tokens[row, 1 : self.lengths[index] - 1] = torch.from_numpy(self.passes[index].body)
@@ -131,34 +132,34 @@ class Bench:
             (model or self.encoder.model)(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
 
     def sorted_16(self) -> None:
-        """The plain loop: sorted by length, 16 a batch, all layers."""
+        """The plain loop: batches of 16, sorted by length."""
         order = sorted(range(len(self.passes)), key=self.lengths.__getitem__)
         for start in range(0, len(order), 16):
             rows = order[start : start + 16]
             self.forward(rows, self.lengths[rows[-1]], self.plain)
 
     def bare(self) -> None:
-        """The batches of extraction, and nothing else."""
+        """The batches of extraction, through the encoder alone."""
         for batch in self.batches:
             self.forward(batch, self.lengths[batch.stop - 1])
 
     def random_16(self) -> None:
-        """A third of all, in random batches of 16 padded to the longest."""
+        """A third of the passes, in random batches of 16, padded to the longest."""
         for start in range(0, len(self.third), 16):
             rows = self.third[start : start + 16]
             self.forward(rows, max(self.lengths[i] for i in rows))
 
     def half_paper_batch(self) -> None:
-        """Half a batch of 16 padded to 512: a whole one takes minutes here."""
+        """Half a batch of 16, padded to 512; a whole batch takes minutes on a CPU."""
         self.forward(self.order[:8], 512)
 
     def extraction(self) -> None:
-        """All of it, from documents to shards in a new pool."""
+        """The whole extraction, from documents to shards in a new pool."""
         place = Path(tempfile.mkdtemp(dir=self.folder))
         extract(
             self.documents,
             self.encoder,
-            model="random",
+            encoder_name="random",
             shard_words=4096,
             batch_pieces=self.batch_pieces,
             pool=Pool(place / "pool"),
@@ -174,7 +175,7 @@ class Bench:
         return torch.stack(hidden[1:], dim=2)[0]
 
     def measure(self, repeats: int) -> dict[str, Any]:
-        """Times in turns, and their ratios."""
+        """Measure all ways, and compute ratios."""
         ways = {
             "extraction": self.extraction,
             "bare": self.bare,
@@ -204,7 +205,7 @@ class Bench:
 def main() -> None:
     """Measure, print, and write benchmarks/results/extraction.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", default="", help="a folder of SlavicNER; the sample unless given")
+    parser.add_argument("--corpus", default="", help="folder of SlavicNER; the sample if not given")
     parser.add_argument("--sentences", type=int, default=1500)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)

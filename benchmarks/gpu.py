@@ -25,6 +25,7 @@ import torch
 from benchmarks.extraction import random_encoder, sample
 from benchmarks.random_store import random_examples, random_store
 from benchmarks.report import write_results
+from ner_head.base.runtime import Preload
 from ner_head.features.extraction.encode import split_words
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
@@ -33,7 +34,7 @@ from ner_head.features.extraction.plans import words_of
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
 from ner_head.features.store.batches import length_batches, shuffled_batches
-from ner_head.features.store.preload import Place, Wanted, preload
+from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import build_head
@@ -123,7 +124,7 @@ def extraction(machine: Machine, folder: Path, n_sentences: int, batch_pieces: i
         extract(
             documents,
             encoder,
-            model="random",
+            encoder_name="random",
             shard_words=4096,
             batch_pieces=batch_pieces,
             pool=Pool(place / "pool"),
@@ -163,10 +164,10 @@ class Training:
         lengths = [trainer.length(sentence, self.store) for sentence in self.sentences]
         return [[self.sentences[i] for i in batch] for batch in shuffled_batches(lengths, 16, seed=seed)]
 
-    def epochs(self, place: Place, n_epochs: int) -> list[Row]:
+    def epochs(self, place: Preload, n_epochs: int) -> list[Row]:
         """Seconds of 80 epochs with the features resident or streamed, and the memory that they take."""
         trainer = self.trainer("auto")
-        wanted = Wanted(trainer.head.pieces, trainer.head.layers)
+        wanted = Selection(trainer.head.pieces, trainer.head.layers)
         with self.machine.peak() as peak:
             store = preload(self.store, [s.name for s in self.sentences], wanted, place=place, device=trainer.device)
             trainer.train_epoch(self.batches(trainer, 0)[:20], store, 1)  # digests, kernels

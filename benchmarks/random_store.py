@@ -1,4 +1,4 @@
-"""A feature store of random numbers, as large as one likes, and sentences to learn from it."""
+"""A feature store of random numbers, of any size, and training examples for it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import COLUMNS
-from ner_head.features.store.codes import Coded
+from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard_writer import shard_parts
 from ner_head.features.store.store import (
-    DocumentRows,
     EncoderRecord,
     FeatureStore,
+    ShardDocument,
     ShardRecord,
     StoreManifest,
     write_manifest,
@@ -23,17 +23,17 @@ from ner_head.features.store.store import (
 from ner_head.training.examples import Example
 
 SHARD_BYTES = 128 << 20
-MEAN = 39  # pieces a sentence
+MEAN = 39  # pieces per sentence
 
 
 def memory(name: str) -> int:
-    """Bytes of this process's memory: `RssAnon`, its own, or `RssFile`, mapped pages that it may drop."""
+    """Memory of this process in bytes: `RssAnon` is its own, `RssFile` is mapped files."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
 
 
 def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 768) -> FeatureStore:
-    """At least so many pieces in shards of about 128 MB, which hold the same numbers; sentences of 8 to 70 pieces."""
+    """A store of at least `n_pieces` pieces in equal shards of about 128 MB, with 8 to 70 pieces per sentence."""
     rng = np.random.default_rng(0)
     a_shard = min(n_pieces, SHARD_BYTES // (n_layers * width * 2))
     sizes = rng.integers(8, 71, max(1, a_shard // MEAN)).tolist()
@@ -45,10 +45,10 @@ def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 7
         key = f"{number:064x}"
         digest = hashlib.sha256()
         with (folder / f"{key}.h5").open("wb") as file:
-            for part in shard_parts([states], pieces, code="float16", key=key, fingerprint="f" * 64):
+            for part in shard_parts([states], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64):
                 file.write(part)
                 digest.update(part)
-        rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
+        rows = [ShardDocument(key=str(number), n_sentences=len(sizes))]
         shards.append(ShardRecord(key=key, sha256=digest.hexdigest(), documents=rows))
     record = EncoderRecord(model="random", fingerprint="f" * 64, n_layers=n_layers, width=width)
     write_manifest(folder, StoreManifest(encoder=record, shards=shards))
@@ -56,7 +56,7 @@ def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 7
 
 
 def random_examples(store: FeatureStore, tag_set: TagSet, n_languages: int) -> list[Example]:
-    """A sentence for each row of the store, with entities at random."""
+    """An example for each sentence of the store, with random entities."""
     rng = np.random.default_rng(1)
     outside, begins = tag_set.index("O"), [tag_set.index(f"B-{label}") for label in tag_set.labels]
     found = []

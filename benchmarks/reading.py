@@ -1,9 +1,10 @@
-"""One shuffled epoch from a store against a raw memory map and against HDF5 with a dataset per sentence.
+"""Time of one shuffled epoch from a store, from a raw memory map, and from HDF5 with one dataset per sentence.
 
     python -m benchmarks.reading [--gigabytes 2] [--width 768]
 
-The dataset per sentence is what structural-probes writes, (L, P, D) float32; and the same in float16, as the store.
-Run it in a control group with less memory than the files have (docs/results.md) to read from the disk.
+One dataset per sentence, (L, P, D) float32, is the layout of structural-probes. It is also measured in float16, as in
+the store. To measure reading from the disk, run it in a control group with less memory than the files take
+(docs/results.md).
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from typing import Any
 import h5py
 import numpy as np
 
+from benchmarks.random_store import memory
 from benchmarks.report import write_results
 from ner_head.base.files import digest_of
 from ner_head.features.store.batches import pad_features, shuffled_batches
-from ner_head.features.store.codes import Coded
+from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
 from ner_head.features.store.shard_writer import shard_parts
 from ner_head.features.store.store import (
-    DocumentRows,
     EncoderRecord,
     FeatureStore,
+    ShardDocument,
     ShardRecord,
     StoreManifest,
     read_manifest,
@@ -37,18 +39,12 @@ from ner_head.features.store.store import (
 )
 
 LAYERS, BATCH = 12, 16
-STEP = 0.02  # seconds that a batch trains, where reading runs beside training
+STEP = 0.02  # seconds of training per batch
 SHARD_BYTES = 128 << 20
 
 
-def memory(name: str) -> int:
-    """Bytes of this process's memory: `RssAnon`, its own, or `RssFile`, mapped pages that it may drop."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1]) * 1024
-
-
 def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
-    """A store of random sentences, the same as one raw file, and some as a dataset each; their lengths."""
+    """Write random sentences as a store, as one raw file and as one dataset each; returns their lengths."""
     rng = np.random.default_rng(0)
     lengths: list[int] = []
     shards = []
@@ -59,9 +55,9 @@ def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
             pieces = [Pieces(np.ones(n, np.int32), np.arange(-1, n - 1, dtype=np.int32)) for n in sizes]
             key = f"{number:064x}"
             whole = Coded(np.concatenate(hidden))
-            image = b"".join(shard_parts([whole], pieces, code="float16", key=key, fingerprint="f" * 64))
+            image = b"".join(shard_parts([whole], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64))
             (folder / f"{key}.h5").write_bytes(image)
-            rows = [DocumentRows(key=str(number), n_sentences=len(sizes))]
+            rows = [ShardDocument(key=str(number), n_sentences=len(sizes))]
             shards.append(ShardRecord(key=key, sha256=hashlib.sha256(image).hexdigest(), documents=rows))
             for states in hidden:
                 raw.write(states.tobytes())
@@ -75,7 +71,7 @@ def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
 
 
 def epoch(read: Callable[[int], Features], lengths: list[int], seed: int, *, step: float = 0.0) -> float:
-    """Seconds of an epoch: every sentence once, padded in batches; `step` seconds behind each for its training."""
+    """Seconds of an epoch in padded batches, with `step` seconds of training after each."""
     start = time.perf_counter()
     for batch in shuffled_batches(lengths, BATCH, seed=seed):
         pad_features([read(i) for i in batch])
@@ -84,7 +80,7 @@ def epoch(read: Callable[[int], Features], lengths: list[int], seed: int, *, ste
 
 
 def digests(folder: Path) -> float:
-    """Seconds of one pass of SHA-256 over the shards, one after the other."""
+    """Seconds to compute SHA-256 of all shards, one after the other."""
     start = time.perf_counter()
     for record in read_manifest(folder).shards:
         digest_of(folder / f"{record.key}.h5")
@@ -92,7 +88,7 @@ def digests(folder: Path) -> float:
 
 
 class Ways:
-    """Ways to read sentence i of what `fill` wrote."""
+    """Ways to read a sentence of those that `fill` wrote."""
 
     def __init__(self, folder: Path, lengths: list[int], width: int) -> None:
         self.offsets = np.cumsum([0, *lengths])
@@ -111,20 +107,20 @@ class Ways:
         return Features(self.memmap[self.offsets[i] : self.offsets[i + 1]], self.index[i], np.zeros(0, np.int32))
 
     def dataset_per_sentence(self, i: int, kind: str = "") -> Features:
-        """From HDF5, as structural-probes writes it."""
+        """From HDF5 in the layout of structural-probes."""
         return Features(self.each[f"{i}{kind}"][:].transpose(1, 0, 2), self.index[i], np.zeros(0, np.int32))
 
     def dataset_per_sentence_float16(self, i: int) -> Features:
-        """The same, half as large."""
+        """The same, in float16."""
         return self.dataset_per_sentence(i, "-float16")
 
 
 def measure(folder: Path, lengths: list[int], width: int) -> dict[str, Any]:
-    """Epochs in turns, and what checking adds to the first one."""
+    """Measure epochs of all ways in turn, and the time that the digests add to the first epoch."""
     before = memory("RssAnon")
     ways = Ways(folder, lengths, width)
     turns = [ways.store, ways.raw, ways.dataset_per_sentence, ways.dataset_per_sentence_float16]
-    epoch(ways.raw, lengths, 0)  # everything is in the page cache, as far as it fits
+    epoch(ways.raw, lengths, 0)  # fills the page cache
     first = epoch(ways.store, lengths, 1)
     seconds: dict[str, list[float]] = {read.__name__: [] for read in turns}
     anonymous = []

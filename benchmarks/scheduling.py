@@ -1,4 +1,4 @@
-"""What Dask costs per shard: 10,000 shards of a fake encoder on one local worker process.
+"""Overhead of Dask per shard: 10,000 shards of a fake encoder on one local worker process.
 
 python -m benchmarks.scheduling [--shards 10000] [--workers 1]
 """
@@ -14,11 +14,13 @@ from ner_head.features.extraction.encoder import Fingerprint
 from ner_head.features.extraction.plans import ShardPlan
 from ner_head.features.extraction.workers import Job, Receipt
 
-WORDS = tuple(tuple(("slovo",) * 20 for _ in range(20)) for _ in range(10))  # 4,000 words, as shard_words has it
+WORDS = tuple(
+    tuple(("slovo",) * 20 for _ in range(20)) for _ in range(10)
+)  # 4,000 words, about the default of shard_words
 
 
 def fake(plan: ShardPlan, job: Job) -> Receipt:
-    """What a worker sends back, at once."""
+    """Return a receipt at once."""
     return Receipt(plan.key, job.pool)
 
 
@@ -32,7 +34,7 @@ def main() -> None:
     job = Job("encoder", "cpu", mark, "pool", 4096, 1)
     plans = [ShardPlan(WORDS, tuple(f"d{i}" for i in range(10)), f"{n:064x}") for n in range(options.shards)]
     with connect(options.workers) as client:
-        list(run_tasks(client, fake, plans[:10], job))  # the workers import what they need
+        list(run_tasks(client, fake, plans[:10], job))  # workers import their modules
         start = time.perf_counter()
         done = {receipt.key for _, receipt in run_tasks(client, fake, plans, job) if isinstance(receipt, Receipt)}
         seconds = time.perf_counter() - start

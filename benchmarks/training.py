@@ -59,7 +59,7 @@ class Corpus:
         extract(
             documents,
             encoder,
-            model=str(encoder.folder),
+            encoder_name=str(encoder.folder),
             shard_words=4096,
             batch_pieces=1024,
             pool=Pool(folder / "pool"),

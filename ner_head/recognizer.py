@@ -16,7 +16,7 @@ from ner_head.base.runtime import RuntimeParams, compute_alone_after_fork
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.languages import normalize, same_language
 from ner_head.corpus.segment import SEGMENTATION, segment
-from ner_head.features.extraction.checkpoints import find_model
+from ner_head.features.extraction.checkpoints import find_encoder
 from ner_head.features.extraction.encode import encode_documents
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.inference.predictions import predict
@@ -71,9 +71,9 @@ class Recognizer:
         model = SavedModel.load(Path(model_directory), device=place)
         record = model.manifest.encoder
         if encoder is None:
-            folder = find_model(record.model, local=record.local, beside=Path(model_directory))
+            folder = find_encoder(record.model, local=record.local, beside=Path(model_directory))
         else:
-            folder = find_model(encoder)
+            folder = find_encoder(encoder)
         found = cls(model, Encoder(folder, device=place, spec=record.spec), runtime)
         found.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
         return found

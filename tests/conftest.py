@@ -62,7 +62,7 @@ def store(documents: list[Document], encoder: Encoder, tmp_path_factory: pytest.
     extract(
         documents,
         encoder,
-        model="tiny",
+        encoder_name="tiny",
         shard_words=10,
         batch_pieces=256,
         pool=Pool(folder / "pool"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 Show = Literal["auto", "lines", "none"]
+Preload = Literal["auto", "none", "ram", "device"]
 
 
 class RuntimeParams(Params):
@@ -30,7 +31,7 @@ class RuntimeParams(Params):
     """Processes that extract; 1 is the stage's own, without Dask."""
     scheduler: str = ""
     """Address of a Dask scheduler (tcp://host:port) whose workers extract instead; they have to reach the pool."""
-    preload: Literal["auto", "none", "ram", "device"] = "auto"
+    preload: Preload = "auto"
     """Features that training keeps in memory: on a GPU where they fit, none elsewhere (the system caches files)."""
     progress: Show = "auto"
     """A bar on a terminal and lines elsewhere, lines always, or nothing."""

@@ -124,7 +124,7 @@ def plan(
     from ner_head.base.params import read_params
     from ner_head.base.runtime import RuntimeParams
     from ner_head.corpus.documents import read_documents
-    from ner_head.features.extraction.checkpoints import find_model
+    from ner_head.features.extraction.checkpoints import find_encoder
     from ner_head.features.extraction.encoder import Encoder
     from ner_head.features.extraction.estimate import estimate
     from ner_head.features.extraction.params import EncoderParams
@@ -133,7 +133,7 @@ def plan(
     wanted = read_params(params, "encoder", EncoderParams)
     runtime = read_params(params, "runtime", RuntimeParams)
     encoder = Encoder(
-        find_model(wanted.model),
+        find_encoder(wanted.model),
         device=runtime.start(),
         spec=wanted.spec,
         load=False,

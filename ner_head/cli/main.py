@@ -17,6 +17,7 @@ from ner_head.base import entry
 from ner_head.base.errors import DataError, UsageError
 from ner_head.base.openmp import wait_asleep
 from ner_head.cli import features as cli_features
+from ner_head.cli import fetch as cli_fetch
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span, write_documents
 
 
@@ -162,7 +163,7 @@ def embed(
     from ner_head.base.runtime import RuntimeParams
     from ner_head.corpus.languages import normalize
     from ner_head.corpus.segment import segment
-    from ner_head.features.extraction.checkpoints import find_model
+    from ner_head.features.extraction.checkpoints import find_encoder
     from ner_head.features.extraction.encoder import Encoder
     from ner_head.features.extraction.extract import extract
     from ner_head.features.extraction.params import EncoderParams
@@ -176,7 +177,7 @@ def embed(
         raise DataError("nothing to embed: no words in any text")
     params = EncoderParams(model=encoder)
     runtime = validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
-    loaded = Encoder(find_model(encoder), device=runtime.start())
+    loaded = Encoder(find_encoder(encoder), device=runtime.start())
     if (output / MANIFEST).exists():
         before = read_manifest(output).encoder
         if before.fingerprint != loaded.fingerprint.digest():
@@ -184,7 +185,7 @@ def embed(
     extract(
         whole,
         loaded,
-        model=encoder,
+        encoder_name=encoder,
         shard_words=params.shard_words,
         batch_pieces=runtime.batch_pieces,
         pool=Pool(output / "pool"),
@@ -227,6 +228,7 @@ def score(
 
 
 cli_features.register(app)
+cli_fetch.register(app)
 
 
 def main() -> None:

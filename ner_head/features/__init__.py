@@ -1,1 +1,1 @@
-"""Stage one: the frozen encoder's hidden layers, computed once and kept in HDF5 shards."""
+"""Features: hidden states of a frozen encoder, computed once (`extraction`) and kept in HDF5 shards (`store`)."""

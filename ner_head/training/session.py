@@ -12,12 +12,12 @@ import torch
 
 from ner_head.base.errors import DataError
 from ner_head.base.files import digest_of
-from ner_head.base.runtime import Show
+from ner_head.base.runtime import Preload, Show
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, sentence_id
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.evaluation.measures.slices import forms
-from ner_head.features.store.preload import Place, Wanted, preload
+from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.layer_mix import layer_slice
 from ner_head.head.model import Head
@@ -95,7 +95,7 @@ class TrainingSession:
         params: TrainingParams,
         device: torch.device,
         show: Show = "none",
-        place: Place = "none",
+        place: Preload = "none",
         checkpoints: Checkpoints | None = None,
         notify: Callable[[list[str]], None] = lambda lines: None,
     ) -> None:
@@ -117,7 +117,7 @@ class TrainingSession:
             training=TrainingRecord(seed=params.seed, epoch=0),
         )
         names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
-        wanted = Wanted(head.pieces, layer_slice(head.layers, encoder.n_layers))
+        wanted = Selection(head.pieces, layer_slice(head.layers, encoder.n_layers))
         self.store = preload(store, names, wanted, place=place, device=device)
 
     def run(self) -> TrainingResult:

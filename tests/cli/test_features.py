@@ -47,7 +47,7 @@ def store(documents: list[Document], encoder: Encoder) -> FeatureStore:
     extract(
         documents,
         encoder,
-        model="tiny",
+        encoder_name="tiny",
         shard_words=10,
         batch_pieces=256,
         pool=Pool(Path("pool")),

@@ -16,5 +16,7 @@ from ner_head.features.extraction.pool import Pool
 def folder(documents: list[Document], encoder: Encoder, tmp_path: Path) -> Path:
     """A store of several shards, with its pool."""
     pool = Pool(tmp_path / "pool")
-    extract(documents, encoder, model="x", shard_words=10, batch_pieces=256, pool=pool, output=tmp_path / "store")
+    extract(
+        documents, encoder, encoder_name="x", shard_words=10, batch_pieces=256, pool=pool, output=tmp_path / "store"
+    )
     return tmp_path / "store"

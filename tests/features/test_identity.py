@@ -16,6 +16,7 @@ from ner_head.features.extraction.encoder import Encoder, Fingerprint
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.plans import shard_key
 from ner_head.features.extraction.pool import Pool
+from ner_head.features.store.spec import EncoderSpec
 
 WORDS = ((("Praha", "je"), ("Ano",)), (("Brno",),))
 MARK = Fingerprint(weights="w", tokenizer="t", n_layers=3, width=16, limit=24)
@@ -25,21 +26,29 @@ CHANGED = {
     "n_layers": 4,
     "width": 17,
     "limit": 25,
-    "dtype": "bfloat16",
-    "context": "document",
-    "views": 1,
-    "compute": "bfloat16",
 }
+SETTINGS = {"dtype": "bfloat16", "context": "document", "views": 1, "compute": "bfloat16"}
 
 
 def test_every_field_of_the_fingerprint_has_its_test() -> None:
-    assert set(CHANGED) == {field.name for field in fields(Fingerprint)}
+    assert {*CHANGED, "spec"} == {field.name for field in fields(Fingerprint)}
+    assert set(SETTINGS) == set(EncoderSpec.model_fields)
 
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_a_field_of_the_fingerprint_changes_the_key(name: str) -> None:
     changed = replace(MARK, **{name: CHANGED[name]})
     assert shard_key(WORDS, changed.digest()) != shard_key(WORDS, MARK.digest())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_of_the_encoder_changes_the_key(name: str) -> None:
+    changed = replace(MARK, spec=EncoderSpec.model_validate({name: SETTINGS[name]}))
+    assert shard_key(WORDS, changed.digest()) != shard_key(WORDS, MARK.digest())
+
+
+def test_the_digest_of_a_fingerprint_stays_the_same_between_releases() -> None:
+    assert MARK.digest() == "66b6b567c6f8bd40d0d0ae1f48ccd6904e60c33fdd4f68672d52a955110fc425"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,7 @@ def test_a_field_of_the_fingerprint_changes_the_key(name: str) -> None:
         ((("Pra", "ha", "je"), ("Ano",)), (("Brno",),)),
     ],
 )
-def test_words_and_where_sentences_and_documents_end_change_the_key(words: plans.Words) -> None:
+def test_words_and_where_sentences_and_documents_end_change_the_key(words: plans.DocumentWords) -> None:
     assert shard_key(words, MARK.digest()) != shard_key(WORDS, MARK.digest())
 
 
@@ -63,9 +72,10 @@ def test_the_format_version_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_settings_of_an_encoder_reach_its_fingerprint(tiny_encoder: Path, encoder: Encoder) -> None:
-    for change in ({"dtype": "int8"}, {"context": "document"}, {"views": 2}, {"compute": "bfloat16"}):
-        other = Encoder(tiny_encoder, device=torch.device("cpu"), load=False, **change)
-        assert other.fingerprint == replace(encoder.fingerprint, **change)
+    for name, value in SETTINGS.items():
+        spec = EncoderSpec.model_validate({name: value})
+        other = Encoder(tiny_encoder, device=torch.device("cpu"), load=False, spec=spec)
+        assert other.fingerprint == replace(encoder.fingerprint, spec=spec)
     meta = Encoder(tiny_encoder, device=torch.device("meta"), load=False)
     assert meta.fingerprint == encoder.fingerprint
 
@@ -84,7 +94,7 @@ def test_where_and_how_it_runs_changes_neither_keys_nor_bytes(
         found = extract(
             documents,
             other or Encoder(elsewhere, device=torch.device("cpu")),
-            model=f"name {number}",
+            encoder_name=f"name {number}",
             shard_words=10,
             batch_pieces=budget,
             pool=Pool(tmp_path / str(number) / "pool"),
@@ -102,7 +112,13 @@ def test_a_run_that_finds_half_of_its_shards_gives_the_same_bytes(
 ) -> None:
     def run(chosen: list[Document], folder: Path) -> list[object]:
         found = extract(
-            chosen, encoder, model="x", shard_words=10, batch_pieces=256, pool=Pool(folder / "pool"), output=folder
+            chosen,
+            encoder,
+            encoder_name="x",
+            shard_words=10,
+            batch_pieces=256,
+            pool=Pool(folder / "pool"),
+            output=folder,
         )
         return list(found.shards)
 

@@ -29,7 +29,7 @@ from ner_head.inference.predictions import features_of
 
 def run(documents: list[Document], encoder: Encoder, folder: Path, **changes: object) -> FeatureStore:
     options = {"shard_words": 10, "batch_pieces": 256, "output": folder / "store", **changes}
-    extract(documents, encoder, model="tiny", pool=Pool(folder / "pool"), **options)
+    extract(documents, encoder, encoder_name="tiny", pool=Pool(folder / "pool"), **options)
     return FeatureStore.open(folder / "store")
 
 
@@ -260,7 +260,13 @@ def test_a_corpus_that_the_tokenizer_does_not_know_is_told(
     text = " ".join(["Praha"] * (100 - foreign) + ["ქართ"] * foreign)
     whole = Document("d", text, sentences=segment(text, "cs"))
     extract(
-        [whole], encoder, model="x", shard_words=500, batch_pieces=256, pool=Pool(tmp_path / "pool"), output=tmp_path
+        [whole],
+        encoder,
+        encoder_name="x",
+        shard_words=500,
+        batch_pieces=256,
+        pool=Pool(tmp_path / "pool"),
+        output=tmp_path,
     )
     shown = capsys.readouterr().err
     assert ("8 of 100 words (8%) hold characters that the encoder does not know, such as ქართ" in shown) == told

@@ -11,7 +11,7 @@ import torch
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
-from ner_head.features.store.preload import Wanted, preload
+from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head, HeadOutput, Steps, build_head
 from ner_head.head.params import HeadParams, LstmParams, WordParams
@@ -230,7 +230,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
 def test_features_in_memory_train_the_same_head(store: FeatureStore, documents: list[Document]) -> None:
     def fit(place: str) -> Trained:
         trainer = trainer_for(store, epochs=2, words=4)
-        wanted = Wanted(trainer.head.pieces, trainer.head.layers)
+        wanted = Selection(trainer.head.pieces, trainer.head.layers)
         source = preload(store, list(store), wanted, place=place, device=CPU)
         return trainer.fit(examples(documents, trainer.tag_set, LANGUAGES), documents, source)
 

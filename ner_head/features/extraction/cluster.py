@@ -1,4 +1,4 @@
-"""A Dask cluster, here or elsewhere: tasks on workers that may die. The only module that knows dask."""
+"""Tasks on a Dask cluster whose workers may die."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ner_head.base.errors import ResourceError, UsageError
 if TYPE_CHECKING:
     from distributed import Client, Future, as_completed
 
-RETRIES = 2  # after an exception
-IDLE_SECONDS = 120.0  # shards are left and no worker takes one: the run ends, for it would wait for ever
+RETRIES = 2  # of a task that raised an exception
+IDLE_SECONDS = 120.0  # without a busy worker while shards are left, after which the run ends
 POLL_SECONDS = 0.02
-REVIVE_SECONDS = 20.0  # without any worker, after which those of this machine are started anew
-ALLOWED_FAILURES = 2  # workers that may die of a task; a foreign scheduler has its own setting
+REVIVE_SECONDS = 20.0  # without any worker, after which those of this machine are started again
+ALLOWED_FAILURES = 2  # deaths of workers per task; an existing scheduler has its own setting
 
 J = TypeVar("J")
 P = TypeVar("P")
@@ -27,18 +27,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failure:
-    """What stopped a shard, and how many workers died of it."""
+    """Why a task failed, and how many workers died of it."""
 
     why: str
     kills: int = 0
 
     def __str__(self) -> str:
-        """A line for an error."""
+        """The reason, for an error message."""
         return f"killed its worker {self.kills} times" if self.kills else self.why
 
 
 def own_threads() -> int:
-    """Threads that the worker of a cluster has, asked inside of a task."""
+    """Number of threads of the worker that runs the current task."""
     from distributed import get_worker
 
     return int(get_worker().state.nthreads)
@@ -52,18 +52,26 @@ def run_tasks(
     *,
     resources: dict[str, float] | None = None,
 ) -> Iterator[tuple[P, T | Failure]]:
-    """Map a task over items, with a job that is the same for all; each item with its result, or with what stopped it.
+    """Run a task on each item.
 
+    Args:
+        client: client of a cluster.
+        task: function of an item and the job.
+        items: the items.
+        job: second argument of the task, the same for all items.
+        resources: Dask resources that a worker must have.
+    Yields:
+        Each item with its result or its failure, in the order in which they finish.
     Raises:
-        ResourceError: nobody works on what is left.
+        ResourceError: no worker runs the remaining tasks.
     """
     from distributed import as_completed
 
-    # the job is small; scattered, it would be lost with the last worker that holds it
+    # the job is small, and is not scattered: it would be lost with the last worker that has it
     futures = client.map(task, items, job=job, pure=False, retries=RETRIES, resources=resources)
     item_of = dict(zip((future.key for future in futures), items, strict=True))
     finished = as_completed(futures, loop=client.loop)
-    del futures  # so that each is forgotten when it is done
+    del futures  # so that each future is freed when it is done
     try:
         for future in _as_they_come(client, finished):
             yield item_of.pop(future.key), _result(future)
@@ -73,9 +81,9 @@ def run_tasks(
 
 
 def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any]]:
-    """Futures that are done, until all are.
+    """Yield futures as they finish.
 
-    A bare loop over `finished` waits for ever when the last worker is gone, or when none has the resources asked for.
+    A plain loop over `finished` would wait for ever if the last worker is gone, or if none has the required resources.
     """
     busy = checked = manned = time.monotonic()
     while not finished.is_empty():
@@ -91,7 +99,7 @@ def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any
         if client.status == "running" and client.nthreads():
             manned = now
         elif client.cluster is not None and now - manned > REVIVE_SECONDS:
-            # all died while they started: the cluster counts them still; emptied, it adapts to what is wanted
+            # all workers died while they started, but the cluster still counts them; scaled to 0, it starts new ones
             client.cluster.scale(0)
             manned = now
         if client.status == "running" and any(client.processing().values()):
@@ -116,7 +124,7 @@ def _result(future: Future[T]) -> T | Failure:
         return outcome
     except KilledWorker as error:
         return Failure("killed its worker", error.allowed_failures + 1)
-    except Exception as error:  # of the task, whatever it is: it must not stop the others
+    except Exception as error:  # any error of the task; other tasks go on
         return Failure(f"failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
 
 
@@ -132,18 +140,18 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 @contextmanager
 def connect(count: int, scheduler: str = "", *, gpu: bool = False) -> Iterator[Client]:
-    """A client of a cluster; processes of this machine end with it.
+    """Context manager of a cluster's client. Processes on this machine are stopped at its end.
 
     Args:
-        count: processes on this machine.
-        scheduler: address of a Dask scheduler, whose workers are taken instead.
-        gpu: whether each process here has one.
+        count: number of processes on this machine.
+        scheduler: address of a Dask scheduler; if given, its workers are used.
+        gpu: whether each process on this machine has a GPU.
     Raises:
         UsageError: no scheduler answers at the address.
     """
     import dask
 
-    # workers come and go on purpose; before distributed is imported, for it sets up logging then
+    # set before distributed is imported, because it configures its logging then; workers may come and go
     dask.config.set({"logging.distributed": "critical", "distributed.scheduler.allowed-failures": ALLOWED_FAILURES})
     from distributed import Client, LocalCluster
 
@@ -156,19 +164,18 @@ def connect(count: int, scheduler: str = "", *, gpu: bool = False) -> Iterator[C
                     f"runtime.scheduler: no Dask scheduler at {scheduler} ({type(error).__name__})"
                 ) from None
             return
-        # a worker that dies while it starts leaves a task that nobody awaits, which asyncio would show as a traceback
+        # if a worker dies while it starts, asyncio would print a traceback for a task that is not awaited
         stack.enter_context(_quiet(logging.getLogger("asyncio")))
         cluster = stack.enter_context(
             LocalCluster(
                 n_workers=0,
                 threads_per_worker=1,
-                memory_limit=0,  # a worker paused for "unmanaged" memory would never go on (distributed#7535)
-                dashboard_address="127.0.0.1:0",  # no fixed port, and nothing for others to see
+                memory_limit=0,  # a worker paused for "unmanaged" memory would not continue (distributed#7535)
+                dashboard_address="127.0.0.1:0",  # a free port, and reachable from this machine only
                 resources={"GPU": 1} if gpu else None,
                 silence_logs=50,
             )
         )
-        # started here, a worker that dies while it starts would end the run, and its nanny gives it up; so it is
-        # the cluster's business to have as many as are wanted
+        # adapt() replaces workers that die while they start; started with n_workers=count, they would end the run
         cluster.adapt(minimum=count, maximum=count, interval="1s")
         yield stack.enter_context(Client(cluster, set_as_default=False))

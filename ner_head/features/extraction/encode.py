@@ -1,4 +1,4 @@
-"""Words through the encoder: into a shard's bytes, or straight into features."""
+"""Encoding of words: to the bytes of a shard, or to features in memory."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ import numpy as np
 from ner_head.base.files import Buffer
 from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.extraction.plans import Words, words_of
-from ner_head.features.store.codes import decode
+from ner_head.features.extraction.plans import DocumentWords, words_of
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
 from ner_head.features.store.shard_writer import shard_parts
 
 
-def split_words(words: Words, encoder: Encoder) -> list[list[Pieces]]:
-    """Word pieces of documents of sentences of words."""
+def split_words(words: DocumentWords, encoder: Encoder) -> list[list[Pieces]]:
+    """Word pieces of the sentences of each document."""
     flat = iter(encoder.word_pieces.split([sentence for document in words for sentence in document]))
     return [[next(flat) for _ in document] for document in words]
 
 
 @dataclass(frozen=True)
 class PieceCounts:
-    """What the tokenizer makes of some words.
+    """Counts of words and of their word pieces.
 
     Attributes:
-        pieces: of all sentences, [CLS] included.
-        words: how many there are.
-        unknown: words of which a part, or all, is [UNK]: each form with its count.
+        pieces: number of word pieces, [CLS] of each sentence included.
+        words: number of words.
+        unknown: count of each word with at least one [UNK].
     """
 
     pieces: int
@@ -43,8 +42,8 @@ class PieceCounts:
         return PieceCounts(self.pieces + other.pieces, self.words + other.words, self.unknown + other.unknown)
 
 
-def count_pieces(words: Words, encoder: Encoder) -> PieceCounts:
-    """Count what the tokenizer makes of documents of sentences of words."""
+def count_pieces(words: DocumentWords, encoder: Encoder) -> PieceCounts:
+    """Split words and count their pieces."""
     flat = [sentence for document in words for sentence in document]
     pieces = [found for document in split_words(words, encoder) for found in document]
     unknown = Counter(
@@ -55,18 +54,21 @@ def count_pieces(words: Words, encoder: Encoder) -> PieceCounts:
     return PieceCounts(sum(map(len, pieces)), sum(map(len, flat)), unknown)
 
 
-def encode_shard(words: Words, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:
-    """The bytes of a shard, in parts."""
+def encode_shard(words: DocumentWords, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:
+    """The bytes of a shard, as consecutive parts."""
     with encoder.threads() as threads:
         return start_shard(words, encoder, key=key, batch_pieces=batch_pieces, threads=threads)()
 
 
 def start_shard(
-    words: Words, encoder: Encoder, *, key: str, batch_pieces: int, threads: ThreadPoolExecutor
+    words: DocumentWords, encoder: Encoder, *, key: str, batch_pieces: int, threads: ThreadPoolExecutor
 ) -> Callable[[], list[Buffer]]:
-    """Begin a shard on some threads; call what is returned for its bytes, in parts.
+    """Start to compute a shard on some threads.
 
-    Batches are formed inside of a shard, so they depend on nothing else.
+    Batches are formed within a shard, so that the result depends on the shard alone.
+
+    Returns:
+        A function that waits for the computation and returns the bytes of the shard, as consecutive parts.
     """
     documents, mark = split_words(words, encoder), encoder.fingerprint
     ids = [[pieces.ids for pieces in document] for document in documents]
@@ -77,16 +79,16 @@ def start_shard(
 
     def finish() -> list[Buffer]:
         return shard_parts(
-            [view.wait().whole for view in views], sentences, code=mark.spec.dtype, key=key, fingerprint=mark.digest()
+            [view.wait().whole for view in views], sentences, codec=mark.spec.codec, key=key, fingerprint=mark.digest()
         )
 
     return finish
 
 
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
-    """Features of all sentences of texts that are not worth caching (prediction), rounded just as cached ones."""
+    """Features of all sentences without a store, for prediction; they are rounded in the same way as in a store."""
     pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
     states = encoder.encode([[p.ids for p in document] for document in pieces], batch_pieces=batch_pieces)
     flat = [p for document in pieces for p in document]
-    code = encoder.fingerprint.spec.dtype
-    return [Features(decode(s, code), p.ids, p.word_of_piece) for s, p in zip(states, flat, strict=True)]
+    codec = encoder.fingerprint.spec.codec
+    return [Features(codec.decode(s), p.ids, p.word_of_piece) for s, p in zip(states, flat, strict=True)]

@@ -1,4 +1,4 @@
-"""The frozen encoder: batches of word pieces in, hidden states of every layer out."""
+"""The frozen encoder: hidden states of all layers for batches of word pieces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -19,20 +19,26 @@ import torch
 from numpy.typing import NDArray
 
 from ner_head.base.files import digest_of_all
-from ner_head.features.extraction.families import Checkpoint
+from ner_head.features.extraction.families import EncoderFiles
 from ner_head.features.extraction.passes import Pass, plan_passes
 from ner_head.features.extraction.products import pack_products
 from ner_head.features.store.batches import length_batches
-from ner_head.features.store.codes import Coded, bytes_per_piece, encode
+from ner_head.features.store.codecs import Coded
 from ner_head.features.store.spec import DEFAULT_SPEC, EncoderSpec
-
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is first imported
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What the features depend on, beside the words. Two stores with equal ones can be mixed."""
+    """Everything but the words that determines the features. Features with equal fingerprints are interchangeable.
+
+    Attributes:
+        weights: SHA-256 of the config and the weights.
+        tokenizer: SHA-256 of the tokenizer.
+        n_layers: L, number of layers.
+        width: D, size of a hidden state.
+        limit: number of word pieces in a pass, [CLS] and [SEP] included.
+        spec: settings of the encoder.
+    """
 
     weights: str
     tokenizer: str
@@ -43,24 +49,23 @@ class Fingerprint:
 
     @property
     def bytes_per_piece(self) -> int:
-        """Bytes of a piece's hidden states, all views."""
-        return (1 + self.spec.views) * bytes_per_piece(self.spec.dtype, self.n_layers, self.width)
+        """Bytes of one word piece's hidden states in all views."""
+        return (1 + self.spec.views) * self.spec.codec.bytes_per_piece(self.n_layers, self.width)
 
     def digest(self) -> str:
         """SHA-256 over all fields."""
-        fields = {**asdict(self), **self.spec.model_dump()}
-        del fields["spec"]
+        fields = {name: value for name, value in vars(self).items() if name != "spec"} | self.spec.model_dump()
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Batches that run, and the hidden states that they fill.
+    """Batches that are being computed, and the hidden states that they write.
 
     Attributes:
         whole: (N, L, D) of all sentences, as stored.
-        sentences: (P, L, D) of each, parts of `whole`.
-        batches: what has to end before either is read.
+        sentences: (P, L, D) of each sentence, views of `whole`.
+        batches: the batches; `whole` is complete when all are done.
     """
 
     whole: Coded
@@ -68,14 +73,14 @@ class Encoding:
     batches: list[Future[None]]
 
     def wait(self) -> Encoding:
-        """Come back when all batches are through; what stopped one is raised."""
+        """Wait for all batches; the error of a batch is raised."""
         for batch in self.batches:
             batch.result()
         return self
 
 
 class Encoder:
-    """A checkpoint, frozen, in evaluation mode."""
+    """A frozen encoder in evaluation mode."""
 
     def __init__(
         self,
@@ -85,21 +90,26 @@ class Encoder:
         spec: EncoderSpec = DEFAULT_SPEC,
         load: bool = True,
     ) -> None:
-        """Read the tokenizer and the config, and load the weights (`load`) or leave them until they are needed.
+        """Read the tokenizer and the config.
 
+        Args:
+            folder: folder of the encoder.
+            device: where it is run.
+            spec: its settings.
+            load: load the weights now, not when they are first used.
         Raises:
-            DataError: the folder is not a usable encoder (`Checkpoint.open`).
+            DataError: the folder is not a usable encoder (`EncoderFiles.open`).
         """
         self.folder, self.device = folder, device
-        self.checkpoint = Checkpoint.open(folder)
-        self.word_pieces = self.checkpoint.word_pieces
-        config = self.checkpoint.config
+        self.files = EncoderFiles.open(folder)
+        self.word_pieces = self.files.word_pieces
+        config = self.files.config
         self.fingerprint = Fingerprint(
-            weights=digest_of_all([folder / "config.json", *self.checkpoint.weights]),
+            weights=digest_of_all([folder / "config.json", *self.files.weights]),
             tokenizer=self.word_pieces.digest,
             n_layers=config.num_hidden_layers,
             width=config.hidden_size,
-            limit=self.checkpoint.limit,
+            limit=self.files.limit,
             spec=spec,
         )
         if load:
@@ -110,9 +120,9 @@ class Encoder:
         """The network, on its device.
 
         Raises:
-            DataError: the weights cannot be read, or some are missing.
+            DataError: the weights cannot be read, or tensors are missing.
         """
-        model = self.checkpoint.load(self.device)
+        model = self.files.load(self.device)
         if self.device.type == "cpu" and self.fingerprint.spec.compute == "float32":
             pack_products(model)
         return model
@@ -120,28 +130,29 @@ class Encoder:
     def encode(
         self, documents: Sequence[Sequence[NDArray[np.int32]]], *, batch_pieces: int, view: int = 0
     ) -> list[Coded]:
-        """The hidden states of every layer but the embeddings', for sentences that begin with [CLS].
+        """Hidden states of all layers except the embeddings.
 
         Args:
-            documents: piece ids (P,) of their sentences.
-            batch_pieces: pieces in a batch, at most.
+            documents: documents of sentences of piece ids (P,), [CLS] first.
+            batch_pieces: largest number of pieces in a batch, padding included.
             view: 0 = without dropout.
         Returns:
-            (P, L, D) per sentence, as stored, in the order given.
+            (P, L, D) per sentence, as stored, in the given order.
         """
         with self.threads() as threads:
             return self.start(documents, batch_pieces=batch_pieces, view=view, threads=threads).wait().sentences
 
     @contextmanager
     def threads(self) -> Iterator[ThreadPoolExecutor]:
-        """Threads for `start`; torch itself uses one meanwhile: a product split among threads has other last bits.
+        """A pool of threads for `start`. Each batch is computed on one thread, by setting torch's threads to 1.
 
-        Several batches at once, each on one thread, take no longer than one batch on several. A GPU, and dropout,
-        whose random numbers belong to the process, take one batch after the other. The number of torch's threads is the
-        process's, so one caller has it at a time, and others wait.
+        A matrix product that torch splits among threads differs in its last bits. Computing several batches at once,
+        each on one thread, is as fast as one batch on several threads. On a GPU, and with dropout, whose random state
+        is global, batches are computed one after the other. The number of torch's threads is global too, so a second
+        caller waits until the first has closed its pool.
         """
         with _one_caller(os.getpid()):
-            # a thread keeps the number that it found when it first used torch: only a fresh one knows the present one
+            # each thread keeps the number it had when it first used torch; a new thread has the current number
             with ThreadPoolExecutor(1) as fresh:
                 before = fresh.submit(torch.get_num_threads).result()
             torch.set_num_threads(1)
@@ -161,15 +172,15 @@ class Encoder:
         view: int = 0,
         threads: ThreadPoolExecutor,
     ) -> Encoding:
-        """Begin what `encode` does, on some threads.
+        """Start the computation of `encode` on some threads.
 
-        Sentences over the encoder's limit go through overlapping windows. Similar lengths share a batch of at
-        most `batch_pieces` pieces, padding included. In a view above 0 the encoder's dropout is on, and each
-        pass runs alone, with a seed from its pieces: it depends on nothing but them.
+        Sentences over the encoder's limit are encoded in overlapping windows. Passes of similar lengths share a batch.
+        In a view above 0 the encoder's dropout is on. There, each pass is a batch of its own with a seed that is
+        computed from its pieces, so its result depends on nothing else.
         """
         mark = self.fingerprint
         offsets = np.cumsum([0, *(len(ids) for document in documents for ids in document)]).tolist()
-        whole = Coded.empty(mark.spec.dtype, (offsets[-1], mark.n_layers, mark.width))
+        whole = mark.spec.codec.empty((offsets[-1], mark.n_layers, mark.width))
         sentences = [whole[start:end] for start, end in pairwise(offsets)]
         passes = plan_passes(documents, context=mark.spec.context, capacity=mark.limit - 2)
 
@@ -184,14 +195,14 @@ class Encoder:
                         place[0] = states[row][0]
 
         batches = length_batches([len(p) for p in passes], 1 if view else batch_pieces)
-        # the longest first, so that threads end together
+        # the longest first, so that all threads finish at about the same time
         return Encoding(whole, sentences, [threads.submit(run, batch) for batch in reversed(batches)])
 
     @torch.inference_mode()
     def forward(self, bodies: Sequence[NDArray[np.int32]]) -> Coded:
-        """(B, P, L, D) as stored, for pieces between [CLS] and [SEP], padded to the longest."""
+        """(B, P, L, D) as stored, for pieces without [CLS] and [SEP], padded to the longest."""
         longest = max(len(body) for body in bodies) + 2
-        ids = np.full((len(bodies), longest), self.checkpoint.padding, dtype=np.int64)
+        ids = np.full((len(bodies), longest), self.files.padding, dtype=np.int64)
         mask = np.zeros(ids.shape, dtype=np.int64)
         for row, body in enumerate(bodies):
             ids[row, : len(body) + 2] = [self.word_pieces.cls, *body, self.word_pieces.sep]
@@ -203,15 +214,16 @@ class Encoder:
                 output_hidden_states=True,
             )
         layers = output.hidden_states[1:]
-        # rounded while they are joined: one pass over memory instead of two
-        kind = torch.float16 if self.fingerprint.spec.dtype == "float16" else torch.float32
+        codec = self.fingerprint.spec.codec
+        # rounding while the layers are joined takes one pass over memory instead of two
+        kind: torch.dtype = getattr(torch, codec.working)
         states = torch.empty((*layers[0].shape[:2], len(layers), layers[0].shape[2]), dtype=kind, device=self.device)
         for number, layer in enumerate(layers):
             states[:, :, number] = layer
-        return encode(states, self.fingerprint.spec.dtype)
+        return codec.encode(states)
 
     def _dropped_out(self, one: Pass, view: int) -> Coded:
-        """(1, P, L, D) with dropout, seeded by the pieces and the view."""
+        """(1, P, L, D) with dropout; the seed is computed from the pieces and the view."""
         seed = hashlib.sha256(one.body.astype("<i4").tobytes() + view.to_bytes(4, "little")).digest()
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
@@ -225,5 +237,5 @@ class Encoder:
 
 @cache
 def _one_caller(process: int) -> Lock:
-    """The lock of a process; a forked child, whose parent may hold it, gets its own."""
+    """The lock of a process. A forked child gets its own lock, because its parent may hold the other one."""
     return Lock()

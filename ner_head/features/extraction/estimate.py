@@ -1,4 +1,4 @@
-"""What an extraction will take, before it runs."""
+"""Time and disk space that an extraction will take."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ PROBE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """What there is, what the pool lacks, and what that takes.
+    """Size of a store, and the cost of the shards that are missing in the pool.
 
     Attributes:
-        sentences, pieces, shards: of the whole store; `missing_...`: of what has to be computed.
-        bytes_to_write: of the missing shards' hidden states.
-        bytes_free: on the pool's disk.
-        pieces_per_second: what the probe gave, one process; 0 without a probe.
-        seconds: for what is missing, with `workers` processes; 0 where nothing is.
+        documents, sentences, pieces, shards: size of the whole store.
+        missing_shards, missing_pieces: size of what has to be computed.
+        bytes_to_write: size of the missing shards' hidden states.
+        bytes_free: free space on the pool's disk.
+        fits: whether there is enough free space.
+        pieces_per_second: measured rate of one process; 0 if nothing was measured.
+        seconds: estimated time for the missing shards with `workers` processes; 0 if there are none.
     """
 
     documents: int
@@ -57,9 +59,9 @@ def estimate(
     workers: int = 1,
     probe_seconds: float = PROBE_SECONDS,
 ) -> Estimate:
-    """Count everything exactly, and time the encoder on some of the missing sentences.
+    """Count all documents exactly, and measure the encoder on some of the missing sentences.
 
-    The pool is asked by name: a damaged shard counts as there, and will be computed nevertheless.
+    Shards of the pool are not read, so a damaged shard is not counted as missing, though it will be computed again.
     """
     plans = plan_shards(
         documents,
@@ -89,12 +91,12 @@ def estimate(
 
 
 def probe(plans: Sequence[ShardPlan], encoder: Encoder, *, batch_pieces: int, seconds: float) -> float:
-    """Pieces a second of the encoder, on documents from all over the plans, for about so many seconds."""
+    """Pieces per second of the encoder, measured for about `seconds` on documents from all parts of the plans."""
     documents = [document for plan in plans for document in plan.words]
     step = max(1, len(documents) // 97)
     order = itertools.cycle(documents[first] for start in range(step) for first in range(start, len(documents), step))
     ids = [[p.ids for p in split_words((next(order),), encoder)[0]]]
-    encoder.encode(ids, batch_pieces=batch_pieces)  # memory and kernels are found once
+    encoder.encode(ids, batch_pieces=batch_pieces)  # warm-up
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds or not done:
         words = tuple(itertools.islice(order, 8))

@@ -1,7 +1,7 @@
-"""Run the frozen encoder over prepared documents and keep what it gives, shard by shard.
+"""Extraction: hidden states of prepared documents, computed by the frozen encoder and written shard by shard.
 
-A shard is named by everything that decides its bytes, and finished shards stay in a pool outside of DVC's outs:
-an interrupted, edited or switched-back extraction computes only what the pool lacks.
+The key of a shard is a hash of everything that determines its bytes. Finished shards are kept in a pool, outside of
+DVC's outs. So a run that was interrupted, or repeated with other documents or settings, computes only missing shards.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ from ner_head.features.extraction.plans import ShardPlan, plan_shards
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.progress import ShardProgress
 from ner_head.features.extraction.workers import Receipt, Workers, run_on_workers
-from ner_head.features.store.store import DocumentRows, EncoderRecord, ShardRecord, StoreManifest, write_manifest
+from ner_head.features.store.store import EncoderRecord, ShardDocument, ShardRecord, StoreManifest, write_manifest
 
-UNKNOWN_SHARE = 0.02  # of the words: more are told
-AHEAD = 1  # shards that are begun while one is finished; each is in memory as a whole
+UNKNOWN_SHARE = 0.02  # share of unknown words above which there is a warning
+AHEAD = 1  # shards that are started before one is written; each of them is in memory
 
 
 def extract(
     documents: Iterable[Document],
     encoder: Encoder,
     *,
-    model: str,
+    encoder_name: str,
     shard_words: int,
     batch_pieces: int,
     pool: Pool,
     output: Path,
     workers: Workers | None = None,
 ) -> StoreManifest:
-    """Fill `output` with shards (linked from the pool) and a manifest that lists them.
+    """Write a store: shards, which are hard links to the pool, and a manifest that lists them.
 
     Args:
-        documents: with sentences; their order is the store's.
-        encoder: weights may be left unloaded where other processes do the work.
-        model: the encoder's name, for the manifest.
-        shard_words: words in a shard, about.
-        batch_pieces: pieces in one pass of the encoder, padding included.
+        documents: documents with sentences; the store has the same order.
+        encoder: the encoder. Its weights need not be loaded if other processes compute.
+        encoder_name: folder or hub name of the encoder, for the manifest.
+        shard_words: average number of words in a shard.
+        batch_pieces: largest number of pieces in one pass of the encoder, padding included.
         pool: where finished shards are kept.
-        output: the store's folder.
-        workers: who computes; None = this process.
+        output: folder of the store.
+        workers: processes that compute; None = this process.
     Raises:
-        ResourceError: the disk lacks room (says how much is needed), or shards kill their workers (names them).
+        ResourceError: there is too little free disk space, or shards killed their workers (named in the error).
     """
     workers = workers or Workers()
     plans = plan_shards(
@@ -63,19 +63,20 @@ def extract(
     missing = list({plan.key: plan for plan in plans if plan.key not in found}.values())
     counts = {plan.key: count_pieces(plan.words, encoder) for plan in missing}
     pieces = {key: count.pieces for key, count in counts.items()}
-    tell_unknown(counts.values())
-    # the largest first: workers end together, and the last shard, whose writing nothing overlaps, is a small one
+    warn_of_unknown_words(counts.values())
+    # the largest first: workers finish at about the same time, and writing the last shard, which no computation
+    # overlaps, takes little time
     missing.sort(key=lambda plan: -pieces[plan.key])
     check_room(pool.directory, sum(pieces.values()) * encoder.fingerprint.bytes_per_piece)
     with ShardProgress(workers.show, n_shards=len(plans), pieces=pieces) as progress:
         for receipt in _compute(missing, encoder, batch_pieces=batch_pieces, pool=pool, workers=workers):
             found[receipt.key] = receipt.sha256
             progress.finished(receipt.key)
-    return _assemble(plans, found, encoder, model=model, pool=pool, output=output)
+    return _assemble(plans, found, encoder, encoder_name=encoder_name, pool=pool, output=output)
 
 
-def tell_unknown(counts: Iterable[PieceCounts]) -> None:
-    """Warn of a corpus that the tokenizer does not know, on standard error."""
+def warn_of_unknown_words(counts: Iterable[PieceCounts]) -> None:
+    """Warn, on standard error, if many words have characters that the tokenizer does not know."""
     total = sum(counts, PieceCounts(0, 0, Counter()))
     unknown = total.unknown.total()
     if unknown > UNKNOWN_SHARE * total.words:
@@ -90,7 +91,7 @@ def tell_unknown(counts: Iterable[PieceCounts]) -> None:
 def _compute(
     missing: Sequence[ShardPlan], encoder: Encoder, *, batch_pieces: int, pool: Pool, workers: Workers
 ) -> Iterable[Receipt]:
-    """Compute shards into the pool, in any order."""
+    """Compute shards and add them to the pool, in any order."""
     if missing and not workers.in_this_process:
         yield from run_on_workers(missing, encoder, batch_pieces=batch_pieces, pool=pool.directory, workers=workers)
         return
@@ -100,13 +101,13 @@ def _compute(
 def _compute_here(
     missing: Sequence[ShardPlan], encoder: Encoder, *, batch_pieces: int, pool: Pool
 ) -> Iterator[Receipt]:
-    """Compute shards in this process: while one is hashed and written, the next one's batches run already."""
+    """Compute shards in this process. While one is hashed and written, the batches of the next one are computed."""
 
     def write(plan: ShardPlan, finish: Callable[[], list[Buffer]]) -> Receipt:
         shard = pool.add(plan.key, *finish())
         return Receipt(shard.key, shard.sha256)
 
-    # in this order: what stops the run cancels batches first, and so the shards that wait for them
+    # in this order, an error first cancels the batches, and then the shards that wait for them
     with ThreadPoolExecutor(1) as writer, encoder.threads() as threads:
         written = deque[Future[Receipt]]()
         for plan in missing:
@@ -119,20 +120,26 @@ def _compute_here(
 
 
 def _assemble(
-    plans: Sequence[ShardPlan], digests: dict[str, str], encoder: Encoder, *, model: str, pool: Pool, output: Path
+    plans: Sequence[ShardPlan],
+    digests: dict[str, str],
+    encoder: Encoder,
+    *,
+    encoder_name: str,
+    pool: Pool,
+    output: Path,
 ) -> StoreManifest:
-    """Link the shards into the store, and write its manifest last."""
+    """Link the shards into the store, then write its manifest."""
     records = []
     for plan in plans:
         link(pool.path(plan.key, digests[plan.key]), output / f"{plan.key}.h5")
         rows = [
-            DocumentRows(key=name, n_sentences=len(words)) for name, words in zip(plan.names, plan.words, strict=True)
+            ShardDocument(key=name, n_sentences=len(words)) for name, words in zip(plan.names, plan.words, strict=True)
         ]
         records.append(ShardRecord(key=plan.key, sha256=digests[plan.key], documents=rows))
     mark = encoder.fingerprint
     record = EncoderRecord(
-        model=model,
-        local=Path(model).is_dir(),
+        model=encoder_name,
+        local=Path(encoder_name).is_dir(),
         fingerprint=mark.digest(),
         n_layers=mark.n_layers,
         width=mark.width,

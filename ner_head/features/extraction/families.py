@@ -1,11 +1,14 @@
-"""Families of encoders: what differs between BERT and its relatives, in one place."""
+"""Families of encoders: what differs between BERT and related architectures."""
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +22,16 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
-SMALLEST_SHARE = 0.9  # of the rows of embeddings that have a piece; some checkpoints pad the rows to a round number
+SMALLEST_SHARE = 0.9  # of the rows of the embeddings that have a word piece; some encoders pad them to a round number
 
 
 @dataclass(frozen=True)
 class Family:
-    """What a family of architectures needs to be told.
+    """What architectures of a family have in common.
 
     Attributes:
-        cls, sep, unk: special tokens, where the folder does not name them.
-        positions_behind_padding: positions are counted from the padding id + 1, so that fewer are left (RoBERTa).
+        cls, sep, unk: special tokens, used if the folder does not name them.
+        positions_behind_padding: whether positions are counted from the padding id + 1, as in RoBERTa.
     """
 
     cls: str = "[CLS]"
@@ -37,7 +40,7 @@ class Family:
     positions_behind_padding: bool = False
 
     def limit(self, config: PretrainedConfig) -> int:
-        """Pieces that a pass can hold, [CLS] and [SEP] included."""
+        """Largest number of word pieces in a pass, [CLS] and [SEP] included."""
         positions: int = config.max_position_embeddings
         return positions - config.pad_token_id - 1 if self.positions_behind_padding else positions
 
@@ -53,17 +56,20 @@ FAMILIES = {
     "camembert": ROBERTA,
     "xlm-roberta": ROBERTA,
 }
-"""By `model_type` of config.json."""
+"""The family of each `model_type` in config.json. To add an encoder family, add it here."""
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A folder with an encoder, checked; its weights are not loaded yet.
+class EncoderFiles:
+    """A folder with an encoder, checked. The weights are not loaded.
 
     Attributes:
+        folder: the folder.
+        config: content of config.json.
         weights: *.safetensors, or one *.gguf.
-        limit: pieces in a pass, [CLS] and [SEP] included.
-        padding: id that fills short rows of a batch.
+        word_pieces: the tokenizer.
+        limit: largest number of word pieces in a pass, [CLS] and [SEP] included.
+        padding: piece id of padding.
     """
 
     folder: Path
@@ -74,12 +80,12 @@ class Checkpoint:
     padding: int
 
     @classmethod
-    def open(cls, folder: Path) -> Checkpoint:
-        """Read config and tokenizer.
+    def open(cls, folder: Path) -> EncoderFiles:
+        """Read the config and the tokenizer.
 
         Raises:
-            DataError: the folder lacks config, weights or a tokenizer, or they do not fit each other, or the
-                architecture is of no known family.
+            DataError: config, weights or tokenizer are missing or do not fit each other, or the architecture is of no
+                known family.
         """
         weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.gguf"))[:1]
         if not weights or not (folder / "config.json").is_file():
@@ -87,6 +93,7 @@ class Checkpoint:
         with readable(folder):
             from transformers import AutoConfig
 
+            silence_transformers()
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         family = FAMILIES.get(config.model_type)
         if family is None:
@@ -100,7 +107,7 @@ class Checkpoint:
         """The network on a device, in float32, in evaluation mode and frozen.
 
         Raises:
-            DataError: the weights cannot be read, or some are missing.
+            DataError: the weights cannot be read, or tensors are missing.
         """
         with readable(self.folder):
             if self.weights[0].suffix == ".gguf":
@@ -128,10 +135,10 @@ class Checkpoint:
 
 
 def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces:
-    """The folder's tokenizer.
+    """Read the tokenizer of a folder.
 
     Raises:
-        DataError: there is none, or it does not fit the `n_rows` embeddings.
+        DataError: it is missing, or does not fit embeddings of `n_rows` rows.
     """
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise DataError(f"{folder}: no tokenizer; needs {' or '.join(TOKENIZER_FILES)}")
@@ -151,7 +158,7 @@ def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces
 
 
 def _read_tokenizer(folder: Path) -> tuple[Definition, dict[str, Any]]:
-    """The tokenizer, and the names of its special tokens where the folder says them."""
+    """The tokenizer, and the names of its special tokens if the folder has them."""
     if (folder / "tokenizer.json").is_file():
         path = folder / "tokenizer_config.json"
         named = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -162,9 +169,19 @@ def _read_tokenizer(folder: Path) -> tuple[Definition, dict[str, Any]]:
     return json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.special_tokens_map
 
 
+@cache
+def silence_transformers() -> None:
+    """Turn off warnings and progress bars of transformers. The variable TRANSFORMERS_VERBOSITY still has effect."""
+    from transformers.utils import logging as output
+
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        output.set_verbosity(logging.ERROR)
+    output.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """What the libraries raise at an unusable folder, as one line."""
+    """Turn the errors that the libraries raise for an unusable folder into one line."""
     try:
         yield
     except DataError:

@@ -1,4 +1,4 @@
-"""BERT from a GGUF file, with llama.cpp's names of tensors; quantised weights stay so where they are looked up."""
+"""BERT from a GGUF file with llama.cpp's tensor names. On a CPU the word embeddings stay quantised in memory."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ INSIDE = {
     "ffn_down": "output.dense",
     "layer_output_norm": "output.LayerNorm",
 }
+"""Names in transformers' BertModel, by llama.cpp's names (gguf-py/gguf/constants.py)."""
 WORDS = "token_embd.weight"
-"""llama.cpp's names (gguf-py/gguf/constants.py) -> those of transformers' BertModel."""
 
 
 class QuantisedEmbedding(nn.Module):
-    """Word embeddings that stay as they are stored; only the rows that a batch needs become float32."""
+    """Word embeddings that stay quantised; only the rows that a batch needs are converted to float32."""
 
     def __init__(self, rows: NDArray[Any], kind: GGMLQuantizationType) -> None:
-        """Keep `rows` (V, bytes or numbers of a row)."""
+        """Keep quantised `rows`, (V, size of a row)."""
         super().__init__()
         self.rows, self.kind = rows, kind
 
@@ -49,10 +49,10 @@ class QuantisedEmbedding(nn.Module):
 
 
 def load_bert(path: Path, config: PretrainedConfig, device: torch.device) -> nn.Module:
-    """A BertModel without a pooler, on its device; on a CPU the word embeddings stay quantised.
+    """A BertModel without a pooler, on a device. On a CPU the word embeddings stay quantised.
 
     Raises:
-        ValueError: another architecture, or tensors that do not fit the config.
+        ValueError: the architecture is not BERT, or tensors do not fit the config.
     """
     from transformers import BertConfig, BertModel
 
@@ -65,7 +65,7 @@ def load_bert(path: Path, config: PretrainedConfig, device: torch.device) -> nn.
     words = tensors.pop(WORDS, None)
     if words is None or words.shape.tolist() != [config.hidden_size, config.vocab_size]:
         raise ValueError(f"{path.name}: {WORDS} is not of {config.vocab_size} x {config.hidden_size}")
-    # one row instead of all: BertModel fills what it makes with random numbers
+    # embeddings of one row, replaced below: BertModel would spend time to fill all rows with random numbers
     model: nn.Module = BertModel(
         BertConfig(**{**config.to_dict(), "vocab_size": 1, "pad_token_id": 0}), add_pooling_layer=False
     )
@@ -81,7 +81,7 @@ def load_bert(path: Path, config: PretrainedConfig, device: torch.device) -> nn.
 
 
 def new_name(name: str) -> str:
-    """A tensor's name in transformers' BertModel.
+    """Name of a tensor in transformers' BertModel.
 
     Raises:
         ValueError: BERT has no such tensor.
@@ -95,5 +95,5 @@ def new_name(name: str) -> str:
 
 
 def as_float32(tensor: ReaderTensor) -> Tensor:
-    """A tensor's numbers, out of the file's memory map."""
+    """A copy of a tensor of the file, dequantised."""
     return torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32))

@@ -1,4 +1,4 @@
-"""The params of extraction, apart from the code that they configure: reading them must not import torch."""
+"""The params of extraction. A module of its own, because reading them must not import torch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ner_head.features.store.spec import EncoderSpec
 
 
 class EncoderParams(EncoderSpec):
-    """Section `encoder`: what decides the features."""
+    """Section `encoder`: the encoder and the settings that determine the features."""
 
     model: str = "encoders/multilingual-e5-small"
-    """A folder in the Hugging Face layout, or the name of a model on the hub."""
+    """Folder of an encoder in the Hugging Face layout; `ner-head fetch` downloads one."""
     shard_words: int = Field(default=4096, ge=1)
-    """Words in a shard, on average; a shard holds whole documents."""
+    """Average number of words in a shard."""

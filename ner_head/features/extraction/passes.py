@@ -1,4 +1,4 @@
-"""Which pieces go through the encoder together: windows over long sentences, and neighbours as context."""
+"""Passes of the encoder: windows over long sentences, and neighbouring sentences as context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ner_head.features.store.spec import Context
 
 @dataclass(frozen=True)
 class Window:
-    """Pieces [start, end) go through the encoder together; [keep_start, keep_end) of them are kept."""
+    """Pieces [start, end) are encoded together; the hidden states of [keep_start, keep_end) are kept."""
 
     start: int
     end: int
@@ -23,10 +23,10 @@ class Window:
 
 
 def windows(n_pieces: int, capacity: int) -> list[Window]:
-    """Cover [0, n_pieces) with windows of at most `capacity`, half overlapping.
+    """Windows of at most `capacity` pieces that cover [0, n_pieces) and overlap by half.
 
-    Each piece is kept from the window where it is farthest from a cut edge, so every kept piece has at least
-    about capacity / 4 pieces of context on both sides, where the sentence has them.
+    Each piece is kept from the window in which it is farthest from an edge. So a kept piece has at least about
+    capacity / 4 pieces of context on each side, unless the sentence ends there.
     """
     if n_pieces <= capacity:
         return [Window(0, n_pieces, 0, n_pieces)]
@@ -38,7 +38,7 @@ def windows(n_pieces: int, capacity: int) -> list[Window]:
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows [start, end) of a pass are pieces `target`, `target` + 1 ... of a sentence; its [CLS] is piece 0."""
+    """Rows [start, end) of a pass hold pieces `target`, `target` + 1 ... of a sentence, whose piece 0 is [CLS]."""
 
     sentence: int
     start: int
@@ -48,24 +48,29 @@ class Kept:
 
 @dataclass
 class Pass:
-    """What one row of a batch holds: `body` (P,) int32 goes between [CLS] and [SEP]; `kept` says what for."""
+    """One row of a batch.
+
+    Attributes:
+        body: (P,) int32 pieces between [CLS] and [SEP].
+        kept: the rows of the result that are kept.
+    """
 
     body: NDArray[np.int32]
     kept: list[Kept] = field(default_factory=list)
 
     def __len__(self) -> int:
-        """Pieces, [CLS] and [SEP] included."""
+        """Number of pieces, [CLS] and [SEP] included."""
         return len(self.body) + 2
 
 
 def plan_passes(sentences: Sequence[Sequence[NDArray[np.int32]]], *, context: Context, capacity: int) -> list[Pass]:
-    """The passes for some documents, shortest first; ties in the order of the sentences.
+    """Passes for some documents, in ascending length; passes of the same length in the order of the sentences.
 
     Args:
         sentences: documents of sentences of piece ids, each (P,) with [CLS] first.
-        context: `sentence`: nothing else in the window; `document`: as much of the sentence's document as fits,
-            half before and half behind, where there is that much (Schweter and Akbik, FLERT, 2020).
-        capacity: pieces that fit between [CLS] and [SEP].
+        context: `sentence`: each sentence alone; `document`: with as much of its document as fits, half of it before
+            the sentence and half after it if possible (Schweter and Akbik, FLERT, 2020).
+        capacity: largest number of pieces between [CLS] and [SEP].
     """
     passes: list[Pass] = []
     number = 0
@@ -91,7 +96,7 @@ def _sentence_passes(body: NDArray[np.int32], number: int, capacity: int) -> lis
 
 
 def _document_passes(bodies: Sequence[NDArray[np.int32]], first: int, capacity: int) -> list[Pass]:
-    """Each sentence in the middle of its document's pieces; equal windows are computed once."""
+    """Passes with the sentence in the middle of its document; sentences with equal windows share a pass."""
     if not bodies:
         return []
     whole = np.concatenate(bodies)
@@ -111,7 +116,7 @@ def _document_passes(bodies: Sequence[NDArray[np.int32]], first: int, capacity: 
 
 
 def around(start: int, end: int, total: int, capacity: int) -> tuple[int, int]:
-    """The widest [low, high) of at most `capacity` inside [0, total) with [start, end) as near the middle as fits."""
+    """The widest [low, high) of at most `capacity` within [0, total) that has [start, end) closest to its middle."""
     room = capacity - (end - start)
     low = max(0, start - room // 2)
     high = min(total, low + capacity)

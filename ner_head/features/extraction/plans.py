@@ -1,4 +1,4 @@
-"""What to compute: documents in shards, each named by everything that decides its bytes."""
+"""Plans of shards: which documents a shard contains, and its key."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from ner_head.corpus.documents import Document, Sentence
 from ner_head.features.store.shard import VERSION
 
 Sentences = tuple[tuple[str, ...], ...]
-Words = tuple[Sentences, ...]
-"""Documents of sentences of words; one that stands behind white space begins with a space, where encoders see it."""
+DocumentWords = tuple[Sentences, ...]
+"""Documents of sentences of words. A word after white space begins with a space, if the tokenizer marks white space."""
 
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """Documents that go into one shard, and the key that their words and the encoder give it.
+    """The documents of a shard, and its key.
 
     Attributes:
-        words: of every document and sentence.
-        names: `Document.key` of each. The last may go on in the next shard, where it is the first.
-        key: SHA-256 in hex.
+        words: words of the documents.
+        names: `Document.key` of each. The last document may continue as the first one of the next shard.
+        key: SHA-256, in hex, of the words and the encoder's fingerprint.
     """
 
-    words: Words
+    words: DocumentWords
     names: tuple[str, ...]
     key: str
 
 
-def shard_key(words: Words, fingerprint: str) -> str:
-    """SHA-256 of format version, fingerprint and words; not of names, nor of how it is computed."""
+def shard_key(words: DocumentWords, fingerprint: str) -> str:
+    """SHA-256 of format version, fingerprint and words. Names of documents and runtime settings do not change it."""
     content = json.dumps([VERSION, fingerprint, words], ensure_ascii=False)
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Sentences of a document that stay together.
+    """Sentences of a document that are not separated.
 
     Attributes:
-        name: the document's key.
-        words: of the sentences.
-        n_words: how many.
-        end: shards of fewer words end behind it, as the content's hash says.
+        name: key of the document.
+        words: words of the sentences.
+        n_words: number of words.
+        end: a random number from the hash of the content; a shard ends after the run if `shard_words` is less.
     """
 
     name: str
@@ -57,12 +57,17 @@ class _Run:
 def plan_shards(
     documents: Iterable[Document], *, shard_words: int, fingerprint: str, spaces: bool = False
 ) -> list[ShardPlan]:
-    """Group documents, in their order, into shards of about `shard_words` words, and of twice as many at most.
+    """Group documents, in their order, into shards.
 
-    A shard ends behind a document whose hash says so, with a chance of its words / `shard_words`. Boundaries
-    depend on single documents only, so a change of one document changes one or two shards. A document that is longer
-    than `shard_words` goes in sentence by sentence, so that it may begin in one shard and end in another. `spaces`
-    says whether the encoder sees which words stand behind white space.
+    A hash of the document decides whether a shard ends after it, with probability n_words / `shard_words`. So each
+    boundary depends on one document only, and a change of one document changes one or two shards. A document of more
+    than `shard_words` words is added sentence by sentence, and may be divided among shards.
+
+    Args:
+        documents: documents with sentences.
+        shard_words: average number of words in a shard; no shard of several runs has more than twice as many.
+        fingerprint: digest of the encoder's fingerprint.
+        spaces: whether the tokenizer marks white space before words.
     """
     groups: list[list[_Run]] = [[]]
     for run in (run for document in documents for run in _runs(document, shard_words, spaces)):
@@ -73,7 +78,7 @@ def plan_shards(
 
 
 def _runs(document: Document, shard_words: int, spaces: bool) -> Iterator[_Run]:
-    """A document that has sentences, or each of them if it is longer than a shard."""
+    """One run for a document, or one for each sentence if it has more words than a shard; none without sentences."""
     (sentences,) = words_of([document], spaces=spaces)
     if sum(map(len, sentences)) > shard_words:
         yield from (_run(document.key, (sentence,), "\n".join((document.key, *sentence))) for sentence in sentences)
@@ -89,7 +94,7 @@ def _run(name: str, sentences: Sentences, content: str) -> _Run:
 
 
 def _parts(group: list[_Run], most: int) -> Iterator[list[_Run]]:
-    """A group in parts of at most so many words, cut where smaller shards would end first."""
+    """Cut a group into parts of at most `most` words, first where `_Run.end` is largest."""
     if len(group) < 2 or sum(run.n_words for run in group) <= most:
         yield group
         return
@@ -98,11 +103,11 @@ def _parts(group: list[_Run], most: int) -> Iterator[list[_Run]]:
     yield from _parts(group[cut:], most)
 
 
-def words_of(documents: Iterable[Document], *, spaces: bool) -> Words:
-    """Their words, without anything else.
+def words_of(documents: Iterable[Document], *, spaces: bool) -> DocumentWords:
+    """Words of documents.
 
-    With `spaces`, a word behind white space begins with a space: joined, the words of a sentence are its text with
-    every run of white space as one space.
+    With `spaces`, a word after white space begins with a space. Joined, the words of a sentence then give its text,
+    with each run of white space as one space.
     """
     return tuple(tuple(_words(sentence, spaces) for sentence in document.sentences) for document in documents)
 

@@ -1,4 +1,4 @@
-"""Finished shards, kept between runs under names that tell what they have to contain."""
+"""The pool: finished shards, kept between runs under names that contain their key and digest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = re.compile(r"(?P<key>[0-9a-f]{64})\.(?P<sha256>[0-9a-f]{64})\.h5")
 
 @dataclass(frozen=True)
 class PooledShard:
-    """A file of the pool; `key` and `sha256` are what its name promises."""
+    """A shard in the pool; `key` and `sha256` are read from its name."""
 
     path: Path
     key: str
@@ -25,19 +25,19 @@ class PooledShard:
 
     @property
     def n_bytes(self) -> int:
-        """Its size."""
+        """Size of the file in bytes."""
         return self.path.stat().st_size
 
     @property
     def n_links(self) -> int:
-        """Names of the same bytes: this one, in data/features, in DVC's cache."""
+        """Number of hard links to the file: in the pool, in data/features, in DVC's cache."""
         return self.path.stat().st_nlink
 
     def is_sound(self) -> bool:
-        """Whether the file has the digest that its name promises.
+        """Whether the file has the digest that is in its name.
 
         Raises:
-            NerHeadError: the system cannot read it, which proves nothing against it.
+            NerHeadError: the file could not be read; it may be intact.
         """
         try:
             return digest_of(self.path) == self.sha256
@@ -48,7 +48,7 @@ class PooledShard:
         """Delete the file.
 
         Raises:
-            NerHeadError: the system refuses.
+            NerHeadError: it cannot be deleted.
         """
         try:
             self.path.unlink(missing_ok=True)
@@ -57,8 +57,14 @@ class PooledShard:
 
 
 @dataclass(frozen=True)
-class Removal:
-    """A shard that was removed: its bytes, and those that this frees: none where it has other names (DVC's cache)."""
+class RemovedShard:
+    """A removed shard.
+
+    Attributes:
+        key: its key.
+        n_bytes: its size.
+        n_freed: disk space that this freed: none if the file has other hard links, such as in DVC's cache.
+    """
 
     key: str
     n_bytes: int
@@ -66,17 +72,17 @@ class Removal:
 
 
 class Pool:
-    """A folder of shards `KEY.SHA256.h5`, from any number of encoders."""
+    """A folder of shards `KEY.SHA256.h5`. They may come from different encoders."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def path(self, key: str, sha256: str) -> Path:
-        """Where a shard is, or will be."""
+        """Path of a shard, which need not exist."""
         return self.directory / f"{key}.{sha256}.h5"
 
     def shards(self) -> Iterator[PooledShard]:
-        """Every file that is named as a shard, by name; nothing is read."""
+        """All files with names of shards, sorted by name; the files are not read."""
         paths = sorted(self.directory.iterdir()) if self.directory.is_dir() else []
         for path in paths:
             if match := NAME.fullmatch(path.name):
@@ -84,23 +90,23 @@ class Pool:
 
     @cached_property
     def _names(self) -> dict[str, list[PooledShard]]:
-        """One look at the folder, however many shards are asked for."""
+        """Shards by key. The folder is listed once."""
         names: dict[str, list[PooledShard]] = {}
         for shard in self.shards():
             names.setdefault(shard.key, []).append(shard)
         return names
 
     def clean(self) -> None:
-        """Remove what killed writers left, and look at the folder anew."""
+        """Remove unfinished files of killed processes, and list the folder again at the next use."""
         remove_leftovers(self.directory)
         self.__dict__.pop("_names", None)
 
     def has(self, key: str) -> bool:
-        """Whether a shard is here, by its name alone."""
+        """Whether there is a shard with this key; the file is not read."""
         return key in self._names
 
     def find(self, key: str) -> PooledShard | None:
-        """A shard, if it is here undamaged; a damaged one is removed."""
+        """An intact shard with this key, or None. A damaged one is removed."""
         for shard in self._names.get(key, []):
             if shard.path.exists():
                 if shard.is_sound():
@@ -109,7 +115,7 @@ class Pool:
         return None
 
     def add(self, key: str, *parts: Buffer) -> PooledShard:
-        """Write a shard whole, its parts one behind the other.
+        """Write a shard from its consecutive parts, atomically.
 
         Raises:
             ResourceError: the disk is full or not writable.
@@ -121,16 +127,16 @@ class Pool:
         write_whole(shard.path, *parts)
         return shard
 
-    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[Removal]:
-        """Remove the shards whose keys are not in `keep`.
+    def prune(self, keep: Collection[str], *, dry: bool = False) -> list[RemovedShard]:
+        """Remove the shards whose keys are not in `keep`; `dry` only lists them.
 
         Raises:
-            NerHeadError: the system refuses to delete one.
+            NerHeadError: a shard cannot be deleted.
         """
         removed = []
         for shard in list(self.shards()):
             if shard.key not in keep:
-                removed.append(Removal(shard.key, shard.n_bytes, shard.n_bytes if shard.n_links == 1 else 0))
+                removed.append(RemovedShard(shard.key, shard.n_bytes, shard.n_bytes if shard.n_links == 1 else 0))
                 if not dry:
                     shard.remove()
         if not dry:

@@ -1,18 +1,18 @@
-"""Matrix products of a frozen network on a CPU: weights in the order in which oneDNN reads them, packed once."""
+"""Faster matrix products of a frozen network on a CPU: weights are converted once to the layout of oneDNN."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn, ops
 
-PIECES = 1024  # rows that the order is chosen for; other numbers work too
+PIECES = 1024  # number of rows that the layout is chosen for; it works for any number
 AVAILABLE = hasattr(ops.mkldnn, "_linear_pointwise") and hasattr(ops.mkldnn, "_reorder_linear_weight")
 
 
 class PackedLinear(nn.Module):
-    """A linear layer that cannot be trained, 1.1 to 1.2 times as fast as `nn.Linear` in float32."""
+    """A linear layer for inference, 1.1 to 1.2 times as fast as `nn.Linear` in float32."""
 
     def __init__(self, plain: nn.Linear) -> None:
-        """Pack the weights of a layer."""
+        """Convert the weights of a layer."""
         super().__init__()
         self.weight: Tensor = ops.mkldnn._reorder_linear_weight(plain.weight.detach(), PIECES)
         self.bias = plain.bias
@@ -24,7 +24,7 @@ class PackedLinear(nn.Module):
 
 
 def pack_products(network: nn.Module) -> None:
-    """Replace every linear layer of a frozen network, where this torch has oneDNN's packed products."""
+    """Replace all linear layers of a frozen network, if this build of torch has oneDNN's packed products."""
     if not AVAILABLE:
         return
     for module in list(network.modules()):

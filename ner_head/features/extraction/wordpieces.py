@@ -1,4 +1,4 @@
-"""Words -> word pieces, with every word keeping its place."""
+"""Tokenization of words into word pieces, with the word of each piece."""
 
 from __future__ import annotations
 
@@ -15,45 +15,52 @@ from tokenizers import Tokenizer
 from ner_head.features.store.pieces import Pieces
 
 Definition = dict[str, Any]
-"""A tokenizer as in `tokenizer.json`."""
+"""Content of a `tokenizer.json`."""
 
 
 class WordPieces:
-    """A tokenizer, applied to words that were found before.
+    """A tokenizer that splits words into word pieces.
 
-    Each word is split by itself, so that every piece belongs to one word. SentencePiece and byte-level vocabularies
-    mark a piece that follows white space (`▁Praha`, `ĠPraha`). With them, a word that begins with a space is split
-    as a word behind white space, any other as a word that touches its neighbour. WordPiece vocabularies know no
-    such difference.
+    Each word is split separately, so that every piece belongs to one word. SentencePiece and byte-level vocabularies
+    mark a piece after white space (`▁Praha`, `ĠPraha`). With them, a word that begins with a space is split as a word
+    after white space, and any other word as one that directly follows its neighbour. WordPiece vocabularies do not mark
+    white space.
     """
 
     def __init__(self, definition: Definition, *, cls: int, sep: int, unk: int) -> None:
-        """Build a tokenizer; words that look like its special tokens are split like any other text."""
+        """Build a tokenizer. Words that look like special tokens are split like other words.
+
+        Args:
+            definition: content of `tokenizer.json`.
+            cls: id of [CLS].
+            sep: id of [SEP].
+            unk: id of [UNK].
+        """
         self.cls, self.sep, self.unk = cls, sep, unk
         definition = _without_special_tokens(definition)
         self._first_marked = _mark_spaces(definition, spaces=True)
         self.marks_spaces = self._first_marked is not None
         text = json.dumps(definition)
         self.digest = hashlib.sha256(text.encode()).hexdigest()
-        """SHA-256 of what decides the pieces."""
+        """SHA-256 of the definition."""
         self._behind_space = _plain(Tokenizer.from_str(text))
         self._joined = _joined(self._behind_space, definition) if self.marks_spaces else self._behind_space
 
     def split(self, sentences: Sequence[Sequence[str]]) -> list[Pieces]:
-        """Split each sentence's words.
+        """Split the words of each sentence.
 
-        A normaliser can delete all characters of a word; such a word gets one [UNK].
+        A word of which the normaliser deletes all characters gets one [UNK].
         """
         given = [self._first_as_in_training(words) for words in sentences]
         known = self._ids_of(dict.fromkeys(chain.from_iterable(given)))
         return [self._pieces([known[word] for word in words]) for words in given]
 
     def _first_as_in_training(self, words: Sequence[str]) -> Sequence[str]:
-        """The first word of a text is marked as one behind white space, where the tokenizer says so."""
+        """Mark the first word of a sentence as after white space, if the tokenizer does so."""
         return [f" {words[0].removeprefix(' ')}", *words[1:]] if self._first_marked and words else words
 
     def _ids_of(self, words: Iterable[str]) -> dict[str, list[int]]:
-        """Piece ids of different words, at least one each."""
+        """Piece ids of distinct words, at least one per word."""
         if not self.marks_spaces:
             return self._encode(self._behind_space, {word: word for word in words})
         spaced = {word: word[1:] for word in words if word.startswith(" ")}
@@ -72,18 +79,18 @@ class WordPieces:
 
 
 def vocabulary(definition: Definition) -> dict[str, int]:
-    """Ids of all pieces of a tokenizer, special tokens too."""
+    """Ids of all pieces of a tokenizer, special tokens included."""
     pieces = definition["model"]["vocab"]
     known = dict(pieces) if isinstance(pieces, dict) else {piece: i for i, (piece, _) in enumerate(pieces)}
     return known | {token["content"]: token["id"] for token in definition.get("added_tokens", [])}
 
 
 def _without_special_tokens(definition: Definition) -> Definition:
-    """The same tokenizer, which does not find `</s>` in a text as one piece.
+    """The same tokenizer, changed so that text such as `</s>` does not become a special token.
 
-    A Unigram model looks for every piece of its vocabulary, special tokens too. They get names that begin with a
-    character that the normalisers delete. Other models cannot build a special token from letters, and are told not
-    to look for one (`_plain`).
+    A Unigram model matches all pieces of its vocabulary, special tokens included. Here their names get a first
+    character that the normalisers delete, so no text matches them. Other models do not build special tokens from
+    characters, and `_plain` turns off their search for special tokens.
     """
     changed = {**definition, "post_processor": None, "pre_tokenizer": copy.deepcopy(definition.get("pre_tokenizer"))}
     model, added = definition["model"], definition.get("added_tokens", [])
@@ -98,10 +105,10 @@ def _without_special_tokens(definition: Definition) -> Definition:
 
 
 def _mark_spaces(definition: Definition, *, spaces: bool) -> bool | None:
-    """Set whether a word is marked as one behind white space.
+    """Set, in place, whether words are marked as after white space.
 
     Returns:
-        Whether the tokenizer marked the first word of a text before; None if it never marks spaces.
+        Whether the tokenizer marked the first word of a text before the change; None if it never marks white space.
     """
     first: bool | None = None
     outer = definition["pre_tokenizer"] or {}
@@ -116,7 +123,7 @@ def _mark_spaces(definition: Definition, *, spaces: bool) -> bool | None:
 
 
 def _joined(tokenizer: Tokenizer, definition: Definition) -> Tokenizer:
-    """A tokenizer for words that touch their neighbour; it shares the vocabulary, which takes 100 MB and more."""
+    """A tokenizer for words without white space before them. It shares the vocabulary, which may take 100 MB."""
     _mark_spaces(definition, spaces=False)
     empty = {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}
     steps = Tokenizer.from_str(json.dumps({**definition, "model": empty, "added_tokens": [], "normalizer": None}))
@@ -126,7 +133,7 @@ def _joined(tokenizer: Tokenizer, definition: Definition) -> Tokenizer:
 
 
 def _plain(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer without truncation, padding and special tokens."""
+    """The tokenizer, with truncation, padding and special tokens turned off."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True

@@ -1,7 +1,7 @@
-"""Extraction in several processes, here or on a cluster.
+"""Extraction in several processes, on this machine or on a cluster.
 
-What travels to a worker is the words of a shard, what comes back a receipt; the shard goes to the pool, which the
-workers of a cluster reach through a shared file system.
+A worker receives the words of a shard, adds the shard to the pool and returns a receipt. The workers of a cluster reach
+the pool through a shared file system.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ from ner_head.features.extraction.pool import Pool
 if TYPE_CHECKING:
     from distributed import Client
 
-NAMED = 5  # documents in an error
-ONE_AT_A_TIME = threading.Lock()  # a worker of a foreign cluster may have several threads; torch uses the cores itself
+NAMED = 5  # documents that an error names
+ONE_AT_A_TIME = (
+    threading.Lock()
+)  # workers of an existing cluster may have several threads, but torch already uses all cores
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Who computes.
+    """The processes that compute.
 
     Attributes:
-        count: processes on this machine; 1 = this process itself.
-        threads: of torch in each; 0 = the cores, shared among them.
-        scheduler: address of a Dask scheduler, whose workers compute instead.
+        count: number of processes on this machine; 1 = this process itself.
+        threads: number of torch's threads in each; 0 = the number of cores divided by `count`.
+        scheduler: address of a Dask scheduler; if given, its workers compute.
         show: how progress is shown.
     """
 
@@ -49,22 +51,22 @@ class Workers:
 
     @property
     def in_this_process(self) -> bool:
-        """Whether no other process is needed."""
+        """Whether this process computes itself."""
         return self.count == 1 and not self.scheduler
 
     @property
     def threads_each(self) -> int:
-        """Torch threads of each worker, so that workers x threads = cores; 0 = what a foreign worker has."""
+        """Number of torch's threads in each worker; 0 = as many as the worker of an existing cluster has."""
         if self.threads or self.scheduler:
             return self.threads
-        # macOS and Windows do not say which cores a process may use
+        # on macOS and Windows the cores that a process may use are unknown
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return max(1, cores // self.count)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """A finished shard: it is in the pool under these names."""
+    """Key and digest of a finished shard, which is in the pool."""
 
     key: str
     sha256: str
@@ -72,7 +74,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a worker needs for any shard; `folder` and `pool` are absolute."""
+    """What is the same for all shards of a run. `folder`, of the encoder, and `pool` are absolute paths."""
 
     folder: str
     device: str
@@ -84,10 +86,10 @@ class Job:
 
 @lru_cache(maxsize=1)
 def load_encoder(folder: str, device: str, fingerprint: Fingerprint) -> Encoder:
-    """The encoder, once per process.
+    """Load the encoder, once per process.
 
     Raises:
-        DataError: the files there are another encoder's.
+        DataError: the folder has another encoder than the one of the run.
     """
     encoder = Encoder(Path(folder), device=torch.device(device), spec=fingerprint.spec)
     if encoder.fingerprint != fingerprint:
@@ -97,10 +99,10 @@ def load_encoder(folder: str, device: str, fingerprint: Fingerprint) -> Encoder:
 
 
 def compute_shard(plan: ShardPlan, job: Job) -> Receipt | NerHeadError:
-    """A worker's task. What trying again cannot mend is returned, everything else raised."""
+    """The task of a worker. Returns errors that a retry cannot mend; any other is raised, and the task is retried."""
     with ONE_AT_A_TIME:
         try:
-            torch.set_num_threads(job.threads or own_threads())  # a nanny has set them to 1
+            torch.set_num_threads(job.threads or own_threads())  # a nanny process sets it to 1
             encoder = load_encoder(job.folder, job.device, job.fingerprint)
             parts = encode_shard(plan.words, encoder, key=plan.key, batch_pieces=job.batch_pieces)
             shard = Pool(Path(job.pool)).add(plan.key, *parts)
@@ -112,15 +114,15 @@ def compute_shard(plan: ShardPlan, job: Job) -> Receipt | NerHeadError:
 def run_on_workers(
     plans: Sequence[ShardPlan], encoder: Encoder, *, batch_pieces: int, pool: Path, workers: Workers
 ) -> Iterator[Receipt]:
-    """Compute shards; the receipts in the order in which they come.
+    """Compute shards on workers; yields a receipt for each, in the order in which they finish.
 
-    A shard whose worker died again and again gets a last try with the cluster to itself: only then it is known
-    that it was not a neighbour's fault.
+    A shard whose worker died several times is computed once more at the end, alone, because another shard may have been
+    the cause.
 
     Raises:
-        ResourceError: the disk is full, shards kill their workers (all others are computed), or no worker takes a
-            shard for `cluster.IDLE_SECONDS`. What is finished is kept.
-        DataError: the encoder overflows, or workers see another one.
+        ResourceError: the disk is full, shards killed their workers (all others are computed), or no worker took a
+            shard for `cluster.IDLE_SECONDS`. Finished shards are kept.
+        DataError: hidden states overflow, or workers have another encoder.
         UsageError: there is no scheduler at the address, or its workers do not reach the pool.
     """
     job = Job(
@@ -144,7 +146,7 @@ Failures = list[tuple[ShardPlan, Failure]]
 
 
 def _round(client: Client, plans: Sequence[ShardPlan], job: Job) -> Generator[Receipt, None, Failures]:
-    """Compute shards; returns those that could not be, with the reason."""
+    """Compute shards; yields receipts, returns the shards that failed with the reason."""
     failed: Failures = []
     resources = {"GPU": 1.0} if job.device.startswith("cuda") else None
     for plan, outcome in run_tasks(client, compute_shard, plans, job, resources=resources):

@@ -1,4 +1,4 @@
-"""Features on disk: shards, the store that reads them, batches of them."""
+"""Features on disk: shards, the store that reads them, and padded batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["FeatureStore"]
 
 
 def __getattr__(name: str) -> object:
-    """Import h5py and torch only when somebody asks for the store: params are read without them."""
+    """Import h5py only when the store is used: params are read without it."""
     if name == "FeatureStore":
         from ner_head.features.store.store import FeatureStore
 

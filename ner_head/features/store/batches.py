@@ -1,4 +1,4 @@
-"""Ragged sentences -> padded tensors of similar lengths."""
+"""Batches of sentences of similar lengths, padded."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from torch import Tensor
 from ner_head.features.store.shard import Features
 
 ALL = slice(None)
-Pieces = Literal["all", "first"]
+PieceChoice = Literal["all", "first"]
+"""All word pieces of a sentence, or [CLS] and the first piece of each word."""
 N = TypeVar("N", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Resident(Features):
-    """A sentence whose states, those that a head wants, are rows of a tensor in memory (`preload`).
+    """Features of a sentence whose selected hidden states are rows of a tensor in memory (`preload`).
 
     Attributes:
-        rows: (N, K, D), the last one zeros, for pads.
-        start: the first of the sentence's rows.
+        rows: (N, K, D) hidden states of many sentences; the last row is zeros, for padding.
+        start: index of the sentence's first row.
     """
 
     rows: Tensor
@@ -33,12 +34,32 @@ class Resident(Features):
 
 
 @dataclass(frozen=True)
+class ResidentRows:
+    """Selected hidden states of many sentences in one tensor.
+
+    Attributes:
+        rows: (N, K, D); the last row is zeros, for padding.
+        starts: index of the first row of each sentence, by its name.
+    """
+
+    rows: Tensor
+    starts: dict[str, int]
+
+    def attach(self, name: str, found: Features) -> Features:
+        """The features of a sentence with its rows; unchanged if it has none."""
+        start = self.starts.get(name)
+        if start is None:
+            return found
+        return Resident(found.hidden, found.piece_ids, found.word_of_piece, rows=self.rows, start=start)
+
+
+@dataclass(frozen=True)
 class FeatureBatch:
     """B sentences, padded to the longest.
 
     Attributes:
-        hidden: (B, P, K, D) float16 or float32, as the store gives; zeros where there is no piece.
-        mask: (B, P) bool, a left-aligned run of True for each sentence's pieces.
+        hidden: (B, P, K, D) float16 or float32, as stored; zeros as padding.
+        mask: (B, P) bool, True for word pieces, which come first, and False for padding.
     """
 
     hidden: Tensor
@@ -50,12 +71,12 @@ class FeatureBatch:
 
 
 def first_pieces(word_of_piece: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Where each word begins."""
-    return np.flatnonzero(word_of_piece[1:] != word_of_piece[:-1]) + 1  # [CLS] is no word, so piece 0 begins none
+    """Index of the first piece of each word."""
+    return np.flatnonzero(word_of_piece[1:] != word_of_piece[:-1]) + 1  # piece 0 is [CLS], which is not a word
 
 
-def keep_pieces(sentence: Features, pieces: Pieces) -> Features:
-    """A sentence with all of its pieces, or with [CLS] and the first piece of each word; the others are not read."""
+def keep_pieces(sentence: Features, pieces: PieceChoice) -> Features:
+    """The features of the chosen pieces of a sentence; hidden states of other pieces are not read."""
     if pieces == "all":
         return sentence
     kept = np.concatenate([[0], first_pieces(sentence.word_of_piece)])
@@ -65,7 +86,7 @@ def keep_pieces(sentence: Features, pieces: Pieces) -> Features:
 
 
 def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDArray[np.bool_]]:
-    """Ragged (n, ...) arrays -> (B, N, ...), and which of its places they fill, (B, N)."""
+    """Pad B arrays (n, ...) of different n to one (B, N, ...), with a mask (B, N) of what is not padding."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     padded = np.full((len(rows), int(lengths.max()), *rows[0].shape[1:]), fill, dtype=rows[0].dtype)
     filled = np.arange(padded.shape[1]) < lengths[:, None]
@@ -74,9 +95,9 @@ def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDA
 
 
 def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:
-    """Copy sentences, those of the L layers that are wanted, out of the memory map into one padded array.
+    """A batch of sentences with the chosen layers.
 
-    Resident ones are gathered where they are, unless others are among them.
+    Sentences that are all resident are gathered on the device of their rows. Others are copied from the memory map.
     """
     resident = [sentence for sentence in sentences if isinstance(sentence, Resident)]
     if len(resident) == len(sentences):
@@ -91,7 +112,7 @@ def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureB
 
 
 def _states(sentence: Features, layers: slice) -> NDArray[np.floating]:
-    if isinstance(sentence, Resident):  # its rows have the wanted layers only
+    if isinstance(sentence, Resident):  # its rows have the chosen layers only
         return sentence.rows[sentence.start : sentence.start + len(sentence.piece_ids)].cpu().numpy()
     return np.asarray(sentence.hidden)[:, layers]
 
@@ -99,14 +120,14 @@ def _states(sentence: Features, layers: slice) -> NDArray[np.floating]:
 def _gather(sentences: Sequence[Resident]) -> FeatureBatch:
     rows = sentences[0].rows
     index, mask = pad_rows([np.arange(s.start, s.start + len(s.piece_ids)) for s in sentences], fill=len(rows) - 1)
-    places = torch.from_numpy(index)
+    wanted = torch.from_numpy(index)
     if rows.is_cuda:
-        places = places.pin_memory().to(rows.device, non_blocking=True)
-    return FeatureBatch(rows[places], torch.from_numpy(mask))
+        wanted = wanted.pin_memory().to(rows.device, non_blocking=True)
+    return FeatureBatch(rows[wanted], torch.from_numpy(mask))
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[range]:
-    """Cut *sorted* `lengths` into runs whose padded size (longest x count) is at most `budget`, or one item."""
+    """Cut *sorted* `lengths` into batches of a padded size (longest x count) of at most `budget`, or of one item."""
     batches, start = [], 0
     for index, length in enumerate(lengths):
         if index > start and length * (index + 1 - start) > budget:
@@ -116,10 +137,10 @@ def length_batches(lengths: Sequence[int], budget: int) -> list[range]:
 
 
 def shuffled_batches(lengths: Sequence[int], batch_size: int, *, seed: int, bucket: int = 64) -> list[list[int]]:
-    """One epoch: every index once, in random batches of similar lengths.
+    """Random batches of similar lengths for one epoch; every index is in one batch.
 
-    Indices are shuffled and cut into buckets of about `bucket` batches; each is sorted by length and cut into batches,
-    and these are shuffled again.
+    The indices are shuffled and cut into buckets of about `bucket` batches. Each bucket is sorted by length and cut
+    into batches. Then all batches are shuffled.
     """
     rng = random.Random(seed)
     order = list(range(len(lengths)))

@@ -1,4 +1,4 @@
-"""Digests of files, computed ahead of those who ask for them."""
+"""SHA-256 of files, computed in the background before they are needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ner_head.base.files import digest_of
 
 @dataclass
 class Claims:
-    """Which digests a process computes or has computed."""
+    """Digests that a process computes or has computed, by the number of the file."""
 
     process: int
     futures: dict[int, Future[str]] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Claims:
 
 
 class DigestsAhead:
-    """SHA-256 of some files, each once: at once for whoever asks, ahead of time in a background thread."""
+    """SHA-256 of some files, each computed once: on demand, or before that by a background thread."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
@@ -33,21 +33,21 @@ class DigestsAhead:
         self._claims = Claims(os.getpid())
 
     def of(self, number: int) -> str:
-        """The digest of a file; the first call starts the thread.
+        """Digest of a file; the first call starts the thread.
 
         Raises:
-            DataError: it is absent or cannot be opened.
-            ResourceError: the machine is at a limit, or fails to read it.
+            DataError: the file does not exist or cannot be opened.
+            ResourceError: the system has run out of a resource, or failed to read the file.
         """
         if self._claims.process != os.getpid():
-            # forked: the parent's thread is not here, and its lock may be held for ever
+            # after a fork the parent's thread does not exist, and its lock may never be released
             self._claims = Claims(os.getpid())
         claims = self._claims
         with claims.lock:
             if claims.thread is None and len(self._paths) > 1:
-                # a daemon: nobody waits for digests that nobody asked for
+                # a daemon, so that the process may end before all digests are computed
                 claims.thread = threading.Thread(target=self._run_ahead, args=(claims,), name="digests", daemon=True)
-                with suppress(RuntimeError):  # no more threads: each digest is computed when it is asked for
+                with suppress(RuntimeError):  # no thread available: each digest is computed on demand
                     claims.thread.start()
         try:
             return self._compute(number, claims)
@@ -56,7 +56,7 @@ class DigestsAhead:
 
     def _run_ahead(self, claims: Claims) -> None:
         for number in range(len(self._paths)):
-            with suppress(OSError):  # whoever asks for it tries again
+            with suppress(OSError):  # computed again on demand
                 self._compute(number, claims)
 
     def _compute(self, number: int, claims: Claims) -> str:
@@ -69,10 +69,10 @@ class DigestsAhead:
             try:
                 return waiting.result()
             except OSError:
-                return self._compute(number, claims)  # the other thread's failure may have been a passing one
+                return self._compute(number, claims)  # the other thread's error may have been temporary
         try:
             self._found[number] = digest_of(self._paths[number])
-        except BaseException as error:  # those who wait have to hear of it, whatever it is
+        except BaseException as error:  # raised in all threads that wait for this digest
             with claims.lock:
                 del claims.futures[number]
             future.set_exception(error)

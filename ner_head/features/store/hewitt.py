@@ -1,4 +1,4 @@
-"""Export in the layout of structural-probes (Hewitt and Manning, 2019): one dataset per sentence, nothing else."""
+"""Export to the HDF5 layout of structural-probes (Hewitt and Manning, 2019): one dataset per sentence."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ner_head.features.store.store import FeatureStore
 
 
 def export_hewitt(store: FeatureStore, path: Path) -> int:
-    """Write dataset "0", "1" ... for each sentence in the store's order; returns how many.
+    """Write datasets "0", "1" ..., one per sentence in the store's order; returns their number.
 
-    Each is (L, P + 1, D) float32: that layout counts a row for the closing [SEP], which the store does not keep
-    and no probe reads; here it is zeros.
+    Each is (L, P + 1, D) float32. The layout has a last row for [SEP]. The store does not keep [SEP] and no probe reads
+    it, so this row is zeros.
 
     Raises:
         DataError: a shard is damaged.

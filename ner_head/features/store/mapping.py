@@ -1,7 +1,7 @@
-"""Files in memory maps that keep no file descriptor, so that a store may have any number of shards.
+"""Memory maps without a file descriptor, so that a store may have any number of shards.
 
-Python's `mmap` duplicates the descriptor and keeps it as long as the map (until 3.13, which can leave it out): a
-process that may open 1,024 files could read no more than 1,000 shards.
+Python's `mmap` keeps a duplicate of the descriptor as long as the map exists (from 3.13 on this can be turned off). A
+process that is limited to 1,024 open files could read about 1,000 shards.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pathlib import Path
 
 
 class MappedFile:
-    """A file's bytes, read-only.
+    """A read-only memory map of a file.
 
     Attributes:
-        view: the bytes; arrays over it keep the map alive.
+        view: content of the file; arrays over it keep the map alive.
     """
 
     def __init__(self, path: Path) -> None:
         """Map a file that is not empty.
 
         Raises:
-            OSError: the system refuses to open or to map it.
+            OSError: the file cannot be opened or mapped.
         """
         with path.open("rb") as handle:
             size = os.fstat(handle.fileno()).st_size
             if os.name == "posix":
                 self._start = _map(handle.fileno(), size)
                 content = (ctypes.c_ubyte * size).from_address(self._start)
-                # at the end of the process the system unmaps: arrays may outlive this module then
+                # not at exit: arrays may still be used then, and the system unmaps the file anyway
                 weakref.finalize(content, _libc().munmap, self._start, size).atexit = False
                 self.view = memoryview(content).cast("B").toreadonly()
             else:
@@ -40,7 +40,7 @@ class MappedFile:
                 self.view = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
 
     def will_need(self, low: int, high: int) -> None:
-        """Ask the system for bytes at once: left to page faults, what is not in memory comes in blocks of 4 kB."""
+        """Ask the system to read bytes [low, high) ahead. Page faults alone would read them in blocks of 4 kB."""
         if self._start and hasattr(mmap, "MADV_WILLNEED"):
             low -= low % mmap.PAGESIZE
             _libc().madvise(self._start + low, high - low, mmap.MADV_WILLNEED)
@@ -56,7 +56,7 @@ def _map(descriptor: int, size: int) -> int:
 
 @cache
 def _libc() -> ctypes.CDLL:
-    """The system's functions, with the types of their arguments."""
+    """The C library, with the argument types of the functions used here."""
     library = ctypes.CDLL(None, use_errno=True)
     address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
     library.mmap.restype = address

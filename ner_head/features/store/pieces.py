@@ -1,4 +1,4 @@
-"""A sentence as an encoder sees it."""
+"""The input of an encoder for one sentence."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Pieces:
-    """A sentence as the encoder sees it, without the closing [SEP].
+    """Word pieces of a sentence, without the final [SEP].
 
     Attributes:
         ids: (P,) int32, [CLS] first.
-        word_of_piece: (P,) int32, the word that each piece belongs to, -1 for [CLS]; never decreasing.
+        word_of_piece: (P,) int32, index of the word of each piece, never decreasing; -1 for [CLS].
     """
 
     ids: NDArray[np.int32]

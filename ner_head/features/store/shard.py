@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 import h5py
 import numpy as np
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from ner_head.base.errors import DamagedShardError, ResourceError, system_error
 from ner_head.base.files import digest_of
-from ner_head.features.store.codes import STORED, Coded, decode, is_finite
+from ner_head.features.store.codecs import CODECS, Codec, Coded
 from ner_head.features.store.mapping import MappedFile
-from ner_head.features.store.spec import Code
 
 FORMAT, VERSION = "ner-head features", 1
 INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
@@ -22,10 +21,10 @@ INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
 
 @dataclass(frozen=True)
 class Features:
-    """One sentence's features.
+    """Features of a sentence.
 
     Attributes:
-        hidden: (P, L, D), float16 (a view of the file, where it is stored so) or float32.
+        hidden: (P, L, D), float32, or float16 as a view of the file if it is stored as float16.
         piece_ids: (P,) int32, [CLS] first.
         word_of_piece: (P,) int32, -1 for [CLS].
     """
@@ -36,45 +35,45 @@ class Features:
 
 
 def view_name(name: str, view: int) -> str:
-    """The dataset of a view: `hidden`, `hidden_1`, `hidden_2` ...; the same for `scale`."""
+    """Name of the dataset of a view: `hidden`, `hidden_1`, `hidden_2` ..., and in the same way for `scale`."""
     return f"{name}_{view}" if view else name
 
 
 class Shard:
-    """A shard opened for reading: the index in memory, the hidden states through memory maps."""
+    """A shard opened for reading. The index is in memory, the hidden states are memory-mapped."""
 
     def __init__(self, path: Path, *, sha256: str, key: str, fingerprint: str, found: str | None = None) -> None:
         """Check the file's digest before libhdf5 sees it, then its structure.
 
         Args:
             path: the file.
-            sha256: what the manifest says of it, in hex.
-            key: the same.
-            fingerprint: the same, of its encoder.
-            found: the file's digest, where it was computed just before.
+            sha256: its digest in the manifest, in hex.
+            key: its key in the manifest, in hex.
+            fingerprint: the encoder's fingerprint in the manifest, in hex.
+            found: the file's actual digest, if it is known already.
         Raises:
-            DamagedShardError: the file is not what the manifest says, or not a shard.
-            DataError: it is absent or cannot be opened.
-            ResourceError: the machine is at a limit, or fails to read; this says nothing about the file.
+            DamagedShardError: the file differs from the manifest, or is not a shard.
+            DataError: the file does not exist or cannot be opened.
+            ResourceError: the system has run out of a resource or failed to read; the file may be intact.
         """
         self.path = path
         try:
             found = found or digest_of(path)
             if found != sha256:
                 self._refuse(f"damaged (SHA-256 {found[:12]}, expected {sha256[:12]})")
-            with h5py.File(path, "r", locking=False) as file:  # nobody writes to a finished shard
+            with h5py.File(path, "r", locking=False) as file:  # a finished shard is never written to
                 self._read_attributes(file, key, fingerprint)
                 self._read_index(file)
                 self._content = MappedFile(path)
                 self._map_states(file)
         except OSError as error:
-            if error.errno is None and "errno" not in str(error):  # of the HDF5 library, not of the system
+            if error.errno is None and "errno" not in str(error):  # raised by the HDF5 library, not by the system
                 self._refuse("not an HDF5 file")
             raise system_error(error, path, mend="run `dvc repro extract`") from None
         except MemoryError:
             raise ResourceError(f"{path}: not enough memory to open it") from None
         except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
-            # what h5py raises at damaged structures; the digest was right, so somebody made the file so
+            # raised by h5py for invalid structures; the digest is right, so the file was written this way
             self._refuse(f"not a shard: {' '.join(str(error).split())[:200]}")
         self._sound = np.zeros((len(self._states), len(self)), dtype=bool)
 
@@ -92,9 +91,10 @@ class Shard:
             self._refuse(f"made by encoder {found}, but the manifest names {fingerprint[:12]}")
         if attributes["key"] != key:
             self._refuse(f"holds the shard {str(attributes['key'])[:12]}, but the manifest names {key[:12]}")
-        if attributes["dtype"] not in get_args(Code):
-            self._refuse(f"stored as {str(attributes['dtype'])[:20]!r}, which is none of {', '.join(get_args(Code))}")
-        self.code: Code = attributes["dtype"]
+        name = str(attributes["dtype"])
+        if name not in CODECS:
+            self._refuse(f"stored as {name[:20]!r}, which is none of {', '.join(CODECS)}")
+        self.codec: Codec = CODECS[name]
 
     def _read_index(self, file: h5py.File) -> None:
         index = {name: self._dataset(file, name, stored, 1) for name, stored in INDEX.items()}
@@ -109,7 +109,7 @@ class Shard:
             or (self.offsets[1:] <= self.offsets[:-1]).any()
         ):
             self._refuse("its datasets disagree about the number of pieces")
-        # -1 where a sentence starts and only there; inside, the next word or the same one
+        # -1 at the first piece of each sentence and nowhere else; then each piece is of the same word or of the next
         starts = np.zeros(n_pieces, dtype=bool)
         starts[self.offsets[:-1]] = True
         steps = np.diff(self._word_of_piece.astype(np.int64), prepend=-1)
@@ -127,10 +127,10 @@ class Shard:
         self._places: list[int] = []
         while not self._states or view_name("hidden", len(self._states)) in file:
             view = len(self._states)
-            dataset = self._dataset(file, view_name("hidden", view), STORED[self.code], 3)
+            dataset = self._dataset(file, view_name("hidden", view), self.codec.stored, 3)
             states = self._map(dataset)
             scale: NDArray[Any] | None = None
-            if self.code == "int8":
+            if self.codec.scaled:
                 scale = self._map(self._dataset(file, view_name("scale", view), "<f4", 2))
             expected = self._states[0].values.shape if view else (len(self._piece_ids), *states.shape[1:])
             if states.shape != expected or (scale is not None and scale.shape != expected[:2]):
@@ -143,12 +143,12 @@ class Shard:
         return flat.reshape(dataset.shape)
 
     def _fetch(self, view: int, start: int, end: int) -> None:
-        """Ask the system for rows at once."""
+        """Ask the system to read rows [start, end) of a view ahead."""
         row = self._states[view].values[:1].nbytes
         self._content.will_need(self._places[view] + start * row, self._places[view] + end * row)
 
     def _dataset(self, file: h5py.File, name: str, stored: str, n_axes: int) -> h5py.Dataset:
-        """A dataset that is really in this file, contiguous, of the expected type, and not larger than the file."""
+        """A dataset, checked: stored in this file, contiguous, of the expected type, and no larger than the file."""
         if not isinstance(file.get(name, getlink=True), h5py.HardLink):
             self._refuse(f"{name}: not a plain dataset of this file")
         dataset = file[name]
@@ -173,7 +173,7 @@ class Shard:
 
     @property
     def n_views(self) -> int:
-        """Views with dropout, beside the one without."""
+        """Number of views with dropout; view 0 is not counted."""
         return len(self._states) - 1
 
     @property
@@ -186,13 +186,13 @@ class Shard:
         """A sentence's features.
 
         Raises:
-            DataError: they hold NaN or infinity; found when a sentence is read first.
+            DataError: they contain NaN or infinity (checked when a sentence is first read).
         """
         start, end = int(self.offsets[row]), int(self.offsets[row + 1])
         self._fetch(view, start, end)
         stored = self._states[view][start:end]
         if not self._sound[view, row]:
-            if not is_finite(stored, self.code):
+            if not self.codec.is_finite(stored):
                 self._refuse(f"sentence {row} holds NaN or infinity")
             self._sound[view, row] = True
-        return Features(decode(stored, self.code), self._piece_ids[start:end], self._word_of_piece[start:end])
+        return Features(self.codec.decode(stored), self._piece_ids[start:end], self._word_of_piece[start:end])

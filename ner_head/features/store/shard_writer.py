@@ -13,35 +13,34 @@ from numpy.typing import NDArray
 
 from ner_head.base.errors import DataError
 from ner_head.base.files import Buffer
-from ner_head.features.store.codes import Coded, is_finite
+from ner_head.features.store.codecs import Codec, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import FORMAT, INDEX, VERSION, view_name
-from ner_head.features.store.spec import Code
 
-ALIGNMENT = 64  # bytes: the widest vectors of today's processors
+ALIGNMENT = 64  # bytes; the width of AVX-512 vectors
 
 
 def shard_parts(
-    views: Sequence[Coded], pieces: Sequence[Pieces], *, code: Code, key: str, fingerprint: str
+    views: Sequence[Coded], pieces: Sequence[Pieces], *, codec: Codec, key: str, fingerprint: str
 ) -> list[Buffer]:
-    """The whole file, in parts that stand one behind the other: the same input gives the same bytes.
+    """The bytes of a shard, as consecutive parts. The same input always gives the same bytes.
 
-    libhdf5 writes the headers and leaves room for the numbers, which are not copied through it: it would keep every
-    other thread waiting meanwhile.
+    libhdf5 writes the headers and leaves gaps, which are filled with the arrays here. Writing the arrays through
+    libhdf5 would block all other threads, because h5py holds a global lock.
 
     Args:
-        views: per view, the hidden states of all sentences, (N, L, D) as stored.
+        views: hidden states of all sentences, (N, L, D) as stored, for each view.
         pieces: the sentences.
-        code: how they are stored.
-        key: the shard's, in hex.
-        fingerprint: the encoder's, in hex.
+        codec: the codec of the hidden states.
+        key: the shard's key, in hex.
+        fingerprint: the encoder's fingerprint, in hex.
     Raises:
-        DataError: a hidden state is not finite as it is stored.
+        DataError: a stored hidden state is not finite.
     """
     numbers: dict[str, NDArray[Any]] = {}
     for view, states in enumerate(views):
-        if not is_finite(states, code):
-            raise DataError(f"shard {key[:12]}: a hidden state does not fit {code}; the encoder overflows")
+        if not codec.is_finite(states):
+            raise DataError(f"shard {key[:12]}: a hidden state does not fit {codec.name}; the encoder overflows")
         numbers[view_name("hidden", view)] = states.values
         if states.scale is not None:
             numbers[view_name("scale", view)] = states.scale
@@ -50,7 +49,9 @@ def shard_parts(
     numbers["offsets"] = np.cumsum([0, *map(len, pieces)], dtype=INDEX["offsets"])
     headers, places = Headers(), dict[int, str]()
     with h5py.File(headers, "w", libver=("v110", "v110"), alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
-        file.attrs.update({"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint, "dtype": code})
+        file.attrs.update(
+            {"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint, "dtype": codec.name}
+        )
         for name, array in numbers.items():
             places[_reserve(file, name, array)] = name
     parts, end = list[Buffer](), 0
@@ -62,7 +63,7 @@ def shard_parts(
 
 
 def _reserve(file: h5py.File, name: str, array: NDArray[Any]) -> int:
-    """Create a contiguous dataset without writing its numbers; where in the file they belong."""
+    """Create a contiguous dataset without its content; returns the offset of the content in the file."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_layout(h5py.h5d.CONTIGUOUS)
     plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -74,14 +75,14 @@ def _reserve(file: h5py.File, name: str, array: NDArray[Any]) -> int:
 
 
 class Headers(io.RawIOBase):
-    """A file that keeps what libhdf5 writes of its own: next to nothing, however large the datasets are."""
+    """A file object that keeps in memory only what libhdf5 writes. This is small, as no dataset is written."""
 
     def __init__(self) -> None:
         self.size, self.position = 0, 0
         self.written: list[tuple[int, bytes]] = []
 
     def between(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to `end`; zeros where none were written."""
+        """The bytes [start, end); zeros where nothing was written."""
         found = bytearray(end - start)
         for place, content in self.written:
             low, high = max(place, start), min(place + len(content), end)
@@ -90,19 +91,19 @@ class Headers(io.RawIOBase):
         return bytes(found)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go somewhere."""
+        """Set the position."""
         self.position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
         return self.position
 
     def write(self, content: Any) -> int:
-        """Keep a copy."""
+        """Keep a copy of the content."""
         self.written.append((self.position, bytes(content)))
         self.position += len(content)
         self.size = max(self.size, self.position)
         return len(content)
 
     def readinto(self, buffer: Any) -> int:
-        """Read back."""
+        """Read what was written."""
         buffer[:] = self.between(self.position, self.position + len(buffer))
         return len(buffer)
 

@@ -1,34 +1,43 @@
-"""How an encoder is run and how its features are stored. Imports no torch, as params are read without it."""
+"""How an encoder is run and how its features are stored. Imports no torch, because params are read without it."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from ner_head.base.params import Params
+from ner_head.features.store.codecs import CODECS, Codec
 
-Code = Literal["float16", "bfloat16", "float32", "int8"]
+if TYPE_CHECKING:
+    Code = str  # a type checker cannot read the table
+else:
+    Code = Literal[tuple(CODECS)]
 Context = Literal["sentence", "document"]
 Compute = Literal["float32", "bfloat16"]
 
 
 class EncoderSpec(Params):
-    """What decides the features of a text, beside the encoder's files."""
+    """The settings that, with the encoder's files, determine the features of a text."""
 
     dtype: Code = "float16"
-    """How the features are stored."""
+    """Name of the codec that stores the features."""
     context: Context = "sentence"
-    """What the encoder sees beside a sentence: nothing, or as much of its document as fits."""
+    """Input of the encoder: each sentence alone, or each sentence with as much of its document as fits."""
     views: int = Field(default=0, ge=0, le=64)
-    """Extra passes with the encoder's dropout on; training draws one an epoch."""
+    """Number of extra passes with the encoder's dropout on; training draws one view per epoch."""
     compute: Compute = "float32"
-    """Numbers that the encoder multiplies with; bfloat16 is faster where the processor has units for it."""
+    """Number type of the encoder's matrix products; bfloat16 is faster on processors with units for it."""
 
     @property
     def spec(self) -> EncoderSpec:
-        """These fields alone, of a class that adds others."""
+        """These settings without the fields that a subclass adds."""
         return EncoderSpec.model_validate({name: getattr(self, name) for name in EncoderSpec.model_fields})
+
+    @property
+    def codec(self) -> Codec:
+        """The codec that stores the features."""
+        return CODECS[self.dtype]
 
 
 DEFAULT_SPEC = EncoderSpec()

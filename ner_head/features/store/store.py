@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -18,44 +18,47 @@ from ner_head.features.store.digests import DigestsAhead
 from ner_head.features.store.shard import Features, Shard
 from ner_head.features.store.spec import EncoderSpec
 
+if TYPE_CHECKING:
+    from ner_head.features.store.batches import ResidentRows
+
 MANIFEST = "manifest.json"
 HEX64 = r"^[0-9a-f]{64}$"
 
 
-class DocumentRows(Params):
-    """A document in a shard: its sentences are the next rows."""
+class ShardDocument(Params):
+    """A document in a shard; its sentences follow those of the document before."""
 
     key: str
     n_sentences: int = Field(ge=0)
 
 
 class ShardRecord(Params):
-    """A shard, as the manifest lists it."""
+    """Entry of a shard in the manifest."""
 
     key: str = Field(pattern=HEX64)
     sha256: str = Field(pattern=HEX64)
-    documents: list[DocumentRows]
+    documents: list[ShardDocument]
 
     @property
     def n_sentences(self) -> int:
-        """Rows of the shard."""
+        """Number of sentences of the shard."""
         return sum(document.n_sentences for document in self.documents)
 
 
 class EncoderIdentity(Params):
-    """Which encoder made the features."""
+    """The encoder that computed the features."""
 
     model: str
-    """A folder, relative to the project, or a name on the hub."""
+    """Folder of the encoder, relative to the project, or its name on the Hugging Face hub."""
     local: bool = False
-    """Whether it is a folder."""
+    """Whether `model` is a folder."""
     fingerprint: str = Field(pattern=HEX64)
     n_layers: int = Field(ge=1)
     width: int = Field(ge=1)
 
 
-class EncoderRecord(EncoderSpec, EncoderIdentity):  # fields of the last base come first: the order of the file
-    """Which encoder made the features, and how."""
+class EncoderRecord(EncoderSpec, EncoderIdentity):  # the last base's fields come first in the file
+    """The encoder that computed the features, and its settings."""
 
 
 class StoreManifest(Params):
@@ -66,51 +69,52 @@ class StoreManifest(Params):
     shards: list[ShardRecord]
 
 
-class Place(NamedTuple):
-    """Where sentences of a document are: rows [row, row + n_sentences) of a shard."""
+class DocumentPart(NamedTuple):
+    """Sentences of a document in one shard: rows [row, row + n_sentences)."""
 
     shard: int
     row: int
     n_sentences: int
     is_last: bool
-    """In the shard; a long document may then go on as the first of the next one."""
+    """Whether it is the last document of the shard, which may continue in the next shard."""
 
     def goes_on_in(self, shard: int) -> bool:
-        """Whether the document's next sentences may be in this shard."""
+        """Whether the document may continue in this shard."""
         return self.is_last and shard == self.shard + 1
 
 
 class FeatureStore:
-    """Random access to cached features.
+    """Random access to cached features, by sentence.
 
-    Each shard's digest is checked once, before the shard is first read; a background thread runs ahead, so that
-    the checks overlap with the first epoch. A forked process reads on; pickled, a store is opened anew elsewhere.
+    The digest of each shard is checked once, before the shard is first read. A background thread computes digests
+    ahead, so that the checks overlap with the first epoch. A store may be used after a fork and may be pickled.
     """
 
     def __init__(self, directory: Path, manifest: StoreManifest) -> None:
-        """Index the manifest's documents.
+        """Index the documents of the manifest.
 
         Raises:
-            DataError: a shard is absent, too small for its sentences, or a document is listed twice.
+            DataError: a shard is missing or too small for its sentences, or a document is listed twice.
         """
         self.directory, self.manifest = directory, manifest
         self._view = 0
-        self._places: dict[str, list[Place]] = {}  # by document
+        self._resident: ResidentRows | None = None
+        self._parts: dict[str, list[DocumentPart]] = {}  # by document
         self._shards: dict[int, Shard] = {}
         for number, record in enumerate(manifest.shards):
             row = 0
             for document in record.documents:
-                places = self._places.setdefault(document.key, [])
-                if places and (row or not places[-1].goes_on_in(number)):
+                parts = self._parts.setdefault(document.key, [])
+                if parts and (row or not parts[-1].goes_on_in(number)):
                     raise DataError(f"{directory / 'manifest.json'}: lists document {document.key} twice")
                 row += document.n_sentences
                 is_last = document is record.documents[-1]
-                places.append(Place(number, row - document.n_sentences, document.n_sentences, is_last))
+                parts.append(DocumentPart(number, row - document.n_sentences, document.n_sentences, is_last))
             self._check_size(record, row)
         self._digests = DigestsAhead([self.path(record) for record in manifest.shards])
 
     def __getstate__(self) -> dict[str, object]:
-        """Everything but open shards and the thread, which belong to this process."""
+        """All attributes except open shards and the thread, which belong to this process."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_shards", "_digests")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -120,19 +124,19 @@ class FeatureStore:
 
     @classmethod
     def open(cls, directory: Path) -> FeatureStore:
-        """Read the manifest; shards are opened when they are first touched.
+        """Open a store; each shard is opened when it is first read.
 
         Raises:
-            DataError: the manifest is absent or not one, or a shard is absent.
+            DataError: the manifest is missing or invalid, or a shard is missing.
         """
         return cls(directory, read_manifest(directory))
 
     def path(self, record: ShardRecord) -> Path:
-        """A shard's file."""
+        """The file of a shard."""
         return self.directory / f"{record.key}.h5"
 
     def _check_size(self, record: ShardRecord, n_sentences: int) -> None:
-        """A row takes 8 bytes at least: a manifest cannot promise more sentences than its files can hold."""
+        """Refuse a manifest with more sentences than the file can hold; a sentence takes at least 8 bytes."""
         path = self.path(record)
         try:
             size = path.stat().st_size
@@ -142,76 +146,84 @@ class FeatureStore:
             raise DataError(f"{path}: {size:,} bytes cannot hold the {n_sentences:,} sentences of the manifest")
 
     def __len__(self) -> int:
-        return sum(place.n_sentences for places in self._places.values() for place in places)
+        return sum(part.n_sentences for parts in self._parts.values() for part in parts)
 
     def __iter__(self) -> Iterator[str]:
-        for key, places in self._places.items():
-            for index in range(sum(place.n_sentences for place in places)):
+        for key, parts in self._parts.items():
+            for index in range(sum(part.n_sentences for part in parts)):
                 yield sentence_id(key, index)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._place(name) is not None
+        return isinstance(name, str) and self._find(name) is not None
 
     def __getitem__(self, name: str) -> Features:
-        """The features of a sentence (`sentence_id`), in this store's view.
+        """Features of a sentence (`sentence_id`) in the store's view.
 
         Raises:
-            KeyError: the store does not have it.
+            KeyError: the store has no such sentence.
             DataError: its shard is damaged.
         """
         number, row = self._row(name)
-        return self.shard(number).sentence(row, view=self._view)
+        found = self.shard(number).sentence(row, view=self._view)
+        return found if self._resident is None else self._resident.attach(name, found)
 
     def n_pieces(self, name: str) -> int:
-        """P of a sentence, without touching its hidden states."""
+        """Number of word pieces of a sentence; its hidden states are not read."""
         number, row = self._row(name)
         offsets = self.shard(number).offsets
         return int(offsets[row + 1] - offsets[row])
 
     def view(self, number: int) -> FeatureStore:
-        """The same store, reading view `number`: 0 is without dropout, 1 to `encoder.views` with it.
+        """This store with another view: 0 is without dropout, 1 to `encoder.views` are with dropout.
 
         Raises:
             IndexError: the store has no such view.
         """
         if not 0 <= number <= self.manifest.encoder.views:
             raise IndexError(f"view {number} of a store with views 0 to {self.manifest.encoder.views}")
-        other = self.sibling()
+        other = self._sibling()
         other._view = number
         return other
 
-    def sibling(self) -> FeatureStore:
-        """A copy in this process: open shards and digests are shared."""
+    def with_resident(self, resident: ResidentRows) -> FeatureStore:
+        """This store with the hidden states of some sentences in memory; other sentences are read from their files."""
+        other = self._sibling()
+        other._resident = resident
+        return other
+
+    def _sibling(self) -> FeatureStore:
+        """A copy that shares open shards and digests."""
         other = copy.copy(self)
         other._shards, other._digests = self._shards, self._digests
         return other
 
     def for_epoch(self, epoch: int) -> FeatureStore:
-        """The view that an epoch (counted from 1) of training draws: each in its turn; 0 where there are none."""
+        """This store with the view for an epoch, counted from 1: views 1, 2 ... in turn, or 0 if it has no others."""
         views = self.manifest.encoder.views
         return self.view((epoch - 1) % views + 1) if views else self
 
-    def _place(self, name: str) -> tuple[int, int] | None:
+    def _find(self, name: str) -> tuple[int, int] | None:
+        """Shard and row of a sentence."""
         key, _, index = name.rpartition("#")
         if not index.isdecimal() or name != sentence_id(key, row := int(index)):
             return None
-        for place in self._places.get(key, ()):
-            if row < place.n_sentences:
-                return place.shard, place.row + row
-            row -= place.n_sentences
+        for part in self._parts.get(key, ()):
+            if row < part.n_sentences:
+                return part.shard, part.row + row
+            row -= part.n_sentences
         return None
 
     def _row(self, name: str) -> tuple[int, int]:
-        place = self._place(name)
-        if place is None:
+        found = self._find(name)
+        if found is None:
             raise KeyError(name)
-        return place
+        return found
 
     def shard(self, number: int) -> Shard:
-        """An opened shard, its digest checked.
+        """A shard, opened, with its digest checked.
 
         Raises:
-            DataError: it is damaged, or not what the manifest says.
+            DataError: it is damaged, or differs from the manifest.
         """
         if number not in self._shards:
             record, encoder = self.manifest.shards[number], self.manifest.encoder
@@ -222,7 +234,7 @@ class FeatureStore:
                 fingerprint=encoder.fingerprint,
                 found=self._digests.of(number),
             )
-            found = (*shard.shape[1:], shard.code, shard.n_views, len(shard))
+            found = (*shard.shape[1:], shard.codec.name, shard.n_views, len(shard))
             if found != (encoder.n_layers, encoder.width, encoder.dtype, encoder.views, record.n_sentences):
                 raise DataError(f"{self.path(record)}: is not what the manifest says; run `dvc repro -f extract`")
             self._shards[number] = shard
@@ -230,10 +242,10 @@ class FeatureStore:
 
 
 def read_manifest(directory: Path) -> StoreManifest:
-    """A store's `manifest.json`.
+    """Read `manifest.json` of a store.
 
     Raises:
-        DataError: it is absent or not one.
+        DataError: it is missing or invalid.
     """
     path = directory / MANIFEST
     try:
@@ -245,6 +257,6 @@ def read_manifest(directory: Path) -> StoreManifest:
 
 
 def write_manifest(directory: Path, manifest: StoreManifest) -> None:
-    """Write `manifest.json`: the last step of an extraction."""
+    """Write `manifest.json`, which is the last step of an extraction."""
     text = json.dumps(manifest.model_dump(), ensure_ascii=False, indent=1) + "\n"
     write_whole(directory / MANIFEST, text.encode())

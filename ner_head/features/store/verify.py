@@ -1,4 +1,4 @@
-"""Read a store from end to end, and say what it holds."""
+"""Check a whole store and count its content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ner_head.features.store.store import FeatureStore
 
 @dataclass(frozen=True)
 class Contents:
-    """What a store, or one shard of it, holds."""
+    """Numbers of shards, documents, sentences, word pieces and bytes of a store or of one shard."""
 
     shards: int = 0
     documents: int = 0
@@ -32,21 +32,26 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Removed:
-    """What became of damaged files: the names that were deleted, and how many of the same blocks are left elsewhere."""
+class DeletedFiles:
+    """Result of deleting damaged files.
+
+    Attributes:
+        paths: deleted names.
+        left: number of hard links to the same files that were not found, and so not deleted.
+    """
 
     paths: list[Path]
     left: int
 
 
-def remove_everywhere(files: Sequence[Path], roots: Sequence[Path]) -> Removed:
-    """Delete damaged files with all their names below some folders.
+def remove_everywhere(files: Sequence[Path], roots: Sequence[Path]) -> DeletedFiles:
+    """Delete damaged files and all hard links to them below some folders.
 
-    The pool, a store and DVC's cache link the same blocks: a bad byte in one is in all, and DVC, which trusts its
-    cache, would link it back.
+    The pool, a store and DVC's cache are hard links to the same files, so damage is in all of them. DVC does not check
+    its cache, and would link a damaged file into the store again.
 
     Raises:
-        NerHeadError: the system refuses to delete one.
+        NerHeadError: a file cannot be deleted.
     """
     links = {identity(file): file.stat().st_nlink for file in files}
     names = {file.parent.resolve() / file.name for file in files}
@@ -60,11 +65,11 @@ def remove_everywhere(files: Sequence[Path], roots: Sequence[Path]) -> Removed:
             path.unlink()
         except OSError as error:
             raise system_error(error, path) from None
-    return Removed(sorted(names), left)
+    return DeletedFiles(sorted(names), left)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode, equal for all names of the same blocks; None for a name of nothing."""
+    """Device and inode, which all hard links to a file share; None if there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -73,15 +78,17 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def project_of(store: Path) -> Path:
-    """The project that a store belongs to, where its pool and DVC's cache are too; else the store's own folder."""
+    """The closest folder around a store with a dvc.yaml; the store's own folder if there is none."""
     folders = (store.resolve(), *store.resolve().parents)
     return next((folder for folder in folders if (folder / "dvc.yaml").is_file()), store)
 
 
 def check_shards(store: FeatureStore) -> Iterator[Contents | NerHeadError]:
-    """Check each shard in turn: its digest, its structure, and that all numbers of all views are finite.
+    """Check each shard: its digest, its structure, and that all numbers of all views are finite.
 
-    A `DamagedShardError` is proof against a shard; any other error says that it could not be checked.
+    Yields:
+        The content of each sound shard; `DamagedShardError` for a damaged one; another error for one that could not be
+        checked.
     """
     for number, record in enumerate(store.manifest.shards):
         try:
@@ -96,10 +103,10 @@ def check_shards(store: FeatureStore) -> Iterator[Contents | NerHeadError]:
 
 
 def contents(store: FeatureStore) -> Contents:
-    """What a sound store holds.
+    """Content of a store, checked.
 
     Raises:
-        NerHeadError: a shard is damaged or cannot be checked; the first one is named.
+        NerHeadError: a shard is damaged or could not be checked; names the first one.
     """
     total = Contents()
     for found in check_shards(store):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from ner_head.base.errors import DataError
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.store.spec import EncoderSpec
 from tests import tiny_encoders
+from tests.conftest import ROOT
 
 CPU = torch.device("cpu")
 SENTENCES = [["Jan", " je", "."], ["Eva", " a", " Jana", " Nová"], ["x"], ["„", "Мо", "“", " </s>", " !"]]
@@ -61,7 +65,7 @@ def test_special_tokens_in_a_text_are_text(found: Encoder) -> None:
     special = ["[SEP]", "[CLS]", "[PAD]", "</s>", "<s>", "<pad>", "<mask>", "[MASK]"]
     (pieces,) = found.word_pieces.split([[word for token in special for word in (token, f" {token}")]])
     assert pieces.ids[0] == found.word_pieces.cls
-    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.checkpoint.padding}
+    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.files.padding}
     assert not forbidden & set(pieces.ids[1:].tolist())
 
 
@@ -136,3 +140,17 @@ def test_missing_weights_are_refused(tiny_encoder: Path, tmp_path: Path) -> None
     save_file(kept, copy / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DataError, match=r"its weights lack 10 tensors, the first is encoder\.layer\.1\.attention"):
         Encoder(copy, device=CPU)
+
+
+def test_the_environment_stays_as_it_is_and_transformers_is_silent(tmp_path: Path) -> None:
+    folder = tiny_encoders.save("bert", tmp_path)
+    code = (
+        "import os, sys, torch; from pathlib import Path; import transformers; before = dict(os.environ);"
+        "from ner_head.features.extraction.encoder import Encoder; from transformers.utils import logging;"
+        f"encoder = Encoder(Path({str(folder)!r}), device=torch.device('cpu'));"
+        "print(dict(os.environ) == before, logging.get_verbosity() == logging.ERROR, logging.is_progress_bar_enabled())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("TRANSFORMERS_VERBOSITY", None)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert (done.stdout, done.stderr) == ("True True False\n", "")

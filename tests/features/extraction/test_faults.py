@@ -110,7 +110,8 @@ from tests.features.test_store_and_extract import many
 folder = Path(sys.argv[2])
 encoder = Encoder(Path(sys.argv[1]), device=torch.device("cpu"))
 print("ready", flush=True)
-extract(many(200), encoder, model="x", shard_words=20, batch_pieces=64, pool=Pool(folder / "pool"), output=folder)
+pool = Pool(folder / "pool")
+extract(many(200), encoder, encoder_name="x", shard_words=20, batch_pieces=64, pool=pool, output=folder)
 """
 
 
@@ -119,7 +120,13 @@ def test_an_extraction_killed_again_and_again_ends_with_the_same_bytes(
 ) -> None:
     def whole(folder: Path) -> object:
         return extract(
-            many(200), encoder, model="x", shard_words=20, batch_pieces=64, pool=Pool(folder / "pool"), output=folder
+            many(200),
+            encoder,
+            encoder_name="x",
+            shard_words=20,
+            batch_pieces=64,
+            pool=Pool(folder / "pool"),
+            output=folder,
         ).shards
 
     undisturbed = whole(tmp_path / "whole")
@@ -196,7 +203,13 @@ def test_a_failure_of_any_call_is_one_line_and_the_next_run_goes_on(
 ) -> None:
     def run(folder: Path) -> object:
         return extract(
-            documents, encoder, model="x", shard_words=10, batch_pieces=256, pool=Pool(folder / "pool"), output=folder
+            documents,
+            encoder,
+            encoder_name="x",
+            shard_words=10,
+            batch_pieces=256,
+            pool=Pool(folder / "pool"),
+            output=folder,
         ).shards
 
     whole = run(tmp_path / "whole")

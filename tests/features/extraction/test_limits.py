@@ -31,7 +31,7 @@ from tests.features.test_store_and_extract import many
 def shards(tmp_path: Path, encoder: Encoder) -> Path:
     """A store of about 200 shards."""
     pool = Pool(tmp_path / "pool")
-    extract(many(200), encoder, model="x", shard_words=1, batch_pieces=256, pool=pool, output=tmp_path / "store")
+    extract(many(200), encoder, encoder_name="x", shard_words=1, batch_pieces=256, pool=pool, output=tmp_path / "store")
     assert len(list((tmp_path / "store").glob("*.h5"))) > 150
     return tmp_path / "store"
 

@@ -83,7 +83,15 @@ def test_document_context_sees_the_neighbours_and_keeps_the_sentence_alone(
 
 def views_store(tiny_encoder: Path, documents: list[Document], folder: Path, budget: int = 256) -> FeatureStore:
     noisy = Encoder(tiny_encoder, device=torch.device("cpu"), spec=EncoderSpec(views=2))
-    extract(documents, noisy, model="x", shard_words=10, batch_pieces=budget, pool=Pool(folder / "pool"), output=folder)
+    extract(
+        documents,
+        noisy,
+        encoder_name="x",
+        shard_words=10,
+        batch_pieces=budget,
+        pool=Pool(folder / "pool"),
+        output=folder,
+    )
     return FeatureStore.open(folder)
 
 
@@ -126,7 +134,13 @@ def test_other_codes_give_the_same_features_rounded(
 ) -> None:
     other = Encoder(tiny_encoder, device=torch.device("cpu"), spec=EncoderSpec(dtype=code))
     extract(
-        documents, other, model="x", shard_words=10, batch_pieces=256, pool=Pool(tmp_path / "pool"), output=tmp_path
+        documents,
+        other,
+        encoder_name="x",
+        shard_words=10,
+        batch_pieces=256,
+        pool=Pool(tmp_path / "pool"),
+        output=tmp_path,
     )
     found = FeatureStore.open(tmp_path)
     assert found.manifest.encoder.dtype == code

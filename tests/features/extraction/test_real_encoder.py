@@ -40,7 +40,13 @@ def test_layers_in_the_shards_are_transformers_own(folder: Path, sample: list[Do
 
     encoder = Encoder(folder, device=torch.device("cpu"))
     extract(
-        sample, encoder, model="x", shard_words=500, batch_pieces=2048, pool=Pool(tmp_path / "pool"), output=tmp_path
+        sample,
+        encoder,
+        encoder_name="x",
+        shard_words=500,
+        batch_pieces=2048,
+        pool=Pool(tmp_path / "pool"),
+        output=tmp_path,
     )
     store = FeatureStore.open(tmp_path)
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()

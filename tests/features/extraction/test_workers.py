@@ -65,7 +65,7 @@ def run(documents: list[Document], encoder: Encoder, folder: Path, workers: Work
     found = extract(
         documents,
         encoder,
-        model="x",
+        encoder_name="x",
         shard_words=40,
         batch_pieces=64,
         pool=Pool(folder / "pool"),

@@ -7,18 +7,18 @@ import torch
 from ner_head.base.errors import UsageError
 from ner_head.features.store import preload as module
 from ner_head.features.store.batches import Resident, keep_pieces, pad_features
-from ner_head.features.store.preload import Wanted, preload
+from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.store import FeatureStore
 
 CPU = torch.device("cpu")
-ALL = Wanted("all", slice(None))
+ALL = Selection("all", slice(None))
 
 
 @pytest.mark.parametrize(
-    "wanted", [ALL, Wanted("first", slice(None)), Wanted("all", slice(1, 3)), Wanted("first", slice(2, 3))]
+    "wanted", [ALL, Selection("first", slice(None)), Selection("all", slice(1, 3)), Selection("first", slice(2, 3))]
 )
 def test_batches_from_memory_are_those_from_the_files(
-    monkeypatch: pytest.MonkeyPatch, store: FeatureStore, wanted: Wanted
+    monkeypatch: pytest.MonkeyPatch, store: FeatureStore, wanted: Selection
 ) -> None:
     monkeypatch.setattr(module, "CHUNK", 500)  # several copies
     names = list(store)[:5]
@@ -43,10 +43,10 @@ def test_sentences_that_are_not_held_are_read_as_ever(store: FeatureStore) -> No
     assert not isinstance(store[first], Resident)
 
 
-@pytest.mark.parametrize("wanted", [ALL, Wanted("first", slice(1, 3))])
+@pytest.mark.parametrize("wanted", [ALL, Selection("first", slice(1, 3))])
 @pytest.mark.parametrize("held_ones", [(0, 2), (1, 3)])
 def test_a_batch_of_held_and_plain_sentences_has_all_of_them(
-    store: FeatureStore, wanted: Wanted, held_ones: tuple[int, int]
+    store: FeatureStore, wanted: Selection, held_ones: tuple[int, int]
 ) -> None:
     names = list(store)[:4]
     held = preload(store, [names[i] for i in held_ones], wanted, place="ram", device=CPU)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ner_head.base.errors import DataError, ResourceError
 from ner_head.base.files import write_whole
-from ner_head.features.store.codes import Coded
+from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Shard
 from ner_head.features.store.shard_writer import shard_parts
@@ -28,7 +28,9 @@ def sentence(n_pieces: int, seed: int) -> tuple[np.ndarray, Pieces]:
 def content(lengths: list[int]) -> tuple[bytes, list[tuple[np.ndarray, Pieces]]]:
     sentences = [sentence(n, i) for i, n in enumerate(lengths)]
     hidden, pieces = ([s[i] for s in sentences] for i in (0, 1))
-    parts = shard_parts([Coded(np.concatenate(hidden))], pieces, code="float16", key=KEY, fingerprint=FINGERPRINT)
+    parts = shard_parts(
+        [Coded(np.concatenate(hidden))], pieces, codec=CODECS["float16"], key=KEY, fingerprint=FINGERPRINT
+    )
     return b"".join(parts), sentences
 
 
@@ -77,7 +79,7 @@ def test_infinity_is_refused_when_writing() -> None:
     hidden, pieces = sentence(3, 0)
     hidden[0, 0, 0] = np.inf
     with pytest.raises(DataError, match="does not fit float16"):
-        shard_parts([Coded(hidden)], [pieces], code="float16", key=KEY, fingerprint=FINGERPRINT)
+        shard_parts([Coded(hidden)], [pieces], codec=CODECS["float16"], key=KEY, fingerprint=FINGERPRINT)
 
 
 def test_a_write_that_fails_leaves_nothing_and_says_how_much_it_needed(tmp_path: Path) -> None:
