@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from types import TracebackType
+from typing import NoReturn
 
 from ner_head.base import entry
-from ner_head.base.openmp import wait_asleep
-
-if sys.argv[0] == "-m":  # `python -m stages.NAME`, which imports this package before the stage, and with it torch
-    wait_asleep()
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
@@ -21,17 +18,19 @@ INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on f
 SPLITS = ("train", "dev", "test")
 
 
+def start(stage: str) -> NoReturn:
+    """Run a stage as a program.
+
+    `python -m stages.NAME` calls this before the other imports of the stage, because these import torch: that takes
+    seconds, in which Ctrl-C must work too, and OpenMP's threads have to be set up first.
+    """
+    run(lambda: import_module(f"stages.{stage}").main())
+    sys.exit()
+
+
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: what stops it is one line and an exit code."""
+    """Run the `main` of a stage. An error ends the program with one line and an exit code."""
     entry.run(main, name="error", interrupted=INTERRUPTED)
-
-
-def before_main(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-    """Answer what stops a stage while it imports torch, which takes seconds."""
-    entry.answer(error, name="error", interrupted=INTERRUPTED)
-
-
-sys.excepthook = before_main
 
 
 def warn(lines: Iterable[str]) -> None:

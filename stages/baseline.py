@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("baseline")
+
 import sys
 from pathlib import Path
 
@@ -10,7 +15,7 @@ from ner_head.baseline import BaselineParams, train_baseline
 from ner_head.corpus.documents import read_documents, write_documents
 from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.report import Metrics, digest, has_scores, metrics, to_json
-from stages import PARAMS, PREPARED, REPORTS, run
+from stages import PARAMS, PREPARED, REPORTS
 
 MODEL = Path("models/baseline/model.crfsuite")
 OUTPUT = REPORTS / "baseline"
@@ -31,7 +36,3 @@ def main() -> None:
             scores[split] = metrics(gold, predicted, seen)
     (OUTPUT / "details.json").write_text(to_json(scores), encoding="utf-8")
     (OUTPUT / "metrics.json").write_text(digest(scores), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run(main)

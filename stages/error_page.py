@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("error_page")
+
 from pathlib import Path
 
 from ner_head.base.errors import DataError
@@ -10,7 +15,7 @@ from ner_head.evaluation.measures.spans import Counts, strict_counts
 from ner_head.evaluation.nbest_files import read_nbest
 from ner_head.evaluation.readings import from_nbest
 from ner_head.pages.error_page import page
-from stages import PREPARED, REPORTS, run
+from stages import PREPARED, REPORTS
 
 PREDICTIONS, READINGS = REPORTS / "predictions/dev.jsonl", REPORTS / "nbest/dev.txt"
 
@@ -32,7 +37,3 @@ def main() -> None:
     Path(REPORTS / "errors.html").write_text(
         page("Errors on dev", summary, gold, predicted, readings), encoding="utf-8"
     )
-
-
-if __name__ == "__main__":
-    run(main)

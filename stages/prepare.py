@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("prepare")
+
 import json
 import sys
 from collections import Counter
@@ -10,7 +15,7 @@ from typing import Any
 from ner_head.base.params import read_params
 from ner_head.corpus.documents import write_documents
 from ner_head.preparation.prepare import PrepareParams, prepare
-from stages import PARAMS, PREPARED, REPORTS, run
+from stages import PARAMS, PREPARED, REPORTS
 
 
 def main() -> None:
@@ -22,7 +27,7 @@ def main() -> None:
     REPORTS.mkdir(exist_ok=True)
     content = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
     (REPORTS / "prepare.json").write_text(content, encoding="utf-8", newline="\n")
-    print("\n".join([table(report), *prepared.tally.lines()]), file=sys.stderr)
+    print("\n".join([table(report), *prepared.log.lines()]), file=sys.stderr)
 
 
 def table(report: dict[str, Any]) -> str:
@@ -35,7 +40,3 @@ def table(report: dict[str, Any]) -> str:
             lines.append(f"{split:6}{language:10}{numbers}  {spans}")
     lines += [f"{count:,} {kind}" for kind, count in report["problems"].items() if count]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    run(main)

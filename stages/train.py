@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("train")
+
 import json
 import sys
 from contextlib import closing
@@ -33,7 +38,7 @@ from ner_head.training.progress import start_watching
 from ner_head.training.state import Checkpoint, Epoch, run_key
 from ner_head.training.temperatures import fit_temperatures
 from ner_head.training.trainer import Trained, Trainer
-from stages import PARAMS, PREPARED, REPORTS, run, warn, write_csv
+from stages import PARAMS, PREPARED, REPORTS, warn, write_csv
 
 BEST, LAST = Path("models/head"), Path("models/last")
 FEATURES = Path("data/features")
@@ -210,7 +215,3 @@ def write_report(trained: Trained, size: int, n_words: int, *, scored: bool) -> 
         "words_per_second": round(n_words / seconds),
     }
     (REPORTS / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run(main)

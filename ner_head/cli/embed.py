@@ -1,0 +1,72 @@
+"""Command `embed`: write the hidden states of texts as a feature store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ner_head.base.errors import DataError
+from ner_head.cli.arguments import Device, Files, Language, Text, Threads, example, runtime_params
+from ner_head.cli.inputs import read_texts
+
+EXAMPLE = example("ner-head embed features article.txt --encoder encoders/multilingual-e5-small")
+
+
+def embed(
+    output: Annotated[Path, typer.Argument(help="folder to write: shards, manifest.json, documents.jsonl")],
+    files: Files = None,
+    text: Text = None,
+    encoder: Annotated[str, typer.Option(help="folder or hub name of the encoder")] = "encoders/multilingual-e5-small",
+    language: Language = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    quiet: Annotated[bool, typer.Option(help="show no progress")] = False,
+) -> None:
+    """Write the hidden layers of the encoder for texts, as a feature store."""
+    from dataclasses import replace
+
+    from ner_head.corpus.documents import UNKNOWN_LANGUAGE, write_documents
+    from ner_head.corpus.languages import normalize
+    from ner_head.corpus.segment import segment
+
+    runtime = runtime_params(device, threads)
+    code = UNKNOWN_LANGUAGE if language is None else normalize(language)
+    texts = read_texts(files, text)
+    documents = [replace(d, language=code, sentences=segment(d.text, code)) for d in texts]
+    if not any(document.sentences for document in documents):
+        raise DataError("nothing to embed: no words in any text")
+
+    from ner_head.features.extraction.checkpoints import find_model
+
+    folder = find_model(encoder)
+
+    from ner_head.features.extraction.encoder import Encoder  # imports torch
+    from ner_head.features.extraction.extract import extract
+    from ner_head.features.extraction.params import EncoderParams
+    from ner_head.features.extraction.pool import Pool
+    from ner_head.features.extraction.workers import Workers
+    from ner_head.features.store.store import MANIFEST, read_manifest
+
+    loaded = Encoder(folder, device=runtime.start())
+    if (output / MANIFEST).exists():
+        before = read_manifest(output).encoder
+        if before.fingerprint != loaded.fingerprint.digest():
+            raise DataError(f"{output}: holds features of another encoder ({before.model}); take another folder")
+    extract(
+        documents,
+        loaded,
+        model=encoder,
+        shard_words=EncoderParams(model=encoder).shard_words,
+        batch_pieces=runtime.batch_pieces,
+        pool=Pool(output / "pool"),
+        output=output,
+        workers=Workers(show="none" if quiet else "auto"),
+    )
+    write_documents(output / "documents.jsonl", documents)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(epilog=EXAMPLE)(embed)
