@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ner_head.base.errors import DataError
 from ner_head.cli.arguments import Device, Files, Language, Text, Threads, example, runtime_params
 from ner_head.cli.inputs import read_texts
+
+if TYPE_CHECKING:
+    from ner_head.features.extraction.encoder import Encoder
 
 EXAMPLE = example("ner-head embed features article.txt --encoder encoders/multilingual-e5-small")
 
@@ -30,6 +33,7 @@ def embed(
     from ner_head.corpus.documents import UNKNOWN_LANGUAGE, write_documents
     from ner_head.corpus.languages import normalize
     from ner_head.corpus.segment import segment
+    from ner_head.features.extraction.checkpoints import find_model
 
     runtime = runtime_params(device, threads)
     code = UNKNOWN_LANGUAGE if language is None else normalize(language)
@@ -38,8 +42,6 @@ def embed(
     if not any(document.sentences for document in documents):
         raise DataError("nothing to embed: no words in any text")
 
-    from ner_head.features.extraction.checkpoints import find_model
-
     folder = find_model(encoder)
 
     from ner_head.features.extraction.encoder import Encoder  # imports torch
@@ -47,13 +49,9 @@ def embed(
     from ner_head.features.extraction.params import EncoderParams
     from ner_head.features.extraction.pool import Pool
     from ner_head.features.extraction.workers import Workers
-    from ner_head.features.store.store import MANIFEST, read_manifest
 
     loaded = Encoder(folder, device=runtime.start())
-    if (output / MANIFEST).exists():
-        before = read_manifest(output).encoder
-        if before.fingerprint != loaded.fingerprint.digest():
-            raise DataError(f"{output}: holds features of another encoder ({before.model}); take another folder")
+    check_output(output, loaded)
     extract(
         documents,
         loaded,
@@ -65,6 +63,21 @@ def embed(
         workers=Workers(show="none" if quiet else "auto"),
     )
     write_documents(output / "documents.jsonl", documents)
+
+
+def check_output(output: Path, encoder: Encoder) -> None:
+    """Check that the output folder has no features of another encoder.
+
+    Raises:
+        DataError: it has.
+    """
+    from ner_head.features.store.store import MANIFEST, read_manifest
+
+    if not (output / MANIFEST).exists():
+        return
+    before = read_manifest(output).encoder
+    if before.fingerprint != encoder.fingerprint.digest():
+        raise DataError(f"{output}: holds features of another encoder ({before.model}); take another folder")
 
 
 def register(app: typer.Typer) -> None:
