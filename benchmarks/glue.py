@@ -9,14 +9,16 @@ from operator import eq
 from pathlib import Path
 
 from ner_head.corpus.segment import segment
-from ner_head.formats import READERS
+from ner_head.formats import slavicner
 from ner_head.formats.glue import spaces_before
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 
 
 def main() -> None:
     """Print, by language, the share of right gaps with a space everywhere, and with the rules."""
     gaps, everywhere, right = Counter[str](), Counter[str](), Counter[str]()
-    for document, _ in READERS["slavicner"](Path(sys.argv[1]), []):
+    for document, _ in slavicner.read(Path(sys.argv[1]), ReaderOptions(), ReaderLog()):
         for sentence in segment(document.text, document.language):
             words = [word.text for word in sentence.words]
             found = spaces_before(words, document.language, hyphens_apart=True)[1:]

@@ -18,7 +18,8 @@ import regex
 from ner_head.corpus.documents import Document
 from ner_head.formats import bsnlp, slavicner
 from ner_head.formats.discovery import topic_folders
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 
 BAR = 0.995
 HIDDEN = regex.compile(r"[\s\p{Cf}]+")
@@ -42,14 +43,14 @@ def main(projected: Path, reference: Path) -> None:
     """Print recall and precision, by language and over all."""
     names = {
         (document.topic, document.language, document.id): path.stem
-        for topic, language, folder in topic_folders(projected / "raw", Wanted(), Tally())
+        for topic, language, folder in topic_folders(projected / "raw", ReaderOptions(), ReaderLog())
         for path in sorted(folder.glob("*.txt"))
         for document in [bsnlp.read_raw(path, topic=topic, language=language)]
     }
-    gold = {(d.topic, d.language, d.id): d for d, _ in slavicner.read(reference, Wanted(), Tally())}
+    gold = {(d.topic, d.language, d.id): d for d, _ in slavicner.read(reference, ReaderOptions(), ReaderLog())}
     counts: Counter[tuple[str, str]] = Counter()
     problems: Counter[str] = Counter()
-    for document, found in bsnlp.read(projected, Wanted(), Tally()):
+    for document, found in bsnlp.read(projected, ReaderOptions(), ReaderLog()):
         key = (document.topic, document.language, names[document.topic, document.language, document.id])
         problems.update(problem.kind for problem in found)
         if key not in gold or stripped(gold[key]) != stripped(document):

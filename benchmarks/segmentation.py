@@ -16,7 +16,8 @@ from statistics import mean
 from ner_head.corpus.documents import Document
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.formats import slavicner
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 
 BAR_CUT, BAR_MISALIGNED = 0.003, 0.0005
 
@@ -52,7 +53,7 @@ class Figures:
 def main(source: Path) -> None:
     """Print the table, by language and over all."""
     figures: defaultdict[str, Figures] = defaultdict(Figures)
-    for document, _ in slavicner.read(source, Wanted(), Tally()):
+    for document, _ in slavicner.read(source, ReaderOptions(), ReaderLog()):
         figures[document.language].add(document)
         figures["all"].add(document)
     print(f"{SEGMENTATION}; bars: cut <= {BAR_CUT:.2%}, misaligned <= {BAR_MISALIGNED:.2%}\n")

@@ -1,4 +1,4 @@
-"""Named entity recognition with a frozen BERT whose hidden layers are computed once and cached."""
+"""Named entity recognition with a frozen BERT, whose hidden layers are computed once and cached."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Recognizer", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """Import torch only when somebody asks for the recognizer.
+    """Import the recognizer, and with it torch, on first use.
 
-    The version is the installed package's: no stage depends on it, so a release re-runs nothing.
+    The version is that of the installed package. No stage depends on it, so that a release re-runs nothing.
     """
     if name == "Recognizer":
         from ner_head.recognizer import Recognizer

@@ -1,4 +1,4 @@
-"""Text in, documents with entities out: the Python API."""
+"""The Python API: find the entities of texts with a trained model."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ner_head.inference.tagger import Tagger
 
 
 class Recognizer:
-    """A trained head together with the encoder that it was trained on."""
+    """A trained head and its encoder."""
 
     def __init__(self, model: SavedModel, encoder: Encoder, runtime: RuntimeParams) -> None:
-        """Put the two together.
+        """Combine a head with its encoder.
 
         Raises:
-            DataError: the encoder or the segmentation is not the one that the head was trained with.
+            DataError: the head was trained with another encoder or another segmentation.
         """
         manifest, found = model.manifest, encoder.fingerprint.digest()
         if manifest.encoder.fingerprint != found:
@@ -55,31 +55,31 @@ class Recognizer:
     def load(
         cls, model_directory: Path | str, device: str = "auto", *, encoder: str | None = None, threads: int = 0
     ) -> Recognizer:
-        """Load a head and the encoder that its manifest names (or another place of the same encoder).
+        """Load a trained head and its encoder.
 
         Args:
-            model_directory: of the head.
+            model_directory: folder of the head.
             device: auto, cpu, cuda or mps.
-            encoder: another place of the same encoder.
-            threads: CPU threads of torch in this process; 0 leaves its own choice.
+            encoder: folder of the encoder; by default the one that the head's manifest names.
+            threads: number of CPU threads of torch in this process; 0 for torch's default.
         Raises:
-            DataError: the model is damaged, or the encoder is another one.
-            UsageError: the encoder or the device is not there.
+            DataError: the head is damaged, or was trained with another encoder.
+            UsageError: there is no such encoder or device.
         """
         runtime = validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
-        place = runtime.start()
-        model = SavedModel.load(Path(model_directory), device=place)
+        torch_device = runtime.start()
+        model = SavedModel.load(Path(model_directory), device=torch_device)
         record = model.manifest.encoder
         if encoder is None:
             folder = find_encoder(record.model, local=record.local, beside=Path(model_directory))
         else:
             folder = find_encoder(encoder)
-        found = cls(model, Encoder(folder, device=place, spec=record.spec), runtime)
-        found.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
-        return found
+        recognizer = cls(model, Encoder(folder, device=torch_device, spec=record.spec), runtime)
+        recognizer.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
+        return recognizer
 
     def __reduce__(self) -> tuple[object, tuple[str, str, str]]:
-        """Pickled, it is loaded anew from its folders where it arrives: a network of transformers does not travel."""
+        """Pickle the folders only: the receiving process loads the head and the encoder from them."""
         if self.source is None:
             raise TypeError("only a recognizer that was loaded from a folder can be sent to another process")
         return load, self.source
@@ -90,15 +90,16 @@ class Recognizer:
         """Find the entities of each text.
 
         Args:
-            texts: any text, exact; offsets in the result count its characters.
-            language: of all texts, where known (`pl`, `PL`, `pol`); otherwise the classifier guesses each text's.
-            min_probability: leave out spans that are less probable.
+            texts: the texts.
+            language: code of the language of all texts (`pl`, `PL` or `pol`); None to predict it for each text.
+            min_probability: smallest probability of a span; less probable spans are dropped.
         Returns:
-            one document per text, with sentences, spans in characters, each with its probability, and the language,
-            with its probability where it was guessed: `und` where the guess is too unsure.
+            One document per text, with sentences, and with spans in characters of the exact text and their
+            probabilities. If the language was predicted, the document has its probability, and the language is `und`
+            if that is too low.
         Raises:
-            TypeError: `texts` is one string, or has something else in it.
-            UsageError: as `recognize_documents`, or `language` is no code of a language.
+            TypeError: `texts` is not a sequence of strings.
+            UsageError: `language` is not a language code, or as in `recognize_documents`.
         """
         if isinstance(texts, str):
             raise TypeError("texts must be a list of strings, got one string; write recognize([text])")
@@ -106,34 +107,39 @@ class Recognizer:
             if not isinstance(text, str):
                 raise TypeError(f"texts[{number}] must be a string, got {type(text).__name__}")
         known = self.language_code(language)
-        if line := self.doubt(known):
+        if line := self.language_warning(known):
             warnings.warn(line, stacklevel=2)
         documents = [Document(id=str(i), text=text, language=known) for i, text in enumerate(texts)]
         return self.recognize_documents(documents, min_probability=min_probability)
 
     def language_code(self, language: str | None) -> str:
-        """A language as the model has it; `und` for None.
+        """Convert a language into the code that the model uses for it; `und` for None.
 
         Raises:
-            UsageError: it is no code of a language.
+            UsageError: it is not a language code.
         """
         if language is None or language in self.languages:
             return language or UNKNOWN_LANGUAGE
         code = normalize(language)
         return code if code in self.languages else same_language(code, self.languages) or code
 
-    def doubt(self, language: str) -> str:
-        """A line for a language that the model was not trained on; nothing for any other."""
+    def language_warning(self, language: str) -> str:
+        """A warning for a language that the model was not trained on; "" for other languages."""
         if language == UNKNOWN_LANGUAGE or language in self.languages or not self.languages:
             return ""
         return f"this model was trained on {', '.join(self.languages)}, not on {language}: expect worse results"
 
     def recognize_documents(self, documents: Sequence[Document], *, min_probability: float = 0.0) -> list[Document]:
-        """The same for documents; those without sentences are segmented.
+        """Find the entities of documents. Documents without sentences are segmented.
 
+        Args:
+            documents: the documents; their spans are ignored.
+            min_probability: smallest probability of a span; less probable spans are dropped.
+        Returns:
+            The documents with sentences, predicted spans and languages, as in `recognize`.
         Raises:
             UsageError: `min_probability` is not between 0 and 1, a text has a lone surrogate, or the model is on a GPU
-                and this process was forked after it was loaded.
+                and this process was forked after the model was loaded.
         """
         if not 0 <= min_probability <= 1:
             raise UsageError(f"the least probability must be between 0 and 1, got {min_probability}")
@@ -152,10 +158,10 @@ class Recognizer:
 
 
 def check_text(document: Document) -> None:
-    """Refuse what is no text: halves of a character, as a careless cut in UTF-16 leaves them.
+    """Check that a text has no lone surrogates, which result from cutting UTF-16 between the halves of a character.
 
     Raises:
-        UsageError: the document and the first such character.
+        UsageError: it has one; names the document and the first such character.
     """
     try:
         document.text.encode()
@@ -167,5 +173,5 @@ def check_text(document: Document) -> None:
 
 
 def load(model_directory: str, device: str, encoder: str) -> Recognizer:
-    """A recognizer that was pickled."""
+    """Load a pickled recognizer."""
     return Recognizer.load(model_directory, device, encoder=encoder)

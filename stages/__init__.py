@@ -6,16 +6,13 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from types import TracebackType
+from typing import NoReturn
 
 from ner_head.base import entry
 from ner_head.base.errors import DataError
-from ner_head.base.openmp import wait_asleep
 from ner_head.corpus.documents import Document, read_documents
-
-if sys.argv[0] == "-m":  # `python -m stages.NAME` imports this package before the stage, and so before torch
-    wait_asleep()
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
@@ -26,17 +23,19 @@ SPLITS = ("train", "dev", "test")
 INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on from there"
 
 
+def start(stage: str) -> NoReturn:
+    """Run a stage as a program.
+
+    `python -m stages.NAME` calls this before the other imports of the stage, because these import torch: that takes
+    seconds, in which Ctrl-C must work too, and the waiting policy of OpenMP's threads has to be set before.
+    """
+    run(lambda: import_module(f"stages.{stage}").main())
+    sys.exit()
+
+
 def run(main: Callable[[], None]) -> None:
-    """Run a stage. An error ends it with one line on standard error and an exit code."""
+    """Run the `main` of a stage. An error ends the program with one line and an exit code."""
     entry.run(main, name="error", interrupted=INTERRUPTED)
-
-
-def before_main(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-    """Handle an exception that is raised before `run` is called, such as Ctrl-C during the import of torch."""
-    entry.answer(error, name="error", interrupted=INTERRUPTED)
-
-
-sys.excepthook = before_main
 
 
 def warn(lines: Iterable[str]) -> None:

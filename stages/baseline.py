@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("baseline")
+
 import sys
 from pathlib import Path
 
@@ -11,7 +16,7 @@ from ner_head.corpus.documents import write_documents
 from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.measures.spans import has_gold
 from ner_head.evaluation.report import Metrics, metrics, write_scores
-from stages import PARAMS, REPORTS, read_split, run
+from stages import PARAMS, REPORTS, read_split
 
 MODEL = Path("models/baseline/model.crfsuite")
 OUTPUT = REPORTS / "baseline"
@@ -31,7 +36,3 @@ def main() -> None:
         if has_gold(gold):
             scores[split] = metrics(gold, predicted, seen)
     write_scores(OUTPUT, scores)
-
-
-if __name__ == "__main__":
-    run(main)

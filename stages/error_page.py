@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("error_page")
+
 from ner_head.evaluation.measures.spans import total_counts
 from ner_head.evaluation.nbest_files import read_nbest
 from ner_head.evaluation.readings import from_nbest
 from ner_head.pages.error_page import page
-from stages import REPORTS, read_predictions, read_split, run
+from stages import REPORTS, read_predictions, read_split
 
 PREDICTIONS, READINGS = REPORTS / "predictions/dev.jsonl", REPORTS / "nbest/dev.txt"
 
@@ -22,7 +27,3 @@ def main() -> None:
         summary = f"Nothing to compare: dev has {'no gold spans' if gold else 'no documents'}."
         gold, predicted, readings = [], [], []
     (REPORTS / "errors.html").write_text(page("Errors on dev", summary, gold, predicted, readings), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run(main)

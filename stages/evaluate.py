@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("evaluate")
+
 import shutil
 from functools import partial
 
@@ -23,7 +28,7 @@ from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger
-from stages import FEATURES, MODEL, PARAMS, REPORTS, read_predictions, read_split, run, warn, write_csv
+from stages import FEATURES, MODEL, PARAMS, REPORTS, read_predictions, read_split, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
 N_BEST = 11  # as in the paper
@@ -114,7 +119,3 @@ def write_plots(
     sweep = [(k, counts.scores()) for k, counts in spans[1][1].sweep(total) if counts.predicted]
     header = ["precision", "recall", "f1", "predicted"]
     write_csv(REPORTS / "thresholds.csv", ["threshold", *header], [[k, *(s[c] for c in header)] for k, s in sweep])
-
-
-if __name__ == "__main__":
-    run(main)

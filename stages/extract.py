@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("extract")
+
 from pathlib import Path
 
 from ner_head.base.params import read_params
@@ -13,7 +18,7 @@ from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.params import EncoderParams
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
-from stages import FEATURES, PARAMS, PREPARED, SPLITS, run
+from stages import FEATURES, PARAMS, PREPARED, SPLITS
 
 
 def main() -> None:
@@ -33,7 +38,3 @@ def main() -> None:
         output=FEATURES,
         workers=workers,
     )
-
-
-if __name__ == "__main__":
-    run(main)

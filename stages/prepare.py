@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("prepare")
+
 import sys
 from collections import Counter
 from typing import Any
@@ -9,7 +14,7 @@ from typing import Any
 from ner_head.base.params import read_params
 from ner_head.corpus.documents import write_documents
 from ner_head.preparation.prepare import PrepareParams, prepare
-from stages import PARAMS, PREPARED, REPORTS, run, write_json
+from stages import PARAMS, PREPARED, REPORTS, write_json
 
 
 def main() -> None:
@@ -19,7 +24,7 @@ def main() -> None:
         write_documents(PREPARED / f"{split}.jsonl", documents)
     report = prepared.report()
     write_json(REPORTS / "prepare.json", report)
-    print("\n".join([table(report), *prepared.tally.lines()]), file=sys.stderr)
+    print("\n".join([table(report), *prepared.log.lines()]), file=sys.stderr)
 
 
 def table(report: dict[str, Any]) -> str:
@@ -32,7 +37,3 @@ def table(report: dict[str, Any]) -> str:
             lines.append(f"{split:6}{language:10}{numbers}  {spans}")
     lines += [f"{count:,} {kind}" for kind, count in report["problems"].items() if count]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from stages import start
+
+    start("train")
+
 from pathlib import Path
 
 from ner_head.base.params import read_params
@@ -12,7 +17,7 @@ from ner_head.features.store.store import FeatureStore
 from ner_head.head.params import HeadParams
 from ner_head.training.params import TrainingParams
 from ner_head.training.session import Checkpoints, TrainingSession
-from stages import FEATURES, MODEL, PARAMS, PREPARED, REPORTS, read_split, run, warn, write_csv, write_json
+from stages import FEATURES, MODEL, PARAMS, PREPARED, REPORTS, read_split, warn, write_csv, write_json
 
 LAST_MODEL = Path("models/last")
 UNFINISHED = Path("data/training")
@@ -52,7 +57,3 @@ def main() -> None:
     write_csv(REPORTS / "layer_weights.csv", ["layer", "weight"], result.layer_weights())
     write_json(REPORTS / "training.json", result.report())
     result.discard_checkpoints()
-
-
-if __name__ == "__main__":
-    run(main)

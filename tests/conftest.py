@@ -94,3 +94,12 @@ def model(
     folder = tmp_path_factory.mktemp("model")
     SavedModel(manifest, head).save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """BSNLP 2019 and SlavicNER, in a sibling of the repository; they are not part of it."""
+    folder = SHARED / "corpora"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here: BSNLP 2019 and SlavicNER are needed")
+    return folder

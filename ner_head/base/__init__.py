@@ -1,1 +1,1 @@
-"""What every other part may import: errors, params, whole files, how a program starts and ends."""
+"""What every other part may import: errors, params, files written as a whole, and the start and end of a program."""

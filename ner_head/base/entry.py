@@ -1,67 +1,74 @@
-"""How a program of the project starts and ends: `ner-head` and the stages of the pipeline alike."""
+"""Start and end of the programs of this project: `ner-head` and the stages of the pipeline."""
 
 from __future__ import annotations
 
 import io
 import os
-import platform
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from ner_head.base.errors import NerHeadError, ResourceError, system_error
+from ner_head.base.openmp import wait_passively
 
 INTERRUPTED = 130  # 128 + SIGINT
 CLOSED_PIPE = 141  # 128 + SIGPIPE
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
-NO_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "out of memory")  # torch has no class of its own for these
+NO_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "out of memory")  # torch has no exception class for these
 
 
 def run(main: Callable[[], None], *, name: str, interrupted: str = "interrupted") -> None:
-    """Run a program; what stops it is answered."""
+    """Run a program. An error ends it with one line on standard error and an exit code, see `end`.
+
+    Call this before torch is imported: it sets how OpenMP's threads wait.
+
+    Args:
+        main: the program.
+        name: prefix of error messages.
+        interrupted: message after Ctrl-C.
+    """
     use_utf8()
+    wait_passively()
     try:
         main()
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        answer(error, name=name, interrupted=interrupted)
+        end(error, name=name, interrupted=interrupted)
 
 
-def answer(error: BaseException, *, name: str, interrupted: str) -> NoReturn:
-    """Exit with one line on standard error, behind `name`, and an exit code.
+def end(error: BaseException, *, name: str, interrupted: str) -> NoReturn:
+    """Exit with one line on standard error, which begins with `name`, and an exit code.
 
-    Anything that nobody expected exits with 70, and its traceback is in a file that the line names.
+    An unexpected error exits with 70, and its traceback is written to a file that the line names.
     """
     if isinstance(error, KeyboardInterrupt):
-        stop(interrupted, INTERRUPTED)
+        exit_with(interrupted, INTERRUPTED)
     if isinstance(error, BrokenPipeError):
-        # who read the output has enough; the interpreter must not complain when it flushes at the end
+        # the reader has closed the pipe; the interpreter must not report that when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CLOSED_PIPE)
     found = known(error)
     if found is not None:
-        stop(f"{name}: {found}", found.exit_code)
+        exit_with(f"{name}: {found}", found.exit_code)
     what = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-    stop(f"{name}: unexpected: {what:.300}, please report, with {keep_traceback(error)}", UNEXPECTED)
+    exit_with(f"{name}: unexpected: {what:.300}, please report, with {write_traceback(error)}", UNEXPECTED)
 
 
 def use_utf8() -> None:
-    """Write UTF-8 whatever the console's code page is; a lone surrogate (of a file's name) is escaped."""
+    """Write UTF-8, whatever the console's code page is. Lone surrogates, as in file names, are escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def stop(line: str, code: int) -> NoReturn:
-    """Exit with a line on standard error; an error that lists several has one for each."""
-    print(line, file=sys.stderr)
+def exit_with(message: str, code: int) -> NoReturn:
+    """Exit with a message on standard error. A message about several errors has one line for each."""
+    print(message, file=sys.stderr)
     sys.exit(code)
 
 
 def known(error: BaseException) -> NerHeadError | None:
-    """An error that a user can mend; None for any other."""
+    """The error as one that a user can fix; None for an unexpected error."""
     if isinstance(error, NerHeadError):
         return error
     if isinstance(error, MemoryError) or (
@@ -73,8 +80,12 @@ def known(error: BaseException) -> NerHeadError | None:
     return None
 
 
-def keep_traceback(error: BaseException) -> str:
-    """Write a traceback to a file of its own; its path, or why there is none."""
+def write_traceback(error: BaseException) -> str:
+    """Write a traceback to a new file. Returns its path, or the reason why it cannot be written."""
+    import platform
+    import tempfile
+    import traceback
+
     head = f"Python {platform.python_version()}, {platform.platform()}\n{sys.argv}\n\n"
     try:
         with tempfile.NamedTemporaryFile(

@@ -1,4 +1,4 @@
-"""Errors that a user can mend. Each prints as one line and ends a command with its exit code."""
+"""Errors that a user can fix. A program prints each as one line and ends with its exit code."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 
 
 class NerHeadError(Exception):
-    """Base of all errors raised on purpose; the message says what, where, and how to mend it."""
+    """Base of all errors raised on purpose. The message says what is wrong, where, and how to fix it."""
 
     exit_code = 3
 
 
 class UsageError(NerHeadError):
-    """Wrong params, arguments or options."""
+    """Params, arguments or options are wrong."""
 
     exit_code = 2
 
 
 class DataError(NerHeadError):
-    """A corpus, cache or model that cannot be used as it is."""
+    """A corpus, feature store or model cannot be used."""
 
     exit_code = 3
 
 
 class DamagedShardError(DataError):
-    """A shard's file that is proven wrong: by its digest, or by its structure. It may be deleted."""
+    """The file of a shard has a wrong digest or structure. It may be deleted."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
@@ -34,12 +34,12 @@ class DamagedShardError(DataError):
 
 
 class ResourceError(NerHeadError):
-    """Not enough disk, memory, open files or time."""
+    """There is not enough disk space, memory, open files or time."""
 
     exit_code = 4
 
 
-LIMITS = {
+HINTS = {
     errno.EMFILE: "raise this process's limit of open files (`ulimit -n`)",
     errno.ENFILE: "the whole system has too many open files",
     errno.ENOMEM: "free some memory, or raise its limit (`ulimit -v`, `sysctl vm.max_map_count`)",
@@ -48,26 +48,27 @@ LIMITS = {
     errno.EIO: "the disk or its connection fails",
     errno.EROFS: "take a place that can be written",
 }
-"""What mends an error of the machine."""
-FOUND_SO = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""How to fix an error of the machine, by error number."""
+FILE_ERRORS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def system_error(error: OSError, path: Path | None = None, *, mend: str = "") -> NerHeadError:
-    """What the system answered, as one line: it says nothing about the bytes of a file.
+    """Convert an error of the operating system into one of this module, with a one-line message.
 
     Args:
-        error: what was raised.
-        path: the file; else the one that the error names.
-        mend: how to mend a file that is absent or cannot be opened.
+        error: the error.
+        path: the file; by default the file that the error names.
+        mend: how to fix a file that is absent or cannot be opened.
     Returns:
-        a `DataError` for such a file, a `ResourceError` for a limit or a failure of the machine.
+        A `DataError` for a file that is absent or cannot be opened, a `ResourceError` for a limit or a failure of the
+        machine.
     """
     names = [str(path)] if path else [str(name) for name in (error.filename, error.filename2) if name is not None]
     if names and error.errno:
         line = f"{' -> '.join(names)}: {os.strerror(error.errno)}"
     else:
         line = ": ".join([*names, " ".join(str(error).split())])
-    if error.errno in FOUND_SO:
+    if error.errno in FILE_ERRORS:
         return DataError(f"{line}; {mend}" if mend else line)
-    hint = LIMITS.get(error.errno or 0)
+    hint = HINTS.get(error.errno or 0)
     return ResourceError(f"{line}; {hint}" if hint else line)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the room that they need."""
+"""Write files that are complete or absent, compute their digests, and check free disk space."""
 
 from __future__ import annotations
 
@@ -19,19 +19,17 @@ except ImportError:  # Windows, where an open file cannot be removed anyway
 
 from ner_head.base.errors import ResourceError
 
-SPARE_BYTES = 1 << 28  # left free on the disk
+SPARE_BYTES = 1 << 28  # reserve of free disk space
 DAY = 86_400.0  # seconds
 Buffer = bytes | memoryview
-"""Bytes; a memory view counts and is sliced by bytes."""
+"""Bytes, or a memory view of bytes."""
 
 
 def write_whole(path: Path, *parts: Buffer) -> None:
-    """Write parts, one behind the other, through a temporary file, fsync and rename.
-
-    `path` is either absent or complete.
+    """Write the concatenated parts through a temporary file, fsync and rename, so that `path` is absent or complete.
 
     Raises:
-        ResourceError: the disk is full or not writable; names the path and the bytes needed.
+        ResourceError: the disk is full or not writable; names the path and the number of bytes.
     """
     temporary = path
     try:
@@ -45,7 +43,7 @@ def write_whole(path: Path, *parts: Buffer) -> None:
             temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the name is on the disk too, not only the bytes
+            os.fsync(folder)  # makes the new name durable too
         finally:
             os.close(folder)
     except OSError as error:
@@ -56,13 +54,13 @@ def write_whole(path: Path, *parts: Buffer) -> None:
 
 
 def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:
-    """A new file beside `path`, locked, which `remove_leftovers` leaves alone until it is closed."""
+    """Open a new temporary file beside `path`. It is locked, so that `remove_leftovers` keeps it until it is closed."""
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         handle = temporary.open("wb")
         if try_lock(handle) is not False and temporary.exists():
             return temporary, handle
-        handle.close()  # it was tidied up before it was locked
+        handle.close()  # another process removed it before it was locked
 
 
 def digest_of(path: Path) -> str:
@@ -72,7 +70,7 @@ def digest_of(path: Path) -> str:
 
 
 def digest_of_all(paths: Iterable[Path]) -> str:
-    """SHA-256 of the files' bytes, one after the other."""
+    """SHA-256 of the concatenated files."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as handle:
@@ -82,10 +80,10 @@ def digest_of_all(paths: Iterable[Path]) -> str:
 
 
 def link(source: Path, target: Path) -> None:
-    """Hard link, or copy where the file system cannot.
+    """Create a hard link, or a copy if the file system has no hard links.
 
     Raises:
-        ResourceError: neither works; names the path and the bytes needed.
+        ResourceError: the target cannot be written; names the path and the number of bytes.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,16 +100,16 @@ def link(source: Path, target: Path) -> None:
 
 
 def free_bytes(directory: Path) -> int:
-    """Free bytes of the disk where `directory` is or will be."""
+    """Number of free bytes on the disk of `directory`, which need not exist."""
     place = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
     return shutil.disk_usage(place).free
 
 
 def check_room(directory: Path, needed: int) -> None:
-    """Refuse to start what cannot end.
+    """Check that `needed` bytes and a reserve are free on the disk of `directory`, which need not exist.
 
     Raises:
-        ResourceError: less than `needed` bytes (and a reserve) are free where `directory` is or will be.
+        ResourceError: there is less free space.
     """
     free = free_bytes(directory)
     if needed and free < needed + SPARE_BYTES:
@@ -122,10 +120,10 @@ def check_room(directory: Path, needed: int) -> None:
 
 
 def remove_leftovers(directory: Path) -> int:
-    """Remove temporary files that nobody writes any more; returns how many.
+    """Remove temporary files of writers that have ended; returns the number of removed files.
 
-    A writer holds a lock on its file (`write_whole`), which ends with its process, on whatever machine or in whatever
-    container that runs. Where the file system has no locks, a file that was touched within a day is left.
+    A writer locks its file (`write_whole`). The lock ends with the process, also if that runs on another machine or in
+    a container. If the file system has no locks, files that were modified within a day are kept.
     """
     removed = 0
     for path in directory.glob(".*.tmp"):
@@ -138,7 +136,7 @@ def remove_leftovers(directory: Path) -> int:
 
 
 def try_lock(handle: IO[bytes]) -> bool | None:
-    """Lock a file until it is closed: whether that was possible; None where there are no locks."""
+    """Lock a file until it is closed. False if another process has locked it; None if locks are not supported."""
     if fcntl is None:
         return None
     try:

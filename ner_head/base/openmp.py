@@ -1,15 +1,15 @@
-"""How the threads of a matrix product wait for each other. Entry points call this before anything imports torch."""
+"""How the threads of OpenMP wait for each other."""
 
 from __future__ import annotations
 
 import os
 
 
-def wait_asleep() -> None:
-    """Have OpenMP's threads sleep while they wait, unless the environment says otherwise.
+def wait_passively() -> None:
+    """Make OpenMP's threads sleep while they wait, unless the environment sets `OMP_WAIT_POLICY`.
 
-    By default they spin. Beside another busy process one thread of a product then burns its time waiting for one that
-    has no core, thousands of times a second: an epoch takes ten times as long and more. OpenMP reads the policy once,
-    when torch is imported.
+    By default they spin. Beside another busy process, one thread of a matrix product then uses up its time slice
+    waiting for another thread that has no core, thousands of times a second, and an epoch takes ten times as long or
+    more. OpenMP reads the variable once, when torch is imported: call this at the start of a program, before that.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,15 +1,15 @@
-"""`params.yaml`. A stage reads (and depends on) its own sections; the others are checked, and not used."""
+"""Read `params.yaml`. A stage uses and depends on its own sections; the other sections are only checked."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, GetPydanticSchema, ValidationError
+from pydantic_core import ErrorDetails, core_schema
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -23,24 +23,35 @@ SECTIONS = {
     "baseline": ("ner_head.baseline", "BaselineParams"),
     "runtime": ("ner_head.base.runtime", "RuntimeParams"),
 }
-"""Where the class of each section is. By name: a stage that only checks a section does not depend on its class, for it
-may be stopped by it, but what it writes is the same."""
+"""Module and name of the class of each section. They are imported by name, because a stage that only checks a section
+does not depend on its class: the check may stop the stage, but never changes its output."""
 
 
 class Params(BaseModel):
-    """Base of every params class: closed, frozen, no silent conversions."""
+    """Base of all params classes: unknown keys are errors, instances are frozen, and values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def one_of(names: Iterable[str]) -> GetPydanticSchema:
+    """An annotation that restricts a param to given names, with the same check and message as a `Literal`.
+
+    Write `Annotated[str, one_of(TABLE)]` for the keys of a table.
+    """
+    schema = core_schema.literal_schema(list(names))
+    return GetPydanticSchema(lambda _source, _handler: schema)
 
 
 P = TypeVar("P", bound=Params)
 
 
 def read_params(path: Path, section: str, model: type[P]) -> P:
-    """Read one section of a params file (YAML 1.2, where `1e-3` is a number), and check all others that it has.
+    """Read one section of a params file, and check all other sections in it.
+
+    The file is YAML 1.2, in which `1e-3` is a number.
 
     Raises:
-        UsageError: one line with the file and the dotted path of every wrong key or value.
+        UsageError: keys or values are wrong; one line with the file and the dotted path of each.
     """
     content = read_sections(path)
     problems = list[str]()
@@ -60,10 +71,10 @@ def read_params(path: Path, section: str, model: type[P]) -> P:
 
 
 def read_sections(path: Path) -> dict[str, Any]:
-    """The sections of a params file as they stand there.
+    """Read all sections of a params file without checking them.
 
     Raises:
-        UsageError: there is no such file, or it is none of sections.
+        UsageError: there is no such file, or it does not consist of sections.
     """
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
@@ -91,10 +102,15 @@ def class_of(section: str) -> type[Params]:
 
 
 def validate(values: Mapping[str, object], section: str, model: type[P], *, source: str = "") -> P:
-    """Params from plain values.
+    """Build params from plain values.
 
+    Args:
+        values: the values.
+        section: name of the section, for error messages.
+        model: class of the params.
+        source: prefix of error messages.
     Raises:
-        UsageError: one line, `source` and the dotted path of every wrong key or value.
+        UsageError: keys or values are wrong; one line with the dotted path of each.
     """
     try:
         return model.model_validate(values)
@@ -103,7 +119,7 @@ def validate(values: Mapping[str, object], section: str, model: type[P], *, sour
 
 
 def describe(error: ValidationError, section: str, model: type[BaseModel]) -> list[str]:
-    """All that pydantic found, each as `dotted.path: what (got value)`."""
+    """All errors that pydantic found, each as `dotted.path: message (got value)`."""
     return [
         f"{'.'.join(str(part) for part in (section, *item['loc']))}: {_what(item, model)}"
         for item in error.errors(include_url=False)
@@ -124,7 +140,7 @@ def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def keys_at(model: type[BaseModel], parents: list[int | str]) -> list[str]:
-    """The keys of a params class, or of one inside it."""
+    """The keys of a params class, or of a class nested in it."""
     for part in parents:
         inner = model.model_fields[str(part)].annotation
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):

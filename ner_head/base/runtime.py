@@ -1,4 +1,4 @@
-"""Where and how a stage runs. Tracked by no stage: nothing here changes a result beyond its last bits."""
+"""Section `runtime`: where and how a stage runs. No stage depends on it: it changes no result beyond the last bits."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ class RuntimeParams(Params):
     """Section `runtime`."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """`auto` is CUDA, then Apple's MPS, then the CPU."""
+    """Device of torch. `auto` is CUDA if available, then Apple's MPS, then the CPU."""
     threads: int = Field(default=0, ge=0)
-    """CPU threads of torch; 0 leaves torch's own choice, or shares the cores among the workers."""
+    """Number of CPU threads of torch; 0 is torch's default, or an equal share of the cores for each worker."""
     batch_pieces: int = Field(default=1024, ge=16)
-    """Pieces in one pass of the encoder, padding included: caches of a CPU like few, a GPU likes 8192."""
+    """Number of word pieces in one pass of the encoder, including padding. On a GPU, 8192 is faster."""
     workers: int = Field(default=1, ge=1)
-    """Processes that extract; 1 is the stage's own, without Dask."""
+    """Number of processes that extract features; 1 extracts in the stage's own process, without Dask."""
     scheduler: str = ""
-    """Address of a Dask scheduler (tcp://host:port) whose workers extract instead; they have to reach the pool."""
+    """Address of a Dask scheduler (tcp://host:port) whose workers extract instead. They need access to the pool."""
     preload: Preload = "auto"
-    """Features that training keeps in memory: on a GPU where they fit, none elsewhere (the system caches files)."""
+    """Where training keeps features in memory. `auto` is the device for a GPU with enough memory, else none."""
     progress: Show = "auto"
-    """A bar on a terminal and lines elsewhere, lines always, or nothing."""
+    """How progress is shown. `auto` is a bar on a terminal and lines elsewhere."""
     pool: str = "data/pool"
-    """Finished shards, by content; kept between runs, outside of what DVC tracks."""
+    """Folder of finished shards, named by their content. It is kept between runs and not tracked by DVC."""
 
     def start(self) -> torch.device:
-        """Set torch's threads and return the device.
+        """Set the number of torch's threads, and return the device.
 
         Raises:
-            UsageError: the device asked for is not there.
+            UsageError: the device is not available.
         """
-        import torch  # reading the params must not import it
+        import torch  # reading params must not import torch
 
         if self.threads:
             torch.set_num_threads(self.threads)
@@ -58,9 +58,10 @@ class RuntimeParams(Params):
 
 @cache
 def compute_alone_after_fork() -> None:
-    """Let forked processes compute on one thread: a child would wait for OpenMP's other threads, which it lacks.
+    """Make forked processes compute on one thread.
 
-    It may still ask for more by `torch.set_num_threads`, where its parent has not computed before the fork.
+    A fork copies only the calling thread, so that a child would wait forever for the other threads of OpenMP. It may
+    raise the number with `torch.set_num_threads` if its parent has not computed before the fork.
     """
     import torch
 

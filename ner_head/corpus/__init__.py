@@ -1,1 +1,1 @@
-"""Text only: documents, segmentation, tags and file formats. Imports neither torch nor h5py."""
+"""Documents, segmentation, tags and word features. Nothing here imports torch or h5py."""

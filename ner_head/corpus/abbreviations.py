@@ -1,8 +1,8 @@
-"""Abbreviations by language, for sentence boundaries; lower-case, without the final period.
+"""Abbreviations by language, for sentence boundaries: lower-cased, without the final period.
 
-`NEVER_LAST` abbreviate a word that something follows ("św. Jerzy", "ул. Ленина"): no sentence ends there.
-`OFTEN_LAST` may close a sentence ("w 2019 r. Teraz", "и др. Позже"). Left out on purpose are those that are
-also frequent words (bg `им`, `ред`, `общ`; pl `sen`, `par`, `lek`).
+A sentence never ends after an abbreviation of `NEVER_LAST` ("św. Jerzy", "ул. Ленина"). It may end after one of
+`OFTEN_LAST` ("w 2019 r. Teraz", "и др. Позже"). Abbreviations that are also frequent words are left out on purpose
+(bg `им`, `ред`, `общ`; pl `sen`, `par`, `lek`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OFTEN_LAST: dict[str, frozenset[str]] = {
     "ru": _words("в вв г гг долл др коп мин млн млрд н.э пр руб сек т.д т.п тд тп трлн тыс ч чел экз"),
 }
 
-# Titles and the like of other languages, used beside the union of all lists where a language has none of its own.
+# Abbreviations of other languages. A language without lists of its own uses these and the union of all lists.
 _ELSEWHERE_NEVER_LAST = _words(
     "approx bzw capt cf col dept e.g fig gov hon hr i.e lt messrs mr mrs ms mt nr prof rep rev sgt sog u.a vol vs z.b"
 )

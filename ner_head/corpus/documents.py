@@ -1,4 +1,4 @@
-"""Documents: exact text, sentences, words and entities, all by half-open offsets; and their JSONL form."""
+"""Documents with exact text, sentences, words and entities, all as half-open offsets; and their JSONL files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """An entity [start, end): in words inside a sentence, in characters everywhere else.
+    """An entity [start, end): in words within a sentence, in characters everywhere else.
 
-    A predicted one carries its `probability`; two spans are equal whatever theirs.
+    A predicted span has a `probability`, which comparisons ignore.
     """
 
     start: int
@@ -29,7 +29,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word and its characters [start, end) in the document's text."""
+    """A word and its characters [start, end) in the text of the document."""
 
     text: str
     start: int
@@ -38,26 +38,26 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A run of words; never empty."""
+    """A sequence of at least one word."""
 
     words: tuple[Word, ...]
 
     @property
     def start(self) -> int:
-        """First character."""
+        """Offset of the first character."""
         return self.words[0].start
 
     @property
     def end(self) -> int:
-        """One past the last character."""
+        """Offset after the last character."""
         return self.words[-1].end
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with what is known of it. `spans` are in characters, sorted, as annotated or found.
+    """A text and its annotations. `spans` are gold or predicted entities in characters, sorted.
 
-    A guessed language carries its `language_probability`; two documents are equal whatever theirs.
+    A predicted language has a `language_probability`, which comparisons ignore.
     """
 
     id: str
@@ -70,20 +70,20 @@ class Document:
 
     @property
     def key(self) -> str:
-        """`topic/language/id`: unique in a corpus, where ids repeat across topics and languages."""
+        """`topic/language/id`, which is unique in a corpus. Ids may repeat across topics and languages."""
         return f"{self.topic}/{self.language}/{self.id}"
 
 
 def sentence_id(document_key: str, index: int) -> str:
-    """The name under which the feature store keeps a document's sentence."""
+    """The name of a sentence in the feature store."""
     return f"{document_key}#{index}"
 
 
 def word_spans(sentence: Sentence, spans: Iterable[Span]) -> list[Span]:
-    """Character spans as word spans, for those that lie inside the sentence.
+    """Convert the character spans within a sentence to word spans.
 
-    A span that begins or ends inside a word is widened to the whole word. Where widened spans overlap, the
-    longest wins (then the first), so that the result can always be written as tags.
+    A span that begins or ends inside a word is widened to the whole word. Of overlapping spans, the longest is kept,
+    then the first, so that the result can always be written as tags.
     """
     inside = []
     for span in spans:
@@ -96,8 +96,8 @@ def word_spans(sentence: Sentence, spans: Iterable[Span]) -> list[Span]:
 
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Keep the longest spans first, then the leftmost; drop what overlaps a kept one. Sorted by start."""
-    kept: list[Span] = []  # by start, so that only neighbours can overlap
+    """Drop overlapping spans: the longest are kept, then the leftmost. The result is sorted."""
+    kept: list[Span] = []  # sorted by start, so that only neighbours can overlap
     for span in sorted(spans, key=lambda s: (s.start - s.end, s.start, s.label)):
         at = bisect_right(kept, span.start, key=lambda other: other.start)
         if all(span.end <= other.start or other.end <= span.start for other in kept[max(at - 1, 0) : at + 1]):
@@ -106,12 +106,12 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
 
 
 def character_span(sentence: Sentence, span: Span) -> Span:
-    """A word span as the characters that it covers in the document."""
+    """Convert a word span to characters of the document."""
     return replace(span, start=sentence.words[span.start].start, end=sentence.words[span.end - 1].end)
 
 
 def to_json(document: Document) -> dict[str, Any]:
-    """The JSONL record. Words are stored as offsets alone, so they cannot disagree with the text."""
+    """Convert a document to its JSON record. Words are stored as offsets only, so they cannot contradict the text."""
     return {
         "id": document.id,
         "topic": document.topic,
@@ -123,7 +123,7 @@ def to_json(document: Document) -> dict[str, Any]:
 
 
 def _fields(span: Span) -> list[int | str | float]:
-    """[start, end, label], and the probability of one that has it."""
+    """[start, end, label], with the probability if there is one."""
     known = [] if span.probability is None else [span.probability]
     return [span.start, span.end, span.label, *known]
 
@@ -132,7 +132,7 @@ def from_json(record: dict[str, Any]) -> Document:
     """Inverse of `to_json`.
 
     Raises:
-        KeyError, TypeError, ValueError: the record is not one, or has offsets outside the text.
+        KeyError, TypeError, ValueError: the record is malformed, or has offsets outside the text.
     """
     text = record["text"]
 
@@ -159,7 +159,10 @@ def from_json(record: dict[str, Any]) -> Document:
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
-    """Write one document a line, or an empty line where there is none (DVC warns of empty files); returns how many."""
+    """Write one document per line, and return their number.
+
+    Without documents, the file has one empty line, because DVC warns about empty files.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as handle:
@@ -172,10 +175,10 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """Read what `write_documents` wrote.
+    """Read the documents of a file, in order.
 
     Raises:
-        DataError: file and line of a record that is not a document.
+        DataError: the file cannot be opened, or a line is not a document (names file and line).
     """
     try:
         handle = path.open("rb")

@@ -1,4 +1,4 @@
-"""Codes of languages: ISO 639-1 where there is one, else ISO 639-3."""
+"""Language codes: ISO 639-1 if there is one, else ISO 639-3."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import regex
 from ner_head.base.errors import UsageError
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE
 
-# two letters (639-1) / three (639-3) / three of the bibliographic set (639-2/B), where that differs
+# code of ISO 639-1 / of ISO 639-3 / bibliographic code of ISO 639-2, if that differs
 _CODES = """
     aa/aar ab/abk ae/ave af/afr ak/aka am/amh an/arg ar/ara as/asm av/ava ay/aym az/aze ba/bak be/bel bg/bul bh/bih
     bi/bis bm/bam bn/ben bo/bod/tib br/bre bs/bos ca/cat ce/che ch/cha co/cos cr/cre cs/ces/cze cu/chu cv/chv
@@ -30,12 +30,12 @@ _TAG = regex.compile(r"(?P<code>[a-zA-Z]{2,3})([-_][a-zA-Z0-9]+)*")
 
 
 def normalize(code: str) -> str:
-    """The code of a language as corpora and models have it: `PL`, `pol` and `pl-PL` are `pl`.
+    """Convert a language code to the form that corpora and models use: `PL`, `pol` and `pl-PL` become `pl`.
 
-    A code of three letters that stands for none of the languages with two (`csb`, `hsb`) is taken as it is.
+    A code of three letters without an equivalent of two letters (`csb`, `hsb`) is only lower-cased.
 
     Raises:
-        UsageError: it is no code of a language.
+        UsageError: it is not a language code.
     """
     match = _TAG.fullmatch(code)
     found = match["code"].lower() if match else ""
@@ -48,17 +48,17 @@ def normalize(code: str) -> str:
 
 
 def tidy(code: str) -> str:
-    """A code as corpora are compared by: `CS` and ` cs ` are `cs`, `zh_TW` is `zh-tw`; `ces` stays what it is."""
+    """Normalise the spelling of a code: `CS` and ` cs ` become `cs`, `zh_TW` becomes `zh-tw`; `ces` is unchanged."""
     return code.strip().lower().replace("_", "-")
 
 
 def two_letters(code: str) -> str | None:
-    """The code of ISO 639-1 for a code of any ISO 639; None where there is none."""
+    """The ISO 639-1 code of a language given by any ISO 639 code; None if there is none."""
     return _SHORT.get(tidy(code))
 
 
 def same_language(code: str, others: Iterable[str]) -> str | None:
-    """The first of `others` that is another code of the same language: `ces` for `cs`, `cs-cz` for `cs`."""
+    """The first of `others` that is a different code of the same language, such as `ces` or `cs-cz` for `cs`."""
     language = _base(code)
     return next((other for other in others if other != code and _base(other) == language), None)
 

@@ -1,4 +1,4 @@
-"""What a head says of documents, as plain data: predictions, languages, readings, temperatures."""
+"""Results of a head as plain data: predictions, languages, readings and temperatures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ner_head.corpus.documents import Document, Span
 
 
 class Reading(NamedTuple):
-    """One of the n best readings of a sentence: its spans, in characters of the document, and its probability."""
+    """One of the n best readings of a sentence: its probability, and its spans in characters of the document."""
 
     probability: float
     spans: tuple[Span, ...]
 
 
 class Guess(NamedTuple):
-    """A language and its probability."""
+    """A predicted language and its probability."""
 
     language: str
     probability: float
@@ -27,13 +27,12 @@ class Guess(NamedTuple):
 
 @dataclass(frozen=True)
 class Prediction:
-    """A document with what was found instead of its gold.
+    """The prediction for a document.
 
     Attributes:
-        document: text, sentences, the spans found, and the language, guessed where it was unknown.
-        sentence_languages: the language guessed for each sentence, and its probability; empty for a head without
-            a language classifier.
-        readings: the n best of each sentence, best first; none where no more than one was asked for.
+        document: the document with predicted spans, and with a predicted language if it was unknown.
+        sentence_languages: predicted language of each sentence; empty for a head without a language classifier.
+        readings: n best readings of each sentence, best first; empty if only the best was requested.
     """
 
     document: Document
@@ -41,18 +40,18 @@ class Prediction:
     readings: list[list[Reading]]
 
     def at_least(self, probability: float) -> Document:
-        """The document with the spans that are so probable."""
+        """The document without spans that are less probable."""
         kept = (s for s in self.document.spans if s.probability is None or s.probability >= probability)
         return replace(self.document, spans=tuple(kept))
 
 
 class Temperatures(Params):
-    """What scores are divided by before they become probabilities (Guo et al., 2017): above 1 = less sure.
+    """Divisors of scores and logits before they become probabilities (Guo et al., 2017).
 
-    No decision changes: the best path and the most probable language stay what they are.
+    Values above 1 make probabilities less extreme. The best path and the most probable language do not change.
     """
 
     spans: float = Field(default=1.0, gt=0)
-    """Of the CRF: emissions, transitions, starts and ends."""
+    """Divisor of the CRF's emissions and of its transition, start and end scores."""
     languages: float = Field(default=1.0, gt=0)
-    """Of the language classifier's logits."""
+    """Divisor of the language classifier's logits."""

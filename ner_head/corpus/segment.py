@@ -1,12 +1,12 @@
-"""Text -> sentences -> words, by offsets alone: the text itself is never rewritten.
+"""Segment a text into sentences and words, as offsets. The text itself is never changed.
 
-Why rules of our own: on SlavicNER (51,813 gold mentions, benchmarks/segmentation.py) boundaries of the libraries
-cut 97 mentions (razdel 0.5), 103 (syntok 1.4), 129 (pysbd 0.3, 40 times slower) and 250 (sentencex 1.0), at the
-same mean sentence length, since none of them knows the abbreviations of all four languages; these rules cut 1.
+Libraries are not used, because none of them knows the abbreviations of all four languages. On SlavicNER (51,813 gold
+mentions, benchmarks/segmentation.py), sentence boundaries of the libraries cut 97 mentions (razdel 0.5), 103 (syntok
+1.4), 129 (pysbd 0.3, 40 times slower) and 250 (sentencex 1.0), at the same mean sentence length. These rules cut 1.
 
-Newlines. A blank line always ends a sentence. A single line break does too (both corpora put one paragraph on
-a line), unless its block of lines was wrapped at a fixed width: 40 to 120 characters, and no line but the last
-has room for the first word of the next one.
+A blank line always ends a sentence. A single line break ends one too, because both corpora have one paragraph per
+line, unless its block of lines is hard-wrapped: the longest line has 40 to 120 characters, and no line but the last
+has room for the first word of the next line.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ner_head.corpus.abbreviations import DEFAULT_NEVER_LAST, DEFAULT_OFTEN_LAST
 from ner_head.corpus.documents import Sentence, Word
 
 _log = logging.getLogger(__name__)
-SEGMENTATION = "rules-2"  # kept in saved models: change it with anything that moves a boundary
-MAX_WORDS = 500  # in a sentence: what attention costs grows with its square
+SEGMENTATION = "rules-2"  # stored in models: change it with any change of boundaries
+MAX_WORDS = 500  # longest sentence: the cost of attention grows with the square of its length
 
-# A letter run goes on over combining marks, an apostrophe (Barnier'a, O'Connor) and format characters (soft
-# hyphen, zero-width space), but only to a further letter. Hyphens stand apart: joined, 63 gold mentions of
-# SlavicNER end inside a word (UE-Londyn, anti-Brexit), apart 6. Letters and digits part ("ЕС27"), numbers keep
-# inner . , : and an ideograph is a word. Possessive quantifiers keep every pattern linear in the text.
+# A run of letters may contain combining marks, and between letters an apostrophe (Barnier'a, O'Connor) and format
+# characters (soft hyphen, zero-width space). Hyphens are words of their own: 6 gold mentions of SlavicNER end inside a
+# word so, and 63 would if hyphens joined words (UE-Londyn, anti-Brexit). Letters and digits are split ("ЕС27"), numbers
+# keep inner . , : and an ideograph is a word. Possessive quantifiers keep every pattern linear in the text.
 _WORD = regex.compile(
     r"""
       \p{Han}\p{M}*+
@@ -41,7 +41,7 @@ _WORD = regex.compile(
     regex.VERBOSE | regex.VERSION1,
 )
 _LINE_BREAK = regex.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
-_WRAPPED_WIDTH = range(40, 121)  # characters a line
+_WRAPPED_WIDTH = range(40, 121)  # characters per line
 
 _CLOSING = r"[\p{Cf}\"'”“’»›)\]]*+"
 _TERMINATOR = regex.compile(
@@ -49,29 +49,29 @@ _TERMINATOR = regex.compile(
       (?<![.!?…։؟۔।॥]) (?P<mark>[.!?…։؟۔।॥]++) (?P<closing>{_CLOSING}) \s++
     | (?<=\p{{Ll}}\p{{Ll}}) [.!?…]++ ["”“’»)]*+ (?=[„"“«]*+ (?!(?:Com|Net|Org)\b) \p{{Lu}}(?:\p{{Ll}}{{2,}}+)?+ [\s,])
     | [。！？｡]++ [」』”’）]*+ \s*+
-    """,  # the second is a space forgotten between two sentences ("прес.Предприехме"), but no host ("a.CamelCase.com")
+    """,  # the second is a missing space between sentences ("прес.Предприехме"), but no host ("a.CamelCase.com")
     regex.VERBOSE,
 )
 _NEXT = regex.compile(r"[\s\p{Ps}\p{Pi}\p{Pf}\p{Pd}\p{Cf}\"'*•·¿¡]*+(\S)")
 _BEFORE = regex.compile(r"[\p{L}\p{M}\p{N}\p{Cf}.\-]+$")
 _IGNORED = regex.compile(r"\p{Cf}+")
 _DOTTED = regex.compile(r"(?:\p{L}\.)+\p{L}{1,2}")
-_ROMAN = regex.compile(r"[IVXLC]{2,}\b")  # of one letter they are Czech and Polish words too
-_LONGEST_ABBREVIATION = 24  # characters looked at in front of a period
-_MARKS = (".!?…։؟۔।॥。！？｡", ";:；：", ",、，،")  # where a sentence of too many words is cut, the best first
-_LETTER_WORDS = frozenset("йѝя")  # pronouns that close sentences, where other single letters abbreviate
-_SHORT_SENTENCE = 30  # characters; "На 29 март 2019 г." opens a sentence rather than being one
+_ROMAN = regex.compile(r"[IVXLC]{2,}\b")  # numerals of one letter are Czech and Polish words too
+_LONGEST_ABBREVIATION = 24  # number of characters searched before a period
+_MARKS = (".!?…։؟۔।॥。！？｡", ";:；：", ",、，،")  # marks after which a long sentence is cut, the best first
+_LETTER_WORDS = frozenset("йѝя")  # pronouns that may end a sentence; other single letters are abbreviations
+_SHORT_SENTENCE = 30  # characters; "На 29 март 2019 г." is the beginning of a sentence, not a sentence
 
 
 def segment(text: str, language: str, *, max_words: int = MAX_WORDS) -> tuple[Sentence, ...]:
-    """Cut a text into sentences and words with exact offsets, in time linear in its length.
+    """Segment a text into sentences and words with exact offsets, in time linear in its length.
 
     Every character that is not white space belongs to exactly one word of one sentence.
 
     Args:
         text: the text.
-        language: an ISO 639 code; bg, cs, pl and ru have lists of abbreviations, any other uses all of them together.
-        max_words: longer sentences are cut, see `cut`.
+        language: language code. bg, cs, pl and ru have lists of abbreviations; other languages use all lists together.
+        max_words: number of words above which a sentence is cut, see `cut`.
     """
     sentences = list(_sentences(text, language))
     longest = max((len(sentence.words) for sentence in sentences), default=0)
@@ -88,10 +88,10 @@ def _sentences(text: str, language: str) -> Iterator[Sentence]:
 
 
 def cut(sentence: Sentence, max_words: int) -> list[Sentence]:
-    """A sentence in parts of at most `max_words`: lists, tables and speech may go on without an end.
+    """Cut a sentence into parts of at most `max_words` words. Lists, tables and speech may have very long sentences.
 
-    A part ends behind the last of the best marks in its second half: an end of a sentence, else a semicolon or colon,
-    else a comma; where there is none, it is full.
+    A part ends after the last of the best marks in its second half: the end of a sentence, else a semicolon or colon,
+    else a comma. Without such a mark, it has `max_words` words.
     """
     rest, parts = sentence.words, list[Sentence]()
     while len(rest) > max_words:
@@ -103,7 +103,7 @@ def cut(sentence: Sentence, max_words: int) -> list[Sentence]:
 
 
 def _strength(word: Word) -> int:
-    """How well a sentence can be cut behind a word."""
+    """How suitable the position after a word is for a cut."""
     return next((len(_MARKS) - i for i, marks in enumerate(_MARKS) if word.text[-1] in marks), 0)
 
 
@@ -122,7 +122,7 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Stretches that no sentence crosses: lines, or whole blocks of hard-wrapped lines."""
+    """Character ranges that contain whole sentences: lines, or blocks of hard-wrapped lines."""
     block: list[tuple[int, int]] = []
     for start, end in [*_lines(text), (len(text), len(text))]:
         if text[start:end].strip():
@@ -138,7 +138,7 @@ def _is_wrapped(text: str, block: list[tuple[int, int]]) -> bool:
     if len(block) < 2 or width not in _WRAPPED_WIDTH:
         return False
     heads = [text[start:end].split(maxsplit=1)[0] for start, end in block[1:]]
-    if len(block) == 2 and not heads[0][0].islower():  # two lines may well be a title and its subtitle
+    if len(block) == 2 and not heads[0][0].islower():  # two lines may be a title and its subtitle
         return False
     return all(length + 1 + len(head) > width for length, head in zip(lengths, heads, strict=False))
 
@@ -154,7 +154,7 @@ def _ranges(text: str, start: int, end: int, language: str) -> Iterator[tuple[in
 
 
 def _ends_sentence(text: str, first: int, end: int, match: regex.Match[str], language: str) -> bool:
-    """Whether the terminator ends the sentence that began at `first`: the text behind it decides, then before."""
+    """Whether a terminator ends the sentence that began at `first`, judged by the text after and before it."""
     following = _NEXT.match(text, match.end(), end)
     if following is None or match.start() == first:
         return False
@@ -165,7 +165,7 @@ def _ends_sentence(text: str, first: int, end: int, match: regex.Match[str], lan
         return True
     closing = _IGNORED.sub("", match["closing"])
     if closing and not set(closing) & set(")]"):
-        return True  # a closing quotation mark weighs more than an abbreviation
+        return True  # a closing quotation mark ends a sentence even after an abbreviation
     return _period_ends_sentence(text, first, match.start(), following.start(1), language)
 
 
@@ -187,7 +187,7 @@ def _period_ends_sentence(text: str, first: int, period: int, following: int, la
 
 
 def _is_ordinal(text: str, first: int, start: int, token: str, following: int) -> bool:
-    """Whether number + period goes on: an item of a list, a part of a date, a decade before its century."""
+    """Whether a number with a period continues the sentence: a list item, part of a date, or a decade."""
     if start == first or text[max(first, start - 2) : start].rstrip().endswith((":", ";")):
         return True
     return len(token) <= 2 and bool(text[following].isnumeric() or _ROMAN.match(text, following))

@@ -1,4 +1,4 @@
-"""Spans <-> tags. Labels are entity types (PER); tags add the position (B-PER)."""
+"""Convert spans to tags and back. Labels are entity types (PER); tags add the position (B-PER)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Scheme = Literal["iob", "iobx"]
 class TagSet:
     """The tags of a head, in the order of its emissions.
 
-    `iob` has one tag per word (O, B-x, I-x). `iobx` has one per WordPiece, as the paper: <pad>, [CLS] for the
-    first piece of a sentence, X for every piece of a word but its first, and those of `iob`.
+    Scheme `iob` has one tag per word: O, B-x, I-x. Scheme `iobx` has one tag per word piece, as in the paper: <pad>,
+    [CLS] for the first piece of a sentence, X for all pieces of a word but the first, and the tags of `iob`.
     """
 
     scheme: Scheme
@@ -29,17 +29,17 @@ class TagSet:
 
     @classmethod
     def iob(cls, labels: Sequence[str]) -> TagSet:
-        """Tags over words: 2 T + 1 of them."""
+        """Tags for words: 2 n + 1 tags for n labels."""
         return cls("iob", tuple(labels))
 
     @classmethod
     def iobx(cls, labels: Sequence[str]) -> TagSet:
-        """The paper's tags over pieces: 14 for 5 labels."""
+        """The paper's tags for word pieces: 2 n + 4 tags for n labels."""
         return cls("iobx", tuple(labels))
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """All tags, by index."""
+        """All tags, in the order of their indices."""
         special = (PAD, CLS, X) if self.scheme == "iobx" else ()
         return (*special, OUTSIDE, *(f"{p}-{label}" for label in self.labels for p in "BI"))
 
@@ -47,11 +47,11 @@ class TagSet:
         return len(self.tags)
 
     def index(self, tag: str) -> int:
-        """Position of a tag in `tags`."""
+        """Index of a tag."""
         return self.tags.index(tag)
 
     def follows(self, before: str, after: str) -> bool:
-        """Whether `after` may stand directly behind `before`."""
+        """Whether tag `after` may follow tag `before`."""
         if PAD in (before, after) or after == CLS:
             return False
         if after == X:
@@ -63,7 +63,7 @@ class TagSet:
     def forbidden(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """Illegal (T, T) transitions [from, to], (T,) first tags and (T,) last tags.
 
-        A single X does not remember its word's type: after X every I-x is legal.
+        Every I-x may follow X, because X does not carry the label of its word.
         """
         tags = self.tags
         pairs = np.array([[not self.follows(a, b) for b in tags] for a in tags])
@@ -75,7 +75,7 @@ class TagSet:
         return pairs, first, last
 
     def encode(self, n_words: int, spans: Sequence[Span]) -> list[int]:
-        """One tag index per word for non-overlapping word spans."""
+        """Convert non-overlapping word spans to one tag index per word."""
         tags = [OUTSIDE] * n_words
         for span in spans:
             tags[span.start] = f"B-{span.label}"
@@ -85,7 +85,7 @@ class TagSet:
         return [index[tag] for tag in tags]
 
     def encode_pieces(self, word_tags: Sequence[int], word_of_piece: Sequence[int]) -> list[int]:
-        """Word tags spread over pieces: [CLS] for -1, the word's tag on its first piece, X on the rest."""
+        """Convert word tags to piece tags: [CLS] for word -1, the word's tag on its first piece, X on the others."""
         cls, inner = self.index(CLS), self.index(X)
         result, previous = [], -2
         for word in word_of_piece:
@@ -94,7 +94,10 @@ class TagSet:
         return result
 
     def vote(self, piece_tags: Sequence[int], word_of_piece: Sequence[int], n_words: int) -> list[int]:
-        """The most frequent tag among a word's pieces, X left out; the first of equals; O if all are X."""
+        """Convert piece tags to word tags by majority vote.
+
+        The tag of a word is the most frequent tag of its pieces, without X; the first one of a tie; O if all are X.
+        """
         outside, skipped = self.index(OUTSIDE), {self.index(t) for t in (PAD, CLS, X)}
         votes: list[Counter[int]] = [Counter() for _ in range(n_words)]
         for tag, word in zip(piece_tags, word_of_piece, strict=True):
@@ -103,7 +106,7 @@ class TagSet:
         return [vote.most_common(1)[0][0] if vote else outside for vote in votes]
 
     def spans(self, word_tags: Sequence[int]) -> list[Span]:
-        """Word spans of a tag sequence. An I-x that continues nothing opens a span (conlleval's rule)."""
+        """Convert word tags to word spans. An I-x that does not continue a span begins one (conlleval's rule)."""
         names = self.tags
         spans: list[Span] = []
         start, label = 0, ""

@@ -1,7 +1,7 @@
-"""What words show by themselves, as numbers: form, shape, affixes, and how their document spells them.
+"""Hashed features of words: form, shape, affixes, and the capitalisation in their document.
 
-A frozen encoder of few parameters knows few names; these features tell names from other words by what they look like.
-They need no cache and no vocabulary: each feature is a hash, which the head looks up in a table (`head.words`).
+A small frozen encoder knows few names. These features help to tell names from other words by their form. They need no
+cache and no vocabulary: each feature is a hash, which the head looks up in a table (`head.words`).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 from ner_head.corpus.documents import Document
 from ner_head.corpus.stems import plain
 
-AFFIX = 4  # longest prefix and suffix, in characters
-STEMS = (4, 5, 99)  # beginnings of the plain spelling, in characters
+AFFIX = 4  # length of the longest prefix and suffix, in characters
+STEMS = (4, 5, 99)  # lengths of the prefixes of the plain spelling, in characters
 COLUMNS = 5 + 2 * AFFIX + len(STEMS) + 1
 
 
 def shape(word: str) -> str:
-    """Classes of characters, runs written once: `Xx`, `X`, `0`, `X-0`; marks that combine are left out."""
+    """Character classes of a word, with each run written once: `Xx`, `X`, `0`, `X-0`. Combining marks are ignored."""
     base = (c for c in word if not unicodedata.combining(c))
     kinds = ("X" if c.isupper() else "x" if c.isalpha() else "0" if c.isnumeric() else c for c in base)
     return "".join(kind for kind, _ in groupby(kinds))
 
 
 def spellings(document: Document) -> dict[str, str]:
-    """How the document writes each lower-cased word inside of sentences: `x`, `Xx`, `X` (all capitals) or several.
+    """The capitalisations of each lower-cased word in a document: `x`, `Xx`, `X` (all capitals), or several of these.
 
-    The first word of a sentence is left out, because its capital says nothing.
+    First words of sentences are ignored, because they are capitalised anyway.
     """
     found: dict[str, set[str]] = defaultdict(set)
     for word in (word.text for sentence in document.sentences for word in sentence.words[1:]):
@@ -44,12 +44,13 @@ def spellings(document: Document) -> dict[str, str]:
 
 
 def document_word_ids(document: Document) -> list[NDArray[np.uint32]]:
-    """The hashed features of each sentence's words.
+    """The hashed features of the words of each sentence.
 
     Returns:
-        (W, `COLUMNS`) for each sentence: lower-cased form, shape, length, shape with the place in the sentence, shape
-        with the document's spelling, prefixes and suffixes of 1 to `AFFIX` characters, 0 where a word is too short;
-        beginnings of its plain spelling, which languages and scripts share, and the last 3 letters of it.
+        An array (W, `COLUMNS`) for each sentence. The columns are: lower-cased form; shape; length; shape and whether
+        the word is the first of its sentence; the same with the capitalisations in the document; prefixes and suffixes
+        of 1 to `AFFIX` characters, 0 if the word is too short; prefixes of the plain spelling (see `stems`), and its
+        last 3 letters.
     """
     spelled = spellings(document)
     return [

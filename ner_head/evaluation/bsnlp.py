@@ -12,7 +12,8 @@ from ner_head.evaluation.bsnlp_documents import write_predictions
 from ner_head.evaluation.measures.spans import Scores
 from ner_head.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
 from ner_head.formats.discovery import topic_folders
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 
 __all__ = ["Pairing", "pair_directories", "score_directories", "table", "write_predictions"]
 
@@ -71,7 +72,7 @@ def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pair
             or a topic or language has the name of another slice.
     """
     pairs, skipped, read = [], [], list[tuple[Annotations, Annotations]]()
-    for topic, language, folder in topic_folders(gold, Wanted(), Tally()):
+    for topic, language, folder in topic_folders(gold, ReaderOptions(), ReaderLog()):
         found = _annotations(system / topic / language, by_name=by_name)
         for name, wanted in _annotations(folder, by_name=by_name).items():
             if name in found:

@@ -1,13 +1,11 @@
-"""Readers of corpora, by the name that params.yaml gives them. Each yields documents with their problems."""
+"""Corpus formats by name. To add one, write a module with a `FORMAT` and list it here."""
 
 from __future__ import annotations
 
 from ner_head.formats import bsnlp, conll, jsonl, slavicner
-from ner_head.formats.reading import Reader
+from ner_head.formats.format import Format
 
-READERS: dict[str, Reader] = {
-    "bsnlp2019": bsnlp.read,
-    "slavicner": slavicner.read,
-    "conll": conll.read,
-    "jsonl": jsonl.read,
+FORMATS: dict[str, Format] = {
+    format.name: format for format in (bsnlp.FORMAT, slavicner.FORMAT, conll.FORMAT, jsonl.FORMAT)
 }
+"""Corpus formats by the name that `prepare.format` gives them."""

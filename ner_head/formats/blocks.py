@@ -1,4 +1,4 @@
-"""Blocks of words -> documents, for files in which nothing says where a document begins."""
+"""Group sentences into documents, for files without document marks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def into_documents(blocks: Iterable[Sequence[T]], n_words: int) -> list[list[Sequence[T]]]:
-    """Group blocks, in their order, into documents of about so many words; no block is cut.
+    """Group consecutive blocks of words into documents of about `n_words` words each. No block is cut.
 
-    A document ends with the block that gives it `n_words`. What is left behind the last one is a document of its own
-    if it has half of them, else a part of the last.
+    A document ends with the block that brings it to `n_words`. The remaining blocks form a document of their own if
+    they have at least half as many words; otherwise they join the last document.
     """
     documents: list[list[Sequence[T]]] = [[]]
     size = 0

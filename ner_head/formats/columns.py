@@ -1,6 +1,6 @@
-"""Columns of CoNLL files: how rows part into fields, and which columns hold words and tags.
+"""Columns of CoNLL files: split rows into fields, and detect the columns of words and tags.
 
-Columns are counted from 0 here, and from 1 in every message.
+Columns are counted from 0 in the code and from 1 in messages.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TypeAlias
 import regex
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.formats.reading import Wanted
-from ner_head.formats.tags import ELSEWHERE, OUTSIDE, is_plain, is_tag, label_of
+from ner_head.formats.options import ReaderOptions
+from ner_head.formats.tags import COLUMNS_HINT, OUTSIDE, is_plain, is_tag, label_of
 
 Fields: TypeAlias = list[str]
 
-SAMPLE = 2_000  # rows of a file that are looked at
-# CoNLL-2000 and 2003 (English and German), LST20
+SAMPLE = 2_000  # number of rows of a file that the columns are detected from
+# chunk labels of CoNLL-2000 and 2003 (English and German) and LST20
 _CHUNK = regex.compile(r"NP|VP|PP|AD[VJ]P|SBAR|PRT|CONJP|INTJ|LST|UCP|NC|VC|PC|CLS")
 _ANY = regex.compile(r".+")
 _NUMBER = regex.compile(r"(?P<first>\d+)(?P<more>[-.]\d+)?")  # 1, 1-2, 1.1
@@ -33,35 +33,36 @@ _KEY = regex.compile(r"#\s*[\w.:\[\]-]+\s*=(?:\s|$)|#\s*newpar\b")
 
 
 def is_mark(line: str) -> bool:
-    """Whether a line starts a document: -DOCSTART-, with a number or other columns, #DOCSTART, # newdoc."""
+    """Whether a line marks the start of a document: -DOCSTART- (also after a number), #DOCSTART or # newdoc."""
     return _MARK.match(line) is not None
 
 
 def is_key(line: str) -> bool:
-    """Whether a line is a remark of CoNLL-U, `# key = value`: no row looks like it."""
+    """Whether a line is a CoNLL-U comment, `# key = value`. No row has this form."""
     return line[0] == "#" and _KEY.match(line) is not None
 
 
 def split(line: str, *, tabs: bool) -> Fields:
-    """The fields of a row, separated by single tabs (then they may contain spaces) or by runs of spaces and tabs."""
+    """Split a row into fields, at single tabs (fields may contain spaces) or at runs of spaces and tabs."""
     return [cell.strip(" ") for cell in line.split("\t")] if tabs else _RUN.split(line.strip(" \t"))
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How the rows of one file part into fields, and its first sentences."""
+    """How the rows of one file are split into fields, and a sample of its sentences."""
 
     tabs: bool
+    """Whether fields are separated by single tabs, else by runs of spaces and tabs."""
     n_fields: int
-    """Of most rows."""
+    """Number of fields of most rows."""
     sentences: list[list[Fields]]
-    """Of rows with `n_fields`."""
+    """The first sentences, without rows that have another number of fields."""
     number: int | None
-    """The column that counts the words of a sentence."""
+    """Column that numbers the words of a sentence; None if there is none."""
 
 
 def look_at(lines: Iterable[str]) -> Table | None:
-    """The table that the first rows of a file make; None if it has no row."""
+    """Detect the table from the first rows of a file; None if it has no rows."""
     sentences: list[list[str]] = [[]]
     rows = (line for line in lines if not line.startswith("#") and not is_mark(line))
     for line in islice(rows, SAMPLE):
@@ -79,7 +80,7 @@ def look_at(lines: Iterable[str]) -> Table | None:
 
 
 def _table(sentences: list[list[str]], *, tabs: bool) -> tuple[Table, bool]:
-    """The table, and whether all rows have the same number of fields."""
+    """Build a table, and say whether all rows have the same number of fields."""
     rows_of = [[split(line, tabs=tabs) for line in lines] for lines in sentences if lines]
     counts = Counter(len(row) for rows in rows_of for row in rows)
     n_fields = counts.most_common(1)[0][0]
@@ -90,26 +91,28 @@ def _table(sentences: list[list[str]], *, tabs: bool) -> tuple[Table, bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Which columns of a table hold what."""
+class ColumnLayout:
+    """The columns of words and tags in a table."""
 
     word: int
+    """Column of the words."""
     tag: int
+    """Column of the tags."""
     number: int | None = None
-    """The column that counts the words of a sentence."""
+    """Column that numbers the words of a sentence; None if there is none."""
     ranges: bool = False
-    """It does so as CoNLL-U does, where other rows than words are `1-2` and `1.1`."""
+    """Whether the numbers are those of CoNLL-U, where rows numbered `1-2` and `1.1` are not words."""
     feature: bool = False
-    """The tag is a feature among others in its column, `name=B-PER|SpaceAfter=No`."""
+    """Whether the tag is one of several features in its column, as in `name=B-PER|SpaceAfter=No`."""
     labels: frozenset[str | None] = frozenset()
-    """Some that its tags have."""
+    """Labels in the sample."""
     others: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    """Cells of the other columns."""
+    """Cells of each other column in the sample."""
     why: tuple[str, ...] = ()
-    """What was found in other columns that led to this choice."""
+    """Remarks about other columns that explain the choice."""
 
     def tag_cell(self, row: Fields) -> str:
-        """The tag as written; a column of features without one says O."""
+        """The tag of a row as written; O if the tag column has features and none of them is a tag."""
         cell = row[self.tag]
         if not self.feature or is_tag(cell):
             return cell
@@ -117,66 +120,71 @@ class Layout:
         return found["tag"] if found else OUTSIDE
 
     def is_usual(self, row: Fields) -> bool:
-        """Whether a row looks like others: its tag is O or of a known label, and a cell of another column is known.
+        """Whether a row resembles those of the sample.
 
-        So does a row whose other columns repeat its word.
+        Its tag must be O or have a known label, and a cell of another column must be known or repeat the word.
         """
         cell = self.tag_cell(row)
         known = not self.others or any(row[c] in cells or row[c] == row[self.word] for c, cells in self.others.items())
         return known and (cell == OUTSIDE or (is_tag(cell) and label_of(cell) in self.labels))
 
     def is_no_word(self, row: Fields) -> bool:
-        """Whether the row is the range of a multiword token (1-2) or an empty node (1.1) of CoNLL-U."""
+        """Whether the row is a multiword token range (1-2) or an empty node (1.1) of CoNLL-U."""
         found = _NUMBER.fullmatch(row[self.number]) if self.ranges and self.number is not None else None
         return found is not None and found["more"] is not None
 
 
 @dataclass(slots=True)
-class Layouts:
-    """The layout of every table in a corpus.
+class ColumnLayouts:
+    """The layouts of all tables in a corpus.
 
-    Files are looked at together that have the same number of columns, and the same one that counts.
+    Tables with the same number of columns and the same numbering column share one layout.
     """
 
-    wanted: Wanted
+    options: ReaderOptions
     samples: dict[tuple[int, int | None], list[list[Fields]]] = field(default_factory=dict)
-    found: dict[tuple[int, int | None], Layout] = field(default_factory=dict)
+    found: dict[tuple[int, int | None], ColumnLayout] = field(default_factory=dict)
 
     def add(self, table: Table) -> None:
-        """Take a file's sample in, until there is enough."""
+        """Add the sample of a file, unless there are enough rows already."""
         sentences = self.samples.setdefault((table.n_fields, table.number), [])
         if sum(map(len, sentences)) < 10 * SAMPLE:
             sentences.extend(table.sentences)
 
-    def of(self, table: Table, path: Path) -> Layout:
+    def of(self, table: Table, path: Path) -> ColumnLayout:
         """The layout of a file.
 
         Raises:
-            UsageError: prepare.columns names a column that the file lacks.
-            DataError: no column of tags, or several.
+            UsageError: `prepare.columns` names a column that the file does not have.
+            DataError: there is no tag column, or there are several.
         """
-        kind = table.n_fields, table.number
-        if kind not in self.found:
-            asked = self.wanted.word_column, self.wanted.tag_column
+        key = table.n_fields, table.number
+        if key not in self.found:
+            asked = self.options.word_column, self.options.tag_column
             if max(asked) > table.n_fields:
                 raise UsageError(
                     f"prepare.columns: {path} has {table.n_fields} columns, there is no column {max(asked)}"
                 )
-            rows = [row for rows in self.samples.get(kind, table.sentences) for row in rows]
-            self.found[kind] = find_layout(rows, path, number=table.number, word=asked[0] - 1, tag=asked[1] - 1)
-        return self.found[kind]
+            rows = [row for rows in self.samples.get(key, table.sentences) for row in rows]
+            self.found[key] = find_layout(rows, path, number=table.number, word=asked[0] - 1, tag=asked[1] - 1)
+        return self.found[key]
 
 
 def find_layout(
     rows: Sequence[Fields], path: Path, *, number: int | None = None, word: int = -1, tag: int = -1
-) -> Layout:
-    """Find the columns of words and tags, those given (not negative) left as they are.
+) -> ColumnLayout:
+    """Detect the columns of words and tags.
 
-    The first column holds the words that is not the column of tags, does not count the words, and does not say
-    the same in every row.
+    The word column is the first column that does not hold the tags, does not number the words, and is not constant.
 
+    Args:
+        rows: sample of rows.
+        path: file to name in errors.
+        number: column that numbers the words, if there is one.
+        word: column of the words; negative to detect it.
+        tag: column of the tags; negative to detect it.
     Raises:
-        DataError: no column of tags, or several.
+        DataError: there is no tag column, or there are several.
     """
     number = None if number in (word, tag) else number
     why = [] if number is None else [f"column {number + 1} numbers the words"]
@@ -189,23 +197,25 @@ def find_layout(
         changing = (column for column in words if len(rows) < 10 or len({row[column] for row in rows}) > 1)
         word = next(changing, next(iter(words), -1))
     if word < 0:
-        raise DataError(f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {ELSEWHERE}")
+        raise DataError(
+            f"{path}: no column of words beside the tags in column {tag + 1}, as in {rows[0]}; {COLUMNS_HINT}"
+        )
     feature = any(_FEATURE.search(row[tag]) and _label(row[tag]) is not None for row in rows)
     ranges = number is not None and 2 * sum(row[number].isdecimal() for row in rows) >= len(rows)
     labels = frozenset(_label(row[tag]) for row in rows)
     others = {c: frozenset(row[c] for row in rows) for c in range(len(rows[0])) if c not in (word, tag, number)}
-    return Layout(word, tag, number, ranges, feature, labels, others, tuple(why))
+    return ColumnLayout(word, tag, number, ranges, feature, labels, others, tuple(why))
 
 
 def _is_number(sentences: Sequence[Sequence[Fields]], column: int) -> bool:
-    """Whether a column counts the rows of each sentence, ranges and empty nodes of CoNLL-U aside."""
+    """Whether a column numbers the rows of each sentence, with or without the ranges and empty nodes of CoNLL-U."""
     cells = [[row[column] for row in rows] for rows in sentences]
     words = [[cell for cell in rows if not (found := _NUMBER.fullmatch(cell)) or not found["more"]] for rows in cells]
     return _counts(words) or _counts(cells)
 
 
 def _counts(sentences: Sequence[Sequence[str]]) -> bool:
-    """Whether cells count: 1 2 3 in each sentence, from 0 or 1, or on from the sentence before."""
+    """Whether cells are consecutive numbers that start at 0 or 1, or continue from the sentence before."""
     n_rows, n_right, last = 0, 0, -1
     for cells in sentences:
         for position, cell in enumerate(cells):
@@ -219,7 +229,7 @@ def _counts(sentences: Sequence[Sequence[str]]) -> bool:
 
 
 def _tag_column(rows: Sequence[Fields], columns: Sequence[int], path: Path, *, words_known: bool) -> tuple[int, str]:
-    """The column of tags, and what is to be said of the others."""
+    """The tag column, and remarks about the other columns."""
     cells = {column: Counter(row[column] for row in rows) for column in columns}
     tagged = [column for column in columns if 2 * _n_tags(cells[column]) >= len(rows)]
     chunks = [c for c in tagged if 10 * _n_labels(cells[c], _CHUNK) > 9 * _n_labels(cells[c])]
@@ -242,31 +252,31 @@ def _tag_column(rows: Sequence[Fields], columns: Sequence[int], path: Path, *, w
     if outer < 0:
         outer = _plain_column(cells, columns if words_known else columns[1:])
     if outer < 0:
-        raise DataError(f"{path}: no column looks like tags, as in {rows[0]}; {ELSEWHERE}")
+        raise DataError(f"{path}: no column looks like tags, as in {rows[0]}; {COLUMNS_HINT}")
     return outer, ", ".join(notes)
 
 
 def _label(cell: str) -> str | None:
-    """The label of a tag, or of one among features; "" outside; None if the cell is no tag."""
+    """The label of a tag or of a feature that is a tag; "" for O; None if the cell is neither."""
     found = _FEATURE.search(cell)
     tag = found["tag"] if found else cell
     return label_of(tag) if is_tag(tag) else None
 
 
 def _n_tags(cells: Counter[str]) -> int:
-    """Rows with a tag: all of them, in a column of features that tags are among."""
+    """Number of rows with a tag. In a column of features with tags, these are all rows."""
     if any(_FEATURE.search(cell) and _label(cell) is not None for cell in cells):
         return cells.total()
     return sum(n for cell, n in cells.items() if _label(cell) is not None)
 
 
 def _n_labels(cells: Counter[str], of: regex.Pattern[str] = _ANY) -> int:
-    """Rows with a label of this kind."""
+    """Number of rows with a label that matches the pattern."""
     return sum(n for cell, n in cells.items() if (label := _label(cell)) and of.fullmatch(label))
 
 
 def _plain_column(cells: dict[int, Counter[str]], columns: Sequence[int]) -> int:
-    """Of columns with O and labels alone, the one with most O; -1 if there is none."""
+    """The column with most O among those of labels without positions; -1 if there is none."""
     plain = [
         column
         for column in columns

@@ -1,7 +1,7 @@
-"""CoNLL columns: a word a line, a blank line between sentences; docs/formats.md says what is read.
+"""CoNLL files: one word per line, a blank line between sentences. See docs/formats.md for the supported variants.
 
-Columns and schemes are those that explain most rows. Words and sentences are kept as given: the text is the words
-with spaces as one writes them (`glue`), and a line a sentence.
+Columns and the chunk encoding are detected from the rows. Words and sentences are kept as given. The text of a
+document has one line per sentence, in which the words are joined by spacing rules (`glue`).
 """
 
 from __future__ import annotations
@@ -14,61 +14,75 @@ from pathlib import Path
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Sentence, Word, character_span
-from ner_head.formats.columns import Layout, Layouts, Table, is_mark, look_at
+from ner_head.formats.columns import ColumnLayout, ColumnLayouts, Table, is_mark, look_at
 from ner_head.formats.discovery import NamedFile, named_files
+from ner_head.formats.format import Format, SourceDocument
 from ner_head.formats.glue import has_compounds, join, spaces_before
 from ner_head.formats.lines import is_blank, read_lines
-from ner_head.formats.reading import Problem, Reading, Tally, Wanted
-from ner_head.formats.rows import DocumentRows, FileRows, Row
-from ner_head.formats.tags import Meanings, Scheme, choose_scheme, out_of_place, read_cells, scheme_name, spans
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
+from ner_head.formats.problems import Problem
+from ner_head.formats.rows import FileRows, RowDocument, WordRow
+from ner_head.formats.tags import (
+    ChunkEncoding,
+    Meanings,
+    choose_encoding,
+    encoding_name,
+    out_of_place,
+    read_cells,
+    spans,
+)
 
 SUFFIXES = (".conll", ".conllu", ".txt", ".tsv", ".iob", ".iob2", ".bio", ".bmes", ".bioes")
-LOOKED_AT = 50  # files opened before the first is read, to find the columns of all
+SAMPLED_FILES = 50  # files from which the columns of all files are detected
 
 
-def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
-    """Read the files under the source that are wanted, or the source itself if it is a file.
+def read(source: Path, options: ReaderOptions, log: ReaderLog) -> Iterator[SourceDocument]:
+    """Read the source if it is a file, else the files below it that the options include.
 
-    The id counts the file's documents from 1; `discovery.named_files` says which topic and language they have.
+    Ids count the documents of a file from 1. `discovery.named_files` determines topic and language.
 
     Raises:
-        UsageError: no file of the languages wanted, or no such column.
-        DataError: file and line of a row that is none.
+        UsageError: there is no file in the languages of the options, or no such column.
+        DataError: a row is malformed (names file and line).
     """
-    files = named_files(source, SUFFIXES, wanted, tally)
-    reader = _Reader(wanted, tally, Layouts(wanted))
-    for file in islice(files, LOOKED_AT):
+    files = named_files(source, SUFFIXES, options, log)
+    reader = _Reader(options, log, ColumnLayouts(options))
+    for file in islice(files, SAMPLED_FILES):
         if table := look_at(read_lines(file.path)):
             reader.layouts.add(table)
     for file in files:
         yield from reader.read(file)
-    tally.notices.extend(reader.guesses.lines(tally, wanted.document_words))
+    log.notices.extend(reader.detected.lines(log, options.document_words))
+
+
+FORMAT = Format("conll", read, has_columns=True, requires_languages=False)
 
 
 @dataclass(slots=True)
-class _Guesses:
-    """What was found out about the files, each with how many of them and the first."""
+class _Detected:
+    """What was detected about the files: each finding with the files that it holds for."""
 
     columns: dict[str, list[Path]] = field(default_factory=dict)
-    schemes: dict[str, list[Path]] = field(default_factory=dict)
+    encodings: dict[str, list[Path]] = field(default_factory=dict)
     prefixes: dict[str, list[Path]] = field(default_factory=dict)
     cut: dict[Path, int] = field(default_factory=dict)
-    """Files in which nothing marks documents, and how many were made of each."""
+    """Number of documents made from each file without document marks."""
 
-    def add(self, rows: FileRows, scheme: str) -> None:
-        """Note the guesses of one file."""
-        self.columns.setdefault(_said(rows.layout, rows.table), []).append(rows.path)
-        self.schemes.setdefault(scheme, []).append(rows.path)
+    def add(self, rows: FileRows, encoding: str) -> None:
+        """Add the findings about one file."""
+        self.columns.setdefault(_described(rows.layout, rows.table), []).append(rows.path)
+        self.encodings.setdefault(encoding, []).append(rows.path)
         if rows.language_prefix:
             self.prefixes.setdefault(rows.language_prefix, []).append(rows.path)
         if len(rows.documents) > 1 and not rows.marked:
             self.cut[rows.path] = len(rows.documents)
 
-    def lines(self, tally: Tally, document_words: int) -> Iterator[str]:
-        """One line of columns and schemes, and one each of what is unusual."""
+    def lines(self, log: ReaderLog, document_words: int) -> Iterator[str]:
+        """One line about columns and encodings, and one about each unusual finding."""
         if self.columns:
             yield (
-                f"columns (counted from 1): {_shares(self.columns)}; scheme: {_shares(self.schemes)}; "
+                f"columns (counted from 1): {_shares(self.columns)}; scheme: {_shares(self.encodings)}; "
                 "set prepare.columns to read other columns"
             )
         if self.prefixes:
@@ -79,17 +93,17 @@ class _Guesses:
                 f"at blank lines into {sum(self.cut.values()):,} of about {document_words:,} words "
                 "(prepare.document_words)"
             )
-        if n_rows := tally.rows["no word"]:
+        if n_rows := log.rows["no word"]:
             yield f"{n_rows:,} rows of multiword ranges and empty nodes (1-2, 1.1) skipped"
 
 
-def _said(layout: Layout, table: Table) -> str:
+def _described(layout: ColumnLayout, table: Table) -> str:
     why = f" ({', '.join(layout.why)})" if layout.why else ""
     return f"word {layout.word + 1}, tag {layout.tag + 1} of {table.n_fields}{why}"
 
 
 def _shares(found: dict[str, list[Path]]) -> str:
-    """What was found; of several things, in how many files each, and the first of them."""
+    """The finding; if there are several, each with the number of files and the first file."""
     if len(found) == 1:
         return next(iter(found))
     return "; ".join(f"{what} (files: {len(paths):,}, first {paths[0]})" for what, paths in found.items())
@@ -97,36 +111,37 @@ def _shares(found: dict[str, list[Path]]) -> str:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads one file after the other."""
+    """Reads the files of a corpus one by one."""
 
-    wanted: Wanted
-    tally: Tally
-    layouts: Layouts
-    guesses: _Guesses = field(default_factory=_Guesses)
+    options: ReaderOptions
+    log: ReaderLog
+    layouts: ColumnLayouts
+    detected: _Detected = field(default_factory=_Detected)
 
-    def read(self, file: NamedFile) -> Iterator[Reading]:
-        """The documents of a file."""
-        lines = read_lines(file.path, self.tally)
+    def read(self, file: NamedFile) -> Iterator[SourceDocument]:
+        """Read the documents of one file."""
+        lines = read_lines(file.path, self.log)
         table = look_at(lines)
         if table is None:
-            self.tally.notices.append(f"{file.path}: no rows in it")
+            self.log.notices.append(f"{file.path}: no rows in it")
             for line in lines:
-                self.tally.rows["blank" if is_blank(line) else "mark" if is_mark(line) else "comment"] += 1
+                self.log.rows["blank" if is_blank(line) else "mark" if is_mark(line) else "comment"] += 1
             return
-        found = FileRows(file.path, table, self.layouts.of(table, file.path), self.tally)
+        found = FileRows(file.path, table, self.layouts.of(table, file.path), self.log)
         found.read(lines)
-        found.cut(self.wanted.document_words)
+        found.cut(self.options.document_words)
         meanings = read_cells(Counter(row.cell for row in found.rows()))
         _check_cells(found, meanings)
-        scheme = None if meanings.plain else _scheme(found, meanings)
-        self.guesses.add(found, scheme_name(scheme, meanings.letters) if scheme else "labels without positions (IO)")
+        encoding = None if meanings.plain else _encoding(found, meanings)
+        self.detected.add(found, encoding_name(encoding, meanings.letters))
         words = [row.word for row in found.rows()]
-        spacing = _Spacing(self.wanted.glue, has_compounds(words), any(row.joined for row in found.rows()))
+        spacing = _Spacing(self.options.glue, has_compounds(words), any(row.joined for row in found.rows()))
         language = file.language
-        if language == UNKNOWN_LANGUAGE and found.language and self.wanted.has_language(found.language):
+        if language == UNKNOWN_LANGUAGE and found.language and self.options.includes_language(found.language):
             language = found.language
         for number, rows in enumerate(found.documents, 1):
-            yield _document(Document(str(number), "", language, file.topic), rows, meanings, scheme, spacing, file.path)
+            empty = Document(str(number), "", language, file.topic)
+            yield _document(empty, rows, meanings, encoding, spacing, file.path)
 
 
 def _check_cells(found: FileRows, meanings: Meanings) -> None:
@@ -142,27 +157,27 @@ def _check_cells(found: FileRows, meanings: Meanings) -> None:
         )
 
 
-def _scheme(found: FileRows, meanings: Meanings) -> Scheme:
+def _encoding(found: FileRows, meanings: Meanings) -> ChunkEncoding:
     sentences = (rows for document in found.documents for rows in document.sentences)
-    return choose_scheme([meanings.tags[row.cell] for row in rows] for rows in sentences)
+    return choose_encoding([meanings.tags[row.cell] for row in rows] for rows in sentences)
 
 
 @dataclass(frozen=True, slots=True)
 class _Spacing:
-    """How the words of a file are joined.
+    """How the words of a file are joined into text.
 
     Attributes:
-        glue: as one writes them; else with a space everywhere.
-        compounds: words with a hyphen inside are one word.
-        known: the file says which words touch.
+        glue: whether to use spacing rules, else a single space between all words.
+        compounds: whether words with an inner hyphen are one word in the file.
+        known: whether the file itself marks words that have no space after them.
     """
 
     glue: bool
     compounds: bool
     known: bool
 
-    def before(self, rows: Sequence[Row], language: str) -> list[bool]:
-        """Whether a space stands before each word of a sentence."""
+    def before(self, rows: Sequence[WordRow], language: str) -> list[bool]:
+        """Whether each word of a sentence has a space before it."""
         if self.glue and self.known:
             return [False, *(not row.joined for row in rows[:-1])]
         if self.glue:
@@ -172,12 +187,12 @@ class _Spacing:
 
 def _document(
     empty: Document,
-    found: DocumentRows,
+    found: RowDocument,
     meanings: Meanings,
-    scheme: Scheme | None,
+    encoding: ChunkEncoding | None,
     spacing: _Spacing,
     path: Path,
-) -> Reading:
+) -> SourceDocument:
     texts, start = [], 0
     segmented: list[Sentence] = []
     entities = []
@@ -189,12 +204,12 @@ def _document(
         words = ((row.word, start + place) for row, place in zip(rows, places, strict=True))
         segmented.append(Sentence(tuple(Word(word, place, place + len(word)) for word, place in words)))
         texts.append(text)
-        start += len(text) + 1  # the line's end
+        start += len(text) + 1  # 1 for the line end
         tags = [meanings.tags[row.cell] for row in rows]
         entities += [character_span(segmented[-1], span) for span in spans(tags)]
-        misplaced: Sequence[Row] = [rows[position] for position in out_of_place(scheme, tags)] if scheme else ()
+        misplaced: Sequence[WordRow] = [rows[position] for position in out_of_place(encoding, tags)] if encoding else ()
         problems += [
             Problem(empty.key, "tag out of place", row.word, f"{path.name}:{row.line}: {row.cell}") for row in misplaced
         ]
     document = replace(empty, text="\n".join(texts), sentences=tuple(segmented), spans=tuple(sorted(entities)))
-    return document, tuple(problems)
+    return SourceDocument(document, tuple(problems))

@@ -1,4 +1,4 @@
-"""Where a text has white space between its words, for corpora that come as words alone."""
+"""Spacing between words, for corpora that have words and no text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import regex
 
-# Scripts that are written without spaces, with their punctuation
+# scripts written without spaces, and their punctuation
 UNSPACED = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\uff00-\uffef]"
 )
@@ -14,17 +14,24 @@ COMPOUND = regex.compile(r"\p{L}-\p{L}")
 CLOSING = frozenset(",.;:!?…)]}”’›‰°") | {"...", "..", "?!", "!!", "?..", "!.."}
 OPENING = frozenset("([{¿¡„‚‹") | {"``"}
 PAIRED = {'"': '"“”', "'": "'", "“": '”“"', "”": "”", "«": "»", "»": "«", "„": '“”"', "‚": "‘’'", "``": "''"}
-"""What opens a quotation -> what may close it. Languages pair the same marks in different ways."""
+"""Opening quotation mark -> marks that may close it. Languages pair the same marks in different ways."""
 QUOTES = frozenset(PAIRED) | {"‘", "''"}
 BOTH_SIDES = frozenset("/@_")
 SPACED_PERCENT = frozenset({"cs", "de", "fi", "fr", "no", "nb", "ru", "sk", "sv"})
-SPACED_HYPHENS = frozenset({"cs", "pl", "sk"})  # where a hyphen by itself is more often a dash
-SPACED_SIGNS = frozenset(";:!?»")  # French puts a space before these, and one behind «
+SPACED_HYPHENS = frozenset({"cs", "pl", "sk"})  # languages in which a hyphen that is a word is mostly a dash
+SPACED_SIGNS = frozenset(";:!?»")  # French has a space before these, and one after «
 ENGLISH = frozenset({"'s", "'re", "'ve", "'ll", "'d", "'m", "n't", "’s", "’re", "’ve", "’ll", "’d", "’m", "n’t"})
 
 
 def join(words: Sequence[str], spaces: Sequence[bool]) -> tuple[str, list[int]]:
-    """Words as a text, with a space before those that want one; and where each begins."""
+    """Join words into a text.
+
+    Args:
+        words: the words.
+        spaces: whether each word has a space before it.
+    Returns:
+        The text, and the offset of each word in it.
+    """
     starts, parts, length = [], [], 0
     for word, space in zip(words, spaces, strict=True):
         starts.append(length + space)
@@ -34,17 +41,22 @@ def join(words: Sequence[str], spaces: Sequence[bool]) -> tuple[str, list[int]]:
 
 
 def has_compounds(words: Iterable[str]) -> bool:
-    """Whether words with a hyphen inside are one word in a corpus, so that a hyphen by itself is a dash."""
+    """Whether any word has an inner hyphen. If so, the corpus does not split compounds, and a lone hyphen is a dash."""
     return any("-" in word and COMPOUND.search(word) for word in words)
 
 
 def spaces_before(words: Sequence[str], language: str, *, hyphens_apart: bool) -> list[bool]:
-    """Whether a space stands before each word of a sentence, as one writes it in the language.
+    """Whether each word of a sentence has a space before it, by the spacing rules of the language.
 
-    Closing punctuation touches the word before it, an opening bracket the word behind it. A quotation mark opens or
-    closes by whether one is open. Scripts that are written without spaces have none. The first word has no space.
-    `hyphens_apart` says that compounds are several words (`Jean`, `-`, `Pierre`), so that a hyphen touches both
-    neighbours; otherwise it is a dash.
+    Closing punctuation has no space before it, and an opening bracket has none after it. A quotation mark closes the
+    open quotation, if there is one, and otherwise opens one. Scripts written without spaces have none. The first word
+    has no space before it.
+
+    Args:
+        words: the words of the sentence.
+        language: code of the language.
+        hyphens_apart: whether the corpus splits compounds (`Jean`, `-`, `Pierre`). If so, a hyphen has no spaces
+            around it; otherwise it is a dash.
     """
     open_quotes: list[str] = []
     spaces, joined_to_next, last = [], True, ""
@@ -58,7 +70,7 @@ def spaces_before(words: Sequence[str], language: str, *, hyphens_apart: bool) -
 
 
 def _sides(word: str, language: str, open_quotes: list[str]) -> tuple[bool, bool]:
-    """Whether a word wants a space before and behind it; follows the quotations that are open."""
+    """Whether a word has a space before and after it. Updates the stack of open quotations."""
     french = language == "fr"
     if word in QUOTES:
         if open_quotes and word in PAIRED[open_quotes[-1]]:

@@ -1,7 +1,7 @@
-"""JSON Lines: a document a line, as this project or an annotation tool writes it (see `records`).
+"""JSON Lines: one document per line, as this project or an annotation tool writes it (see `records`).
 
-Only `text` is required. A record without annotations has no gold. Defaults: `id` is the line's number, `topic` the
-file's stem, `language` "und".
+Only `text` is required. A record without a key for annotations has no gold. By default, `id` is the line number,
+`topic` the file's stem, and `language` "und".
 """
 
 from __future__ import annotations
@@ -15,53 +15,59 @@ from typing import TypeVar
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE
 from ner_head.formats.discovery import files_under
+from ner_head.formats.format import Format, SourceDocument
 from ner_head.formats.lines import is_blank, read_lines
-from ner_head.formats.reading import Problem, Reading, Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
+from ner_head.formats.problems import Problem
 from ner_head.formats.records import Record, to_record
 from ner_head.formats.tagged import TagReader, tagged_row
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-SHOWN = 20  # wrong lines of a file that an error lists
+SHOWN = 20  # number of invalid lines of a file that an error lists
 
 
-def read(source: Path, wanted: Wanted, tally: Tally) -> Iterator[Reading]:
-    """Read every *.jsonl under the source, or the source itself if it is a file; blank lines are skipped.
+def read(source: Path, options: ReaderOptions, log: ReaderLog) -> Iterator[SourceDocument]:
+    """Read the source if it is a file, else each *.jsonl below it. Blank lines are skipped.
 
-    Documents of other languages than those wanted are left out, those of an unknown one are not; and so is what an
-    annotator rejected.
+    Records in other languages than those of the options, and records that an annotator rejected, are left out.
+    Records in an unknown language are kept.
 
     Raises:
-        DataError: file and line of what is no document, and why.
+        DataError: a line is not a document (names file, line and reason).
     """
     unknown: dict[str, list[str]] = {}
-    for path in files_under(source, [".jsonl"], tally):
-        for number, record in _records(path, tally, glue=wanted.glue):
+    for path in files_under(source, [".jsonl"], log):
+        for number, record in _records(path, log, glue=options.glue):
             for key in record.unknown:
                 unknown.setdefault(key, []).append(f"{path}:{number}")
-            if _is_taken(record, wanted, tally):
-                yield record.document, record.problems if record.has_gold else (_without_gold(record),)
+            if _is_taken(record, options, log):
+                yield SourceDocument(record.document, record.problems if record.has_gold else (_without_gold(record),))
     if unknown:
         found = (f"{key!r} ({len(places):,} records, first {places[0]})" for key, places in unknown.items())
-        tally.notices.append(f"keys that nothing reads: {', '.join(found)}")
+        log.notices.append(f"keys that nothing reads: {', '.join(found)}")
 
 
-def _is_taken(record: Record, wanted: Wanted, tally: Tally) -> bool:
-    """Whether a record is a document of the corpus; both ways it is counted."""
+FORMAT = Format("jsonl", read)
+
+
+def _is_taken(record: Record, options: ReaderOptions, log: ReaderLog) -> bool:
+    """Whether a record is a document of the corpus. The record is counted in the log."""
     document = record.document
-    tally.topics.add(document.topic)
-    tally.languages.add(document.language)
+    log.topics.add(document.topic)
+    log.languages.add(document.language)
     if record.answer in ("reject", "ignore"):
         why = f"answer {record.answer}"
-    elif document.language == UNKNOWN_LANGUAGE or wanted.has_language(document.language):
-        tally.rows["kept"] += 1
+    elif document.language == UNKNOWN_LANGUAGE or options.includes_language(document.language):
+        log.rows["kept"] += 1
         return True
     else:
         why = f"language {document.language}, which is not in prepare.languages"
-    tally.rows["left out"] += 1
-    tally.left_out[why] += 1
-    tally.mentions_left_out[why] += record.n_mentions
+    log.rows["left out"] += 1
+    log.left_out[why] += 1
+    log.mentions_left_out[why] += record.n_mentions
     return False
 
 
@@ -70,15 +76,15 @@ def _without_gold(record: Record) -> Problem:
     return Problem(record.document.key, "no annotations", detail=detail)
 
 
-def _records(path: Path, tally: Tally, *, glue: bool) -> list[tuple[int, Record]]:
-    """The records of a file with their lines.
+def _records(path: Path, log: ReaderLog, *, glue: bool) -> list[tuple[int, Record]]:
+    """The records of a file with their line numbers.
 
     Raises:
-        DataError: lines that are none.
+        DataError: lines are not records.
     """
-    lines = read_lines(path, tally)
+    lines = read_lines(path, log)
     numbers = [number for number, line in enumerate(lines, 1) if not is_blank(line)]
-    tally.rows["blank"] += len(lines) - len(numbers)
+    log.rows["blank"] += len(lines) - len(numbers)
     wrong: dict[int, str] = {}
     contents = _each({number: lines[number - 1] for number in numbers}, json.loads, wrong)
     if numbers and (numbers[0] in wrong or isinstance(contents[numbers[0]], list)):
@@ -99,7 +105,7 @@ def _records(path: Path, tally: Tally, *, glue: bool) -> list[tuple[int, Record]
 
 
 def _each(items: Mapping[int, T], read: Callable[[T], R], wrong: dict[int, str]) -> dict[int, R]:
-    """What is read of each line's item; those that cannot be read go into `wrong` with the reason."""
+    """Apply `read` to the item of each line. Lines that fail are added to `wrong` with the reason."""
     found = {}
     for number, item in items.items():
         try:
@@ -112,7 +118,7 @@ def _each(items: Mapping[int, T], read: Callable[[T], R], wrong: dict[int, str])
 
 
 def _check_layout(path: Path, number: int, lines: Sequence[str]) -> None:
-    """Say so where a first line is none because the file is one array, or has records of several lines."""
+    """Raise an error if the file is one JSON array, or if its first record spans several lines."""
     rest = "\n".join(lines[number - 1 :]).strip()
     expected = "one record a line is expected"
     with suppress(ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Labels of entities as they are kept: what tags, reports and tables can hold."""
+"""Labels of entities: clean them, and check that tags, reports and tables can hold them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _UNPRINTABLE = regex.compile(r"[\p{Cc}\p{Cs}]")
 
 
 def clean(label: str) -> str:
-    """A label without white space and invisible characters at its ends, and with single spaces inside."""
+    """Strip white space and invisible characters from a label, and collapse inner white space."""
     return _WHITE.sub(" ", _ENDS.sub("", label))
 
 
 def fault(label: str) -> str | None:
-    """Why a clean label cannot be one; None where it can."""
+    """Why a cleaned label is invalid; None if it is valid."""
     if not label:
         return "an empty label"
     if _UNPRINTABLE.search(label):
@@ -29,7 +29,7 @@ def fault(label: str) -> str | None:
 
 
 def look_alikes(labels: Iterable[str]) -> list[tuple[str, ...]]:
-    """Labels that differ in case or in compatibility characters alone, and are labels of their own nevertheless."""
+    """Groups of labels that differ only in case or in compatibility characters. They are still different labels."""
     groups: dict[str, list[str]] = {}
     for label in sorted(labels):
         groups.setdefault(unicodedata.normalize("NFKC", label).casefold(), []).append(label)

@@ -1,4 +1,4 @@
-"""Mentions without offsets -> spans: whole words, longest first, every occurrence, none overlapping another."""
+"""Project mentions without offsets onto a text: every occurrence as whole words, longest first, without overlaps."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BLANK_LINE = regex.compile(r"(?>\r\n|[\n\r])\s*?[\n\r]")
 
 
 class Projection(NamedTuple):
-    """What became of the forms.
+    """The result of a projection.
 
     Attributes:
-        spans: in characters, sorted.
-        missing: forms found nowhere, in the order given.
-        other_case: forms found in other letter case alone, likewise, unless other forms have all these words.
+        spans: spans in characters, sorted.
+        missing: forms that do not occur, in the given order.
+        other_case: forms that occur in another letter case only, in the given order, and that gave a span.
     """
 
     spans: list[Span]
@@ -33,14 +33,14 @@ class Projection(NamedTuple):
 def project(text: str, labels: Mapping[str, str]) -> Projection:
     """Find every form of `labels` (form -> label) in the text.
 
-    Words are those of the segmentation, compared without zero-width characters and soft hyphens. White space
-    stands for white space of any kind and length, a blank line excepted. Forms that are nowhere as written are then
-    looked for without regard to case, in the words that are left: the shared task compares forms in small letters.
+    Words are those of the segmentation. They are compared without zero-width characters and soft hyphens. White space
+    in a form matches white space of any kind and length, but no blank line. Forms that do not occur as written are
+    then searched in the remaining words, ignoring case, because the shared task compares lower-cased forms.
     """
-    exact = _Words(text, fold=False)
+    exact = _NormalizedWords(text, fold=False)
     places = exact.find(labels)
     absent = [form for form in labels if form not in places]
-    folded = _Words(text, fold=True).find(absent) if absent else {}
+    folded = _NormalizedWords(text, fold=True).find(absent) if absent else {}
     taken = bytearray(len(exact.words))
     spans: list[Span] = []
     taking: set[str] = set()
@@ -55,11 +55,8 @@ def project(text: str, labels: Mapping[str, str]) -> Projection:
     return Projection(sorted(spans), missing, [form for form in folded if form in taking])
 
 
-class _Words:
-    """The words of a text as they are compared: normalised, each with whether white space stands before it.
-
-    With `fold` they are in small letters.
-    """
+class _NormalizedWords:
+    """The words of a text, normalised for comparison; lower-cased with `fold`."""
 
     def __init__(self, text: str, *, fold: bool) -> None:
         self.text, self.fold = text, fold
@@ -71,20 +68,21 @@ class _Words:
             self.at[key].append(position)
 
     def find(self, forms: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
-        """First and last word of every occurrence, those overlapping one another included, of forms that have one."""
+        """First and last word of every occurrence, also overlapping ones, of each form that occurs."""
         return {form: places for form in forms if (places := self._places(form))}
 
     def _places(self, form: str) -> list[tuple[int, int]]:
-        wanted = _Words(form, fold=self.fold)
-        n_words = len(wanted.keys)
+        sought = _NormalizedWords(form, fold=self.fold)
+        n_words = len(sought.keys)
         return [
             (first, first + n_words - 1)
-            for first in (self.at.get(wanted.keys[0], []) if n_words else [])
-            if self.keys[first : first + n_words] == wanted.keys
-            and all(self._gap(first + i) == wanted._gap(i) for i in range(1, n_words))
+            for first in (self.at.get(sought.keys[0], []) if n_words else [])
+            if self.keys[first : first + n_words] == sought.keys
+            and all(self._gap(first + i) == sought._gap(i) for i in range(1, n_words))
         ]
 
     def _gap(self, position: int) -> str:
+        """The white space before a word: "", a space, or a line break for a blank line."""
         gap = self.text[self.words[position - 1].end : self.words[position].start]
         if _BLANK_LINE.search(gap):
             return "\n"

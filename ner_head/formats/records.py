@@ -1,4 +1,4 @@
-"""A JSON record of this project or of an annotation tool -> a document."""
+"""Convert JSON records of this project or of an annotation tool into documents."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
 from ner_head.corpus.languages import tidy
 from ner_head.formats.labels import clean, fault
-from ner_head.formats.reading import LOST, Kind, Problem
+from ner_head.formats.problems import LOST, Problem, ProblemParts
 
 TEXTS = ("id", "topic", "language", "text")
-GOLD = ("spans", "entities", "ents", "label", "labels")  # ours and Prodigy's, spaCy's (two), doccano's (two)
-ANSWERS = ("accept", "reject", "ignore")  # Prodigy's
+# keys for annotations: this project and Prodigy, spaCy (two), doccano and Label Studio (two)
+GOLD = ("spans", "entities", "ents", "label", "labels")
+ANSWERS = ("accept", "reject", "ignore")  # values of Prodigy's key `answer`
 
-# how else a tool may count, and the characters that it means by [start, end)
+# other ways to count offsets, and the characters that [start, end) then covers
 _OTHER_COUNTS: dict[str, Callable[[str, int, int], str]] = {
     "UTF-16 units": lambda text, a, b: text.encode("utf-16-le")[2 * a : 2 * b].decode("utf-16-le", "replace"),
     "bytes of UTF-8": lambda text, a, b: text.encode()[a:b].decode("utf-8", "replace"),
@@ -27,14 +28,15 @@ _OTHER_COUNTS: dict[str, Callable[[str, int, int], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a record says.
+    """A parsed record.
 
     Attributes:
-        document: with the mentions that could be taken.
-        has_gold: whether the record has annotations at all; none is not the same as no entities.
-        answer: Prodigy's; empty where there is none.
-        unknown: keys that nothing reads, those that begin with `_` excepted: they are for programs.
-        problems: mentions left out.
+        document: the document, with its valid mentions.
+        has_gold: whether the record has a key for annotations. Without one it has no gold, which differs from having
+            no entities.
+        answer: value of Prodigy's key `answer`; empty if there is none.
+        unknown: keys that are not read. Keys that begin with `_` are not listed, because tools use them internally.
+        problems: problems of the annotations.
     """
 
     document: Document
@@ -45,27 +47,27 @@ class Record:
 
     @property
     def n_mentions(self) -> int:
-        """Mentions given, those left out included."""
+        """Number of mentions in the record, including those left out."""
         return len(self.document.spans) + sum(problem.kind in LOST for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)
-class _Mention:
+class _GivenSpan:
     start: int
     end: int
     label: str
     text: str | None
 
 
-def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[tuple[Kind, str, str]] = ()) -> Record:
-    """Read a record.
+def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[ProblemParts] = ()) -> Record:
+    """Parse a record.
 
     Args:
-        content: what was a line of JSON: an object, or spaCy's [text, {"entities": ...}].
-        defaults: `id` and `topic` where the record has none.
-        problems: kind, form and detail of what was found in it before.
+        content: decoded JSON: an object, or spaCy's [text, {"entities": ...}].
+        defaults: `id` and `topic` for a record without them.
+        problems: kind, form and detail of each problem found earlier.
     Raises:
-        ValueError: it is no document; the message says why.
+        ValueError: the record is not a document.
     """
     given = {name: value for name, value in _object(content).items() if value is not None}
     if "text" not in given:
@@ -74,7 +76,7 @@ def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[tupl
     "".join(texts.values()).encode()  # a lone surrogate is a ValueError
     texts["language"] = tidy(texts.get("language", "")) or UNKNOWN_LANGUAGE
     name, items = _gold(given)
-    right, wrong = list[_Mention](), list[_Mention]()
+    right, wrong = list[_GivenSpan](), list[_GivenSpan]()
     for mention in map(_mention, items):
         (right if _covers(texts["text"], mention) else wrong).append(mention)
     sentences = given.get("sentences", [])
@@ -104,19 +106,20 @@ def _object(content: Any) -> dict[str, Any]:
 
 
 def _string(name: str, value: Any) -> str:
-    """A value as text; a whole number too, where it is an id."""
+    """A value as text. For an id, a whole number is accepted too."""
     if isinstance(value, str):
         return value
     if name == "id" and type(value) is int:
         return str(value)
-    wanted = "a string or a whole number" if name == "id" else "a string"
-    raise ValueError(f"{name} must be {wanted}, got {_short(value)}")
+    expected = "a string or a whole number" if name == "id" else "a string"
+    raise ValueError(f"{name} must be {expected}, got {_short(value)}")
 
 
 def _gold(given: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The key under which the annotations stand, and them; an empty key where there are none.
+    """The key for annotations, and its value; an empty key if there is none.
 
-    Beside others a key may be there without any, or hold a category of the whole text, which is no list.
+    A record may have several such keys if only one has annotations. Values that are not lists are ignored beside a
+    list: `label` may be a category of the whole text.
     """
     lists = {name: given[name] for name in GOLD if isinstance(given.get(name), list)}
     others = [name for name in GOLD if name in given and name not in lists]
@@ -129,8 +132,8 @@ def _gold(given: Mapping[str, Any]) -> tuple[str, list[Any]]:
     return name, lists.get(name, [])
 
 
-def _mention(item: Any) -> _Mention:
-    """A span as a list, [start, end, label] and perhaps a probability, or as an object."""
+def _mention(item: Any) -> _GivenSpan:
+    """Parse a span: a list [start, end, label] with an optional probability, or an object."""
     text = None
     if isinstance(item, dict):
         start, end = (_first(item, name, f"{name}_offset") for name in ("start", "end"))
@@ -144,7 +147,7 @@ def _mention(item: Any) -> _Mention:
         raise ValueError(f"a span must have whole numbers start and end, and one label, a string, got {_short(item)}")
     if why := fault(clean(label)):
         raise ValueError(f"{why}, in {_short(item)}")
-    return _Mention(start, end, label, text if isinstance(text, str) else None)
+    return _GivenSpan(start, end, label, text if isinstance(text, str) else None)
 
 
 def _first(item: Mapping[str, Any], *names: str) -> Any:
@@ -154,11 +157,11 @@ def _first(item: Mapping[str, Any], *names: str) -> Any:
     return found
 
 
-def _covers(text: str, mention: _Mention) -> bool:
-    """Whether the offsets of a mention cover its own text, where it has one.
+def _covers(text: str, mention: _GivenSpan) -> bool:
+    """Whether the offsets of a mention match its text. A mention without a text always matches.
 
     Raises:
-        ValueError: offsets outside the text, or counted in another way.
+        ValueError: the offsets are outside the text, or are counted in another way.
     """
     start, end, surface = mention.start, mention.end, mention.text
     inside = 0 <= start < end <= len(text)
@@ -175,7 +178,7 @@ def _covers(text: str, mention: _Mention) -> bool:
     return False
 
 
-def _surface_problem(document: Document, mention: _Mention) -> Problem:
+def _surface_problem(document: Document, mention: _GivenSpan) -> Problem:
     covered = document.text[mention.start : mention.end]
     detail = f"{mention.label}: [{mention.start}, {mention.end}) covers {covered!r}"
     return Problem(document.key, "surface differs", mention.text or "", detail)

@@ -1,4 +1,7 @@
-"""The rows of one CoNLL file, as documents of sentences: what is a row, and what is a mark, a comment or blank."""
+"""Parse the lines of one CoNLL file into documents of sentences of rows.
+
+Other lines are document marks, comments and blank lines.
+"""
 
 from __future__ import annotations
 
@@ -13,70 +16,72 @@ import regex
 
 from ner_head.base.errors import DataError
 from ner_head.formats.blocks import into_documents
-from ner_head.formats.columns import Fields, Layout, Table, is_key, is_mark, split
-from ner_head.formats.reading import RowKind, Tally
-from ner_head.formats.tags import ELSEWHERE, is_tag
+from ner_head.formats.columns import ColumnLayout, Fields, Table, is_key, is_mark, split
+from ner_head.formats.log import ReaderLog, RowKind
+from ner_head.formats.tags import COLUMNS_HINT, is_tag
 
 _HEADER = frozenset({"word", "words", "token", "tokens", "form"})
-_LANGUAGE_PREFIX = regex.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z-]+)?:")  # of words in PAN-X
+_LANGUAGE_PREFIX = regex.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z-]+)?:")  # before each word in PAN-X
 
 
-class Row(NamedTuple):
-    """A word and its tag, as written."""
+class WordRow(NamedTuple):
+    """A word and its tag, as written in the file."""
 
     line: int
     word: str
     cell: str
     joined: bool = False
-    """Whether CoNLL-U says that the next word touches this one."""
+    """Whether the next word follows without a space (`SpaceAfter=No` of CoNLL-U)."""
 
 
 @dataclass(slots=True)
-class DocumentRows:
-    """Sentences of rows, the last of them maybe empty; and rows whose word is blank."""
+class RowDocument:
+    """The rows of one document."""
 
-    sentences: list[list[Row]] = field(default_factory=lambda: [[]])
-    blank_words: list[Row] = field(default_factory=list)
+    sentences: list[list[WordRow]] = field(default_factory=lambda: [[]])
+    """Sentences of rows. Sentences may be empty."""
+    blank_words: list[WordRow] = field(default_factory=list)
+    """Rows whose word is blank."""
 
 
 @dataclass(slots=True)
 class FileRows:
-    """Reads the rows of one file."""
+    """The rows of one file."""
 
     path: Path
     table: Table
-    layout: Layout
-    tally: Tally
-    documents: list[DocumentRows] = field(default_factory=lambda: [DocumentRows()])
+    layout: ColumnLayout
+    log: ReaderLog
+    documents: list[RowDocument] = field(default_factory=lambda: [RowDocument()])
     language_prefix: str = ""
-    """The prefix that every word had, such as `cs:`; it is removed."""
+    """Prefix that was removed from every word, such as `cs:`; "" if there was none."""
     marked: bool = False
-    """Whether a line says where a document begins."""
+    """Whether the file has document marks."""
 
     def read(self, lines: list[str]) -> None:
-        """Fill `documents`.
+        """Parse the lines of the file into `documents`.
 
         Raises:
-            DataError: file and line of a row with another number of fields than most, or no word in any row.
+            DataError: a row has another number of fields than most (names file and line), or no row has a word.
         """
         for number, line in enumerate(lines, 1):
-            self.tally.rows[self._read(number, line)] += 1
+            self.log.rows[self._read(number, line)] += 1
         self._close()
-        self._take_language_off()
+        self._remove_language_prefix()
 
     def cut(self, n_words: int) -> None:
-        """Make documents of about so many words, at blank lines, of a file in which nothing marks them."""
+        """Split a file without document marks into documents of about `n_words` words, at blank lines."""
         if self.marked:
             return
         (whole,) = self.documents
         parts = into_documents(filter(None, whole.sentences), n_words)
-        self.documents = [DocumentRows(list(map(list, part))) for part in parts]
+        self.documents = [RowDocument(list(map(list, part))) for part in parts]
         ends = [part[-1][-1].line for part in parts[:-1]]
         for row in whole.blank_words:
             self.documents[bisect_left(ends, row.line)].blank_words.append(row)
 
-    def rows(self) -> Iterator[Row]:
-        """All rows with a word."""
+    def rows(self) -> Iterator[WordRow]:
+        """All rows with a word, in order."""
         return chain.from_iterable(chain.from_iterable(document.sentences for document in self.documents))
 
     def _read(self, number: int, line: str) -> RowKind:
@@ -87,7 +92,7 @@ class FileRows:
         if ("DOCSTART" in line or line[0] == "#") and is_mark(line):
             self.marked = True
             if any(sentences):
-                self.documents.append(DocumentRows())
+                self.documents.append(RowDocument())
             return "mark"
         fields = split(line, tabs=self.table.tabs)
         if line[0] == "#" and self._is_comment(line, fields):
@@ -97,18 +102,18 @@ class FileRows:
         if self.layout.is_no_word(fields):
             return "no word"
         joined = "SpaceAfter=No" in line and any("SpaceAfter=No" in field.split("|") for field in fields)
-        row = Row(number, fields[self.layout.word], self.layout.tag_cell(fields), joined)
+        row = WordRow(number, fields[self.layout.word], self.layout.tag_cell(fields), joined)
         if not row.word or row.word.isspace():
             self.documents[-1].blank_words.append(row)
             return "ignored"
         if row.word.lower() in _HEADER and not is_tag(row.cell) and not any(self.rows()):
-            self.tally.notices.append(f"{self.path}:{number}: read as a header with the names of the columns")
+            self.log.notices.append(f"{self.path}:{number}: read as a header with the names of the columns")
             return "mark"
         sentences[-1].append(row)
         return "kept"
 
     def _is_comment(self, line: str, fields: Fields) -> bool:
-        """A remark as CoNLL-U has them, or another one before a sentence; a word "#" has a tag."""
+        """Whether a line that begins with # is a comment: `# key = value`, or no row and before a sentence."""
         if is_key(line):
             return True
         if self.documents[-1].sentences[-1]:
@@ -118,7 +123,11 @@ class FileRows:
         return line[1:2].isspace() or len(fields) == 1
 
     def _fitted(self, number: int, line: str, fields: Fields) -> Fields:
-        """The row without empty fields behind its last column, or with the blank word that it begins with."""
+        """Fix the number of fields: drop empty fields at the end, or add the blank word that the row begins with.
+
+        Raises:
+            DataError: the number of fields is wrong for another reason.
+        """
         n_fields = self.table.n_fields
         if len(fields) > n_fields and not any(fields[n_fields:]):
             return fields[:n_fields]
@@ -130,20 +139,20 @@ class FileRows:
         )
 
     def _close(self) -> None:
-        """Give the blank words behind the last document to it."""
+        """Remove an empty last document and give its blank words to the document before it."""
         if any(self.documents[-1].sentences):
             return
         last = self.documents.pop()
         if not self.documents:
-            raise DataError(f"{self.path}: no row with a word in column {self.layout.word + 1}; {ELSEWHERE}")
+            raise DataError(f"{self.path}: no row with a word in column {self.layout.word + 1}; {COLUMNS_HINT}")
         self.documents[-1].blank_words += last.blank_words
 
     @property
     def language(self) -> str:
-        """The language that stood before every word; "" if none did."""
+        """The language in the prefix of every word; "" if there is none."""
         return self.language_prefix.removesuffix(":")
 
-    def _take_language_off(self) -> None:
+    def _remove_language_prefix(self) -> None:
         first = next(self.rows(), None)
         found = _LANGUAGE_PREFIX.match(first.word) if first else None
         if found is None or not all(row.word.startswith(found[0]) for row in self.rows()):

@@ -1,4 +1,4 @@
-"""JSON records of words and tags, as data sets of Hugging Face have them: {"tokens": [...], "ner_tags": [...]}."""
+"""JSON records of words and tags, as in Hugging Face datasets: {"tokens": [...], "ner_tags": [...]}."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ner_head.formats.glue import has_compounds, join, spaces_before
-from ner_head.formats.reading import Kind
+from ner_head.formats.problems import ProblemParts
 from ner_head.formats.records import GOLD
-from ner_head.formats.tags import Meanings, Scheme, choose_scheme, out_of_place, read_cells, spans
+from ner_head.formats.tags import ChunkEncoding, Meanings, choose_encoding, out_of_place, read_cells, spans
 
 WORDS = ("tokens", "words")
 TAGS = ("ner_tags", "tags", "labels")
@@ -21,10 +21,10 @@ class TaggedRow:
     """A record of words and tags.
 
     Attributes:
-        words: none of them blank.
-        cells: the tag of each; None where the record has no tags at all.
-        n_blank: words that were.
-        others: what else the record has.
+        words: words that are not blank.
+        cells: tag of each word; None if the record has no tags.
+        n_blank: number of blank words that were dropped.
+        others: other keys and values of the record.
     """
 
     words: tuple[str, ...]
@@ -34,10 +34,10 @@ class TaggedRow:
 
 
 def tagged_row(content: Any) -> TaggedRow | None:
-    """A record as words and tags; None if it has a text, or no words.
+    """Parse a record of words and tags; None if it has a text or has no words.
 
     Raises:
-        ValueError: the words or tags are not strings, or not as many.
+        ValueError: the tags are not strings, or their number differs from that of the words.
     """
     if not isinstance(content, dict) or content.get("text") is not None:
         return None
@@ -66,7 +66,7 @@ def _is_list_of_strings(value: Any) -> bool:
 
 
 class TagReader:
-    """Reads the tags of a file's rows; their scheme is the one that most tags fit."""
+    """Converts records of words and tags. The chunk encoding is detected from all records of a file."""
 
     def __init__(self, rows: Sequence[TaggedRow], *, glue: bool = True) -> None:
         self.glue, self.compounds = glue, has_compounds(word for row in rows for word in row.words)
@@ -74,13 +74,15 @@ class TagReader:
         self.meanings: Meanings = read_cells(Counter(cell for cells in found for cell in cells))
         tags = self.meanings.tags
         right = ([tags[cell] for cell in cells if cell in tags] for cells in found)
-        self.scheme: Scheme | None = None if self.meanings.plain else choose_scheme(right)
+        self.encoding: ChunkEncoding | None = None if self.meanings.plain else choose_encoding(right)
 
-    def content(self, row: TaggedRow) -> tuple[dict[str, Any], list[tuple[Kind, str, str]]]:
-        """A row as a record with text, sentences and spans; and kind, form and detail of its problems.
+    def content(self, row: TaggedRow) -> tuple[dict[str, Any], list[ProblemParts]]:
+        """Convert a row into a record with text, sentences and spans.
 
+        Returns:
+            The record, and the kind, form and detail of each problem.
         Raises:
-            ValueError: a cell that is no tag.
+            ValueError: a cell is not a valid tag, or the row has annotations without a text.
         """
         language = row.others.get("language")
         spaces = [False, *[True] * (len(row.words) - 1)] if row.words else []
@@ -90,7 +92,7 @@ class TagReader:
         text, starts = join(row.words, spaces)
         words = [[start, start + len(word)] for start, word in zip(starts, row.words, strict=True)]
         found: dict[str, Any] = {"text": text, "sentences": [words] if words else []}
-        problems: list[tuple[Kind, str, str]] = [("blank word", "", f"{row.n_blank} words")] * bool(row.n_blank)
+        problems: list[ProblemParts] = [("blank word", "", f"{row.n_blank} words")] * bool(row.n_blank)
         gold = [key for key in GOLD if row.others.get(key) is not None]
         if row.cells is None and gold:
             raise ValueError(f"{gold[0]!r} beside words alone: say their tags in {TAGS[0]!r}, or give a 'text'")
@@ -101,6 +103,6 @@ class TagReader:
             raise ValueError(wrong[0])
         tags = [self.meanings.tags[cell] for cell in row.cells]
         found["spans"] = [[words[s.start][0], words[s.end - 1][1], s.label] for s in spans(tags)]
-        misplaced = out_of_place(self.scheme, tags) if self.scheme else []
+        misplaced = out_of_place(self.encoding, tags) if self.encoding else []
         problems += [("tag out of place", row.words[n], row.cells[n]) for n in misplaced]
         return found, problems

@@ -1,1 +1,1 @@
-"""A corpus as train, dev and test documents: sentences, words, spans that fit them, and an account of what was lost."""
+"""Prepare a corpus: split it into train, dev and test documents, segment them, and count what is lost."""

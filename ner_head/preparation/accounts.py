@@ -1,4 +1,4 @@
-"""What became of every document and mention that was read: kept, changed, or left out and why."""
+"""Count what happens to each document and mention of a corpus: kept, changed, or left out with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
-from ner_head.formats.reading import CHANGED, LOST, Problem, Tally
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.problems import CHANGED, LOST, Problem
 from ner_head.preparation.fitting import Fitted
 
 KEPT = "kept"
@@ -19,13 +20,13 @@ EXAMPLES = 3
 
 @dataclass
 class Accounts:
-    """Sums over a corpus; every document and mention is counted once.
+    """Counts over a corpus. Each document and mention is counted once.
 
     Attributes:
-        documents: by split, or by why they are left out.
-        mentions: by split and language, then by outcome: kept, or a kind of problem.
-        annotations: how many there were, by split and language. One may give several mentions.
-        losses: problems of mentions that are lost, by split and language.
+        documents: number of documents by split, or by the reason why they are left out.
+        mentions: number of mentions by split and language, then by outcome: kept, or the kind of problem.
+        annotations: number of annotations by split and language. One annotation may give several mentions.
+        losses: problems of lost mentions, by split and language.
     """
 
     documents: Counter[str] = field(default_factory=Counter)
@@ -34,7 +35,14 @@ class Accounts:
     losses: dict[tuple[str, str], list[Problem]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, split: str, fitted: Fitted, problems: Iterable[Problem], n_annotations: int | None) -> None:
-        """Count a document of a split; `problems` are its reader's."""
+        """Count a document of a split.
+
+        Args:
+            split: the split.
+            fitted: the document and the outcomes of its spans.
+            problems: problems that the reader found.
+            n_annotations: number of annotations; None if it is the number of mentions.
+        """
         place = split, fitted.document.language
         lost = [problem for problem in problems if problem.kind in LOST]
         self.documents[split] += 1
@@ -44,16 +52,18 @@ class Accounts:
         self.losses[place] += [*lost, *(problem for problem in fitted.problems if problem.kind in LOST)]
 
     def leave_out(self, document: Document, problems: Iterable[Problem]) -> None:
-        """Count a document that no split names."""
+        """Count a document that is in no split."""
         self.documents[NO_SPLIT] += 1
         n_mentions = len(document.spans) + sum(problem.kind in LOST for problem in problems)
         self.mentions["", document.language][NO_SPLIT] += n_mentions
 
     def check_losses(self, most: float) -> None:
-        """Refuse a corpus that loses more than a share `most` of the mentions of a split or a language.
+        """Check that no split or language loses too many of its mentions.
 
+        Args:
+            most: largest share of mentions that may be lost.
         Raises:
-            DataError: it does; with the largest cause and three examples.
+            DataError: more are lost; names the most frequent cause and three examples.
         """
         slices: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for split, language in sorted(self.losses):
@@ -68,16 +78,16 @@ class Accounts:
                     f"mend the annotations, or allow it with prepare.max_lost (now {most:g})"
                 )
 
-    def report(self, tally: Tally) -> dict[str, Any]:
-        """Documents and mentions as `reports/prepare.json` shows them: in each the parts add up to `read`."""
-        outcomes = sum(self.mentions.values(), Counter[str]()) + tally.mentions_left_out
+    def report(self, log: ReaderLog) -> dict[str, Any]:
+        """Sections `documents` and `mentions` of `reports/prepare.json`. In each, the parts add up to `read`."""
+        outcomes = sum(self.mentions.values(), Counter[str]()) + log.mentions_left_out
         splits = {split: count for split, count in self.documents.items() if split != NO_SPLIT}
-        documents_left_out = tally.left_out + Counter({NO_SPLIT: self.documents[NO_SPLIT]})
+        documents_left_out = log.left_out + Counter({NO_SPLIT: self.documents[NO_SPLIT]})
         changed = {kind: outcomes[kind] for kind in CHANGED if outcomes[kind]}
         mentions_left_out = {why: n for why, n in outcomes.items() if why not in (KEPT, *CHANGED)}
         return {
             "documents": {
-                "read": sum(self.documents.values()) + tally.left_out.total(),
+                "read": sum(self.documents.values()) + log.left_out.total(),
                 "kept": splits,
                 "left out": dict(documents_left_out),
             },

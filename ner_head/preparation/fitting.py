@@ -1,4 +1,4 @@
-"""Annotations -> what tags over words can express: which mentions are kept, which change, which are lost."""
+"""Convert annotations into what tags over words can express, and report which mentions change or are lost."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document, Sentence, Span, character_span, word_spans
 from ner_head.corpus.segment import cut, segment
 from ner_head.formats.labels import clean, fault
-from ner_head.formats.reading import Kind, Problem
+from ner_head.formats.problems import Problem, ProblemKind
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A document as the stages behind `prepare` take it.
+    """A document in the form that the later stages need.
 
     Attributes:
-        document: with sentences, none of them too long; spans without white space at their ends, with clean labels.
-        outcomes: what became of each span given, in order; None where tags express it as it was.
-        problems: the same as a list for people, and the sentences that were cut.
-        cut: how many words each of these had.
+        document: document with sentences of at most `max_words` words, trimmed spans and cleaned labels.
+        outcomes: problem of each original span, in order; None if tags express it unchanged.
+        problems: problems of spans and long sentences, for the report.
+        cut: number of words of each sentence that was cut.
     """
 
     document: Document
-    outcomes: tuple[Kind | None, ...]
+    outcomes: tuple[ProblemKind | None, ...]
     problems: tuple[Problem, ...]
     cut: tuple[int, ...]
 
 
 def fit(document: Document, max_words: int) -> Fitted:
-    """Segment a document unless it is, cut what is too long, and say what becomes of each mention.
+    """Segment a document if it has no sentences, cut long sentences, and clean spans and labels.
 
     Raises:
-        DataError: a label that cannot be one.
+        DataError: a label is invalid.
     """
     problems: list[Problem] = []
     sentences: list[Sentence] = []
@@ -47,9 +47,9 @@ def fit(document: Document, max_words: int) -> Fitted:
             too_long.append(len(sentence.words))
         sentences += parts
     spans = [_clean(document, span) for span in document.spans]
-    outcomes: list[Kind | None] = []
+    outcomes: list[ProblemKind | None] = []
     for given, span, lost in zip(document.spans, spans, _lost(sentences, spans), strict=True):
-        changes: list[Kind] = ["white space trimmed"] * ((given.start, given.end) != (span.start, span.end))
+        changes: list[ProblemKind] = ["white space trimmed"] * ((given.start, given.end) != (span.start, span.end))
         changes += ["label cleaned"] * (given.label != span.label)
         found = [*([lost] if lost else []), *changes]
         outcomes.append(found[0] if found else None)
@@ -59,7 +59,7 @@ def fit(document: Document, max_words: int) -> Fitted:
 
 
 def _clean(document: Document, span: Span) -> Span:
-    """A span without white space at its ends, unless it is nothing else, and with a clean label."""
+    """Trim a span, unless it covers only white space, and clean its label."""
     covered = document.text[span.start : span.end]
     label = clean(span.label)
     if why := fault(label):
@@ -70,11 +70,11 @@ def _clean(document: Document, span: Span) -> Span:
     return replace(span, start=start, end=start + len(covered.strip()), label=label)
 
 
-def _lost(sentences: list[Sentence], spans: Iterable[Span]) -> list[Kind | None]:
-    """What tags over the words of sentences lose of each span; None is nothing."""
+def _lost(sentences: list[Sentence], spans: Iterable[Span]) -> list[ProblemKind | None]:
+    """The problem of each span when it is written as tags over words; None if there is none."""
     starts = [sentence.start for sentence in sentences]
     inside: dict[int, list[tuple[int, Span]]] = {}
-    kinds: dict[int, Kind | None] = {}
+    kinds: dict[int, ProblemKind | None] = {}
     for number, span in enumerate(spans):
         position = bisect_right(starts, span.start) - 1
         if position >= 0 and span.end <= sentences[position].end:
@@ -87,9 +87,9 @@ def _lost(sentences: list[Sentence], spans: Iterable[Span]) -> list[Kind | None]
     return [kinds[number] for number in range(len(kinds))]
 
 
-def _in_sentence(sentence: Sentence, spans: list[Span]) -> list[Kind | None]:
+def _in_sentence(sentence: Sentence, spans: list[Span]) -> list[ProblemKind | None]:
     kept = set(word_spans(sentence, spans))
-    kinds: list[Kind | None] = []
+    kinds: list[ProblemKind | None] = []
     for span in spans:
         widened = word_spans(sentence, [span])
         if not widened:
@@ -102,5 +102,5 @@ def _in_sentence(sentence: Sentence, spans: list[Span]) -> list[Kind | None]:
     return kinds
 
 
-def _problem(document: Document, kind: Kind, span: Span) -> Problem:
+def _problem(document: Document, kind: ProblemKind, span: Span) -> Problem:
     return Problem(document.key, kind, document.text[span.start : span.end], f"{span.label} [{span.start}, {span.end})")

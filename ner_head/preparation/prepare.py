@@ -1,4 +1,4 @@
-"""A corpus -> train, dev and test documents with sentences, and a report of what does not fit."""
+"""Read a corpus, split it into segmented train, dev and test documents, and report problems of its annotations."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.base.params import Params
+from ner_head.base.params import Params, one_of
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.languages import same_language, tidy
 from ner_head.corpus.segment import MAX_WORDS, SEGMENTATION
-from ner_head.formats import READERS
+from ner_head.formats import FORMATS
+from ner_head.formats.format import SourceDocument
 from ner_head.formats.labels import look_alikes
-from ner_head.formats.reading import DOCUMENT_WORDS, Kind, Problem, Reading, Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import DOCUMENT_WORDS, ReaderOptions
+from ner_head.formats.problems import Problem, ProblemKind
 from ner_head.preparation.accounts import Accounts
 from ner_head.preparation.fitting import fit
 
@@ -27,7 +30,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def _as_name(value: object) -> object:
-    """A name of digits as YAML reads it, `2019`, is a name; other values need quotes."""
+    """Convert a whole number, which YAML makes of the name `2019`, back into a name. Other values need quotes."""
     if type(value) is int:
         return str(value)
     if not isinstance(value, str):
@@ -39,7 +42,7 @@ Name = Annotated[str, BeforeValidator(_as_name)]
 
 
 class Splits(Params):
-    """What goes where: names of topics, or keys of single documents (`topic/language/id`)."""
+    """The documents of each split: names of topics, or keys of single documents (`topic/language/id`)."""
 
     train: list[Name] = Field(min_length=1)
     dev: list[Name] = Field(default_factory=list)
@@ -57,7 +60,7 @@ class Splits(Params):
 
 
 class Columns(Params):
-    """Columns of CoNLL files, counted from 1; 0 means that the reader finds it."""
+    """Columns of CoNLL files, counted from 1; 0 to detect a column."""
 
     word: int = Field(default=0, ge=0)
     tag: int = Field(default=0, ge=0)
@@ -73,32 +76,34 @@ class PrepareParams(Params):
     """Section `prepare`."""
 
     source: str = Field(min_length=1)
-    """Folder of the corpus, or a file for conll and jsonl."""
-    format: Literal["bsnlp2019", "slavicner", "conll", "jsonl"]
+    """Folder of the corpus; a single file for conll and jsonl."""
+    format: Annotated[str, one_of(FORMATS)]
+    """Name of the corpus format."""
     languages: list[str] = Field(default_factory=list)
-    """ISO 639 codes of those wanted; none means all that there are."""
+    """ISO 639 codes of the languages to read; empty for all languages."""
     splits: Splits
     max_words: int = Field(default=MAX_WORDS, ge=2)
-    """Longer sentences are cut, at punctuation where there is any."""
+    """Longest sentence, in words. Longer sentences are cut, at punctuation if possible."""
     max_lost: float = Field(default=0.1, ge=0, le=1)
-    """Share of the mentions of a split or a language that may be lost; more is an error."""
+    """Largest share of the mentions of a split or a language that may be lost; more is an error."""
     document_words: int = Field(default=DOCUMENT_WORDS, ge=1)
-    """A CoNLL file in which nothing marks documents is cut into some of so many words."""
+    """Number of words per document when a CoNLL file without document marks is split, approximately."""
     glue: Literal["auto", "none"] = "auto"
-    """Words that come without a text (conll, lists of words in jsonl) are joined as one writes them, or by spaces."""
+    """How words without a text (conll, lists of words in jsonl) are joined: by spacing rules, or by single spaces."""
     columns: Columns = Columns()
-    """Of conll alone."""
+    """Columns of CoNLL files."""
 
     @model_validator(mode="after")
-    def _columns_of_conll(self) -> PrepareParams:
-        if self.format != "conll" and self.columns != Columns():
-            raise ValueError(f"columns are params of format conll; the format is {self.format}")
+    def _no_columns_without_use(self) -> PrepareParams:
+        if not FORMATS[self.format].has_columns and self.columns != Columns():
+            named = " and ".join(format.name for format in FORMATS.values() if format.has_columns)
+            raise ValueError(f"columns are params of format {named}; the format is {self.format}")
         return self
 
-    def wanted(self) -> Wanted:
-        """What the reader is asked for."""
+    def reader_options(self) -> ReaderOptions:
+        """The options of the reader."""
         names = (name for split in SPLITS for name in getattr(self.splits, split))
-        return Wanted(
+        return ReaderOptions(
             tuple(dict.fromkeys(map(tidy, self.languages))),
             frozenset(names),
             self.columns.word,
@@ -110,22 +115,29 @@ class PrepareParams(Params):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Documents by split, all segmented, in the corpus's order; and what is to be said of them."""
+    """The prepared corpus.
+
+    Attributes:
+        splits: segmented documents of each split, in the order of the corpus.
+        problems: problems of these documents.
+        log: log of the reader.
+        accounts: counts of documents and mentions.
+    """
 
     splits: dict[Split, list[Document]] = field(default_factory=lambda: {split: [] for split in SPLITS})
     problems: list[Problem] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    log: ReaderLog = field(default_factory=ReaderLog)
     accounts: Accounts = field(default_factory=Accounts)
 
     def report(self) -> dict[str, Any]:
-        """Counts by split and language, and every problem: `reports/prepare.json`."""
+        """Content of `reports/prepare.json`: counts by split and language, and all problems."""
         counts = Counter(problem.kind for problem in self.problems)
         return {
             "segmentation": SEGMENTATION,
-            "read": self.tally.report(),
-            **self.accounts.report(self.tally),
+            "read": self.log.report(),
+            **self.accounts.report(self.log),
             "splits": {split: _counts_by_language(documents) for split, documents in self.splits.items()},
-            "problems": {kind: counts[kind] for kind in get_args(Kind)},
+            "problems": {kind: counts[kind] for kind in get_args(ProblemKind)},
             "list": [
                 {"document": p.document, "kind": p.kind, "form": p.form, "detail": p.detail} for p in self.problems
             ],
@@ -136,39 +148,39 @@ def prepare(params: PrepareParams) -> Prepared:
     """Read the corpus and split it.
 
     Raises:
-        UsageError: no such source, or a topic, document or language that the corpus lacks.
-        DataError: a file that cannot be read, two documents of one key, a label that cannot be one, train or dev
-            without annotations, or too many mentions lost.
+        UsageError: the source does not exist, or the corpus lacks a topic, document or language.
+        DataError: a file cannot be read, two documents have the same key, a label is invalid, a document of train or
+            dev has no annotations, or too many mentions are lost.
     """
     source = Path(params.source)
     if not source.exists():
         raise UsageError(f"prepare.source: {source}: no such file or folder")
-    tally, wanted = Tally(), params.wanted()
-    readings = list(READERS[params.format](source, wanted, tally))
-    tally.languages.update(document.language for document, _ in readings)
-    if params.format != "conll":
-        _check_languages(wanted.languages, tally.languages, source)
-    prepared = split_readings(readings, params.splits, tally, max_words=params.max_words)
+    log, options, corpus_format = ReaderLog(), params.reader_options(), FORMATS[params.format]
+    sources = list(corpus_format.read(source, options, log))
+    log.languages.update(document.language for document, _ in sources)
+    if corpus_format.requires_languages:
+        _check_languages(options.languages, log.languages, source)
+    prepared = split_documents(sources, params.splits, log, max_words=params.max_words)
     prepared.accounts.check_losses(params.max_lost)
     return prepared
 
 
-def split_readings(
-    readings: Sequence[Reading], splits: Splits, tally: Tally | None = None, *, max_words: int = MAX_WORDS
+def split_documents(
+    sources: Sequence[SourceDocument], splits: Splits, log: ReaderLog | None = None, *, max_words: int = MAX_WORDS
 ) -> Prepared:
-    """Put every document where its key or topic is named, segment it, and gather the problems of those taken.
+    """Put each document into the split that names its key or topic, and segment it.
 
     Raises:
-        UsageError: a name that no document has, or a document named in two splits.
-        DataError: two documents of one key, a label that cannot be one, or a document without annotations in train
-            or dev.
+        UsageError: a split names no document, or a document is named by two splits.
+        DataError: two documents have the same key, a label is invalid, or a document of train or dev has no
+            annotations.
     """
     names: dict[str, Split] = {name: split for split in SPLITS for name in getattr(splits, split)}
-    prepared = Prepared(tally=tally or Tally())
-    tally = prepared.tally
-    _check_names(names, [document for document, _ in readings], tally.topics)
+    prepared = Prepared(log=log or ReaderLog())
+    log = prepared.log
+    _check_names(names, [document for document, _ in sources], log.topics)
     longest: list[int] = []
-    for document, problems in readings:
+    for document, problems in sources:
         found = {name: names[name] for name in (document.topic, document.key) if name in names}
         if not found:
             prepared.accounts.leave_out(document, problems)
@@ -176,15 +188,15 @@ def split_readings(
         split, fitted = _only(found, document), fit(document, max_words)
         prepared.splits[split].append(fitted.document)
         prepared.problems.extend((*problems, *fitted.problems))
-        prepared.accounts.add(split, fitted, problems, tally.annotations.get(document.key))
+        prepared.accounts.add(split, fitted, problems, log.annotations.get(document.key))
         longest += fitted.cut
     _require_annotations(prepared)
-    tally.notices += _notices(prepared, longest, max_words)
+    log.notices += _notices(prepared, longest, max_words)
     return prepared
 
 
 def _notices(prepared: Prepared, longest: Sequence[int], max_words: int) -> list[str]:
-    """What is unusual about sentences and labels; `longest` are the words of each sentence that was cut."""
+    """Notices about long sentences and similar labels; `longest` has the number of words of each cut sentence."""
     notices = []
     if longest:
         notices.append(
@@ -196,8 +208,8 @@ def _notices(prepared: Prepared, longest: Sequence[int], max_words: int) -> list
     return notices
 
 
-def _check_languages(wanted: Sequence[str], there: AbstractSet[str], source: Path) -> None:
-    missing = [language for language in wanted if language not in there]
+def _check_languages(languages: Sequence[str], there: AbstractSet[str], source: Path) -> None:
+    missing = [language for language in languages if language not in there]
     if missing:
         found = ", ".join(sorted(there)) or "none"
         pairs = [(code, same_language(code, sorted(there - {UNKNOWN_LANGUAGE}))) for code in missing]
@@ -227,7 +239,7 @@ def _check_names(names: Mapping[str, Split], documents: Sequence[Document], othe
 
 
 def _only(found: Mapping[str, Split], document: Document) -> Split:
-    """The one split that a document is in by name."""
+    """The only split that names a document."""
     first, *others = set(found.values())
     if others:
         where = " and ".join(f"{split} ({name})" for name, split in found.items())

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_an_error_that_lists_several_lines_of_a_file_keeps_them(capsys: pytest.C
 def test_anything_else_exits_with_70_and_keeps_its_traceback(
     error: Exception, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entry.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code, err = ended(raising(error), capsys)
     assert code == 70
     assert len(err.splitlines()) == 1
@@ -85,7 +86,7 @@ def test_anything_else_exits_with_70_and_keeps_its_traceback(
 def test_two_failures_have_two_files(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entry.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for _ in range(2):
         ended(raising(ValueError("x")), capsys)
     assert len(list(tmp_path.glob("ner-head-*.log"))) == 2
@@ -94,7 +95,7 @@ def test_two_failures_have_two_files(
 def test_without_a_place_for_the_file_it_is_still_one_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entry.tempfile, "tempdir", str(tmp_path / "absent"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     code, err = ended(raising(ValueError("x")), capsys)
     assert (code, len(err.splitlines())) == (70, 1)
     assert "no traceback: No such file or directory" in err
@@ -112,7 +113,7 @@ def test_an_error_of_the_system_names_the_file_and_how_to_mend_it() -> None:
     assert type(system_error(OSError(errno.EIO, "x"), mend="run it")) is ResourceError
 
 
-PROGRAM = "from ner_head import entry; entry.run(lambda: {}, name='program')"
+PROGRAM = "from ner_head.base import entry; entry.run(lambda: {}, name='program')"
 TWO_HANDS = "(print('София \\udce9'), print('Łódź', file=__import__('sys').stderr))"
 
 

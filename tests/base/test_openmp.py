@@ -1,4 +1,4 @@
-"""How OpenMP's threads wait: settled where a stage or command starts, before torch is imported, and nowhere else."""
+"""How OpenMP's threads wait: set at the start of a stage or command, before torch is imported, and nowhere else."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ import pytest
 from tests.conftest import ROOT
 
 STARTS = {
-    "stage": ["-m", "stages.train"],  # stops at params.yaml, which is not there, once torch is imported
-    "command": ["-m", "ner_head.cli.main", "predict", "--text", "x", "--model", "nowhere"],
+    "stage": ["-m", "stages.train"],  # stops at params.yaml, which is absent, after torch is imported
+    "command": [
+        "-m",
+        "ner_head.cli.main",
+        "predict",
+        "--text",
+        "x",
+        "--model",
+        ".",
+    ],  # stops at the empty manifest
     "library": ["-c", "import ner_head.cli.main, stages.train"],
 }
 
 
 def spins(start: str, folder: Path, **environment: str) -> set[int]:
-    """How long OpenMP's threads spin before they sleep: what each OpenMP that is loaded says that it read."""
+    """How long OpenMP's threads spin before they sleep, as each loaded OpenMP library prints it."""
+    (folder / "manifest.json").touch()
     clean = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run(
         [sys.executable, *STARTS[start]],
@@ -41,9 +50,14 @@ def test_threads_of_a_stage_or_command_sleep_while_they_wait(start: str, tmp_pat
     assert spins(start, tmp_path) == {0}
 
 
-def test_what_the_user_says_stays(tmp_path: Path) -> None:
+def test_the_users_setting_is_kept(tmp_path: Path) -> None:
     assert min(spins("stage", tmp_path, OMP_WAIT_POLICY="active")) > 0
 
 
 def test_a_library_that_is_imported_sets_nothing(tmp_path: Path) -> None:
     assert min(spins("library", tmp_path)) > 0
+
+
+def test_no_import_sets_an_environment_variable() -> None:
+    code = "import os; before = dict(os.environ); import ner_head.cli.main, stages.train; assert before == os.environ"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})

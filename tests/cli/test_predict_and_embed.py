@@ -81,7 +81,7 @@ def test_less_probable_spans_are_left_out_on_demand(
 
 
 def test_predict_reads_standard_input(model: Path) -> None:
-    command = [sys.executable, "-m", "ner_head.cli.main", "predict", "-", "--model", str(model)]
+    command = [sys.executable, "-m", "ner_head.cli", "predict", "-", "--model", str(model)]
     text = "Анна Петрова живёт в Москве. Она рада."
     found = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
     record = json.loads(found.stdout)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.segmentation import BAR_CUT, BAR_MISALIGNED, Figures
 from ner_head.corpus.segment import MAX_WORDS, cut, segment, words
 from ner_head.formats import slavicner
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 from tests.corpus.strategies import LANGUAGES, texts
 
 
@@ -170,7 +171,7 @@ def test_time_is_linear_in_the_length_of_one_line(unit: str) -> None:
 
 def test_gold_mentions_are_cut_and_misaligned_within_the_bars(corpora: Path) -> None:
     figures = Figures()
-    for document, _ in slavicner.read(corpora / "slavicner", Wanted(), Tally()):
+    for document, _ in slavicner.read(corpora / "slavicner", ReaderOptions(), ReaderLog()):
         figures.add(document)
     assert figures.mentions == 51_813
     assert figures.cut / figures.mentions <= BAR_CUT / 10

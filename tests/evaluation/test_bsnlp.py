@@ -17,7 +17,8 @@ from ner_head.evaluation import bsnlp_counts
 from ner_head.evaluation.bsnlp import pair_directories, score_directories, table, write_predictions
 from ner_head.evaluation.bsnlp_counts import MatchCounts, Mention, Scores
 from ner_head.formats import bsnlp as corpus
-from ner_head.formats import reading
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 from tests.conftest import ROOT, SHARED
 from tests.corpus.strategies import write
 
@@ -264,9 +265,7 @@ def test_1138_documents_take_less_than_two_seconds(tmp_path: Path) -> None:
 def test_the_sample_written_as_predictions_scores_one(tmp_path: Path) -> None:
     sample = ROOT / "data/sample"
     assert (
-        write_predictions(
-            tmp_path, (document for document, _ in corpus.read(sample, reading.Wanted(), reading.Tally()))
-        )
+        write_predictions(tmp_path, (document for document, _ in corpus.read(sample, ReaderOptions(), ReaderLog())))
         == 224
     )
     scores = score_directories(sample / "annotated", tmp_path)

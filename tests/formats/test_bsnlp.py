@@ -7,7 +7,9 @@ import pytest
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Span
 from ner_head.formats.bsnlp import read
-from ner_head.formats.reading import Problem, Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
+from ner_head.formats.problems import Problem
 from tests.corpus.strategies import write
 
 HEADER = "pl-1\npl\n2018-02-07\nhttps://news.example/1\n"
@@ -16,13 +18,13 @@ RAW, OUT = "raw/brexit/pl/one.txt", "annotated/brexit/pl/two.out"
 
 
 def only(root: Path) -> tuple[list[tuple[str, str]], tuple[Problem, ...]]:
-    ((document, problems),) = read(root, Wanted(), Tally())
+    ((document, problems),) = read(root, ReaderOptions(), ReaderLog())
     return [(document.text[span.start : span.end], span.label) for span in document.spans], problems
 
 
 def test_raw_and_annotated_pair_by_id_and_text_begins_at_the_title(tmp_path: Path) -> None:
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\nTheresa May\tTheresa May\tPER\tPER-May\n"})
-    ((document, problems),) = read(tmp_path, Wanted(("pl",)), Tally())
+    ((document, problems),) = read(tmp_path, ReaderOptions(("pl",)), ReaderLog())
     assert (document.key, document.text) == ("brexit/pl/pl-1", TEXT)
     assert document.spans == (Span(20, 31, "PER"),)
     assert problems == ()
@@ -44,12 +46,12 @@ def test_lines_may_end_in_any_way_and_the_text_keeps_its_ends(tmp_path: Path, en
             OUT: f"pl-1{end}May\tMay\tPER\tx{end}\u00a0{end}\ufeffBrna\tBrno\tLOC\tx{end}",
         },
     )
-    tally = Tally()
-    ((document, problems),) = read(tmp_path, Wanted(), tally)
+    log = ReaderLog()
+    ((document, problems),) = read(tmp_path, ReaderOptions(), log)
     assert document.text == text
     assert [text[span.start : span.end] for span in document.spans] == ["May", "Brna", "May"]
     assert problems == ()
-    assert tally.rows == {"mark": 1, "kept": 2, "blank": 1}
+    assert log.rows == {"mark": 1, "kept": 2, "blank": 1}
 
 
 def test_suffixes_of_2017_and_in_capitals_are_read_and_other_files_named(tmp_path: Path) -> None:
@@ -61,17 +63,17 @@ def test_suffixes_of_2017_and_in_capitals_are_read_and_other_files_named(tmp_pat
         "annotated/brexit/pl/2.xml": "",
     }
     write(tmp_path, {**files, **more})
-    tally = Tally()
-    ((document, _),) = read(tmp_path, Wanted(), tally)
+    log = ReaderLog()
+    ((document, _),) = read(tmp_path, ReaderOptions(), log)
     assert [document.text[span.start : span.end] for span in document.spans] == ["UE"]
-    assert {path.relative_to(tmp_path).as_posix() for path in tally.passed_over} == set(more)
-    assert {path.relative_to(tmp_path).as_posix() for path in tally.files} == set(files)
+    assert {path.relative_to(tmp_path).as_posix() for path in log.passed_over} == set(more)
+    assert {path.relative_to(tmp_path).as_posix() for path in log.files} == set(files)
 
 
 def test_topics_that_are_not_wanted_are_not_opened(tmp_path: Path) -> None:
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/other/pl/1.txt": b"\xff", "raw/brexit/ru/1.txt": b"\xff"})
-    wanted = Wanted(("pl",), frozenset({"brexit"}))
-    assert [document.key for document, _ in read(tmp_path, wanted, Tally())] == ["brexit/pl/pl-1"]
+    options = ReaderOptions(("pl",), frozenset({"brexit"}))
+    assert [document.key for document, _ in read(tmp_path, options, ReaderLog())] == ["brexit/pl/pl-1"]
 
 
 def test_what_is_not_taken_is_listed(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_of_two_categories_the_first_is_taken(tmp_path: Path) -> None:
 def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
     blind = HEADER.replace("pl-1", "pl-2")
     write(tmp_path, {RAW: HEADER + TEXT, OUT: "pl-1\n", "raw/brexit/pl/x.txt": blind + TEXT})
-    assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
+    assert [problems for _, problems in read(tmp_path, ReaderOptions(), ReaderLog())] == [
         (),
         (Problem("brexit/pl/pl-2", "no annotations", detail=str(tmp_path / "raw/brexit/pl/x.txt")),),
     ]
@@ -119,4 +121,4 @@ def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
 )
 def test_files_that_do_not_fit_are_named(tmp_path: Path, files: dict[str, str | bytes], expected: str) -> None:
     with pytest.raises(DataError, match=expected):
-        list(read(write(tmp_path, files), Wanted(), Tally()))
+        list(read(write(tmp_path, files), ReaderOptions(), ReaderLog()))

@@ -6,8 +6,8 @@ import pytest
 import regex
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.formats.columns import Layout, Layouts, Table, is_key, is_mark, look_at, split
-from ner_head.formats.reading import Wanted
+from ner_head.formats.columns import ColumnLayout, ColumnLayouts, Table, is_key, is_mark, look_at, split
+from ner_head.formats.options import ReaderOptions
 from tests.conftest import ROOT
 
 FILE = Path("train.tsv")
@@ -19,8 +19,8 @@ def table(text: str) -> Table:
     return found
 
 
-def layout(text: str, *, word: int = 0, tag: int = 0) -> Layout:
-    return Layouts(Wanted(word_column=word, tag_column=tag)).of(table(text), FILE)
+def layout(text: str, *, word: int = 0, tag: int = 0) -> ColumnLayout:
+    return ColumnLayouts(ReaderOptions(word_column=word, tag_column=tag)).of(table(text), FILE)
 
 
 def where(text: str, *, word: int = 0, tag: int = 0) -> tuple[int, int]:
@@ -165,7 +165,7 @@ def test_a_column_that_is_not_there_is_a_usage_error() -> None:
 
 
 def test_files_of_which_one_counts_are_looked_at_apart() -> None:
-    layouts = Layouts(Wanted())
+    layouts = ColumnLayouts(ReaderOptions())
     counting, other = table("1 Jana B-PER\n2 spí O"), table("Brno NNP B-LOC\nje VB O")
     for one in (other, counting):
         layouts.add(one)
@@ -173,7 +173,7 @@ def test_files_of_which_one_counts_are_looked_at_apart() -> None:
 
 
 def test_files_with_as_many_columns_are_looked_at_together() -> None:
-    layouts = Layouts(Wanted())
+    layouts = ColumnLayouts(ReaderOptions())
     poor, rich = table("O x O"), table("b y B-PER\nc z O\nd x O")
     layouts.add(poor)
     layouts.add(rich)

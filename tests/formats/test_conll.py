@@ -10,7 +10,9 @@ from ner_head.base.errors import DataError, UsageError
 from ner_head.corpus.documents import Document, Span
 from ner_head.formats.conll import read
 from ner_head.formats.lines import split_lines
-from ner_head.formats.reading import Problem, Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
+from ner_head.formats.problems import Problem
 from tests.corpus.strategies import write
 
 
@@ -21,8 +23,8 @@ def columns(tags: str) -> str:
 
 
 def one(root: Path, content: str, name: str = "train.conll") -> tuple[Document, tuple[Problem, ...]]:
-    (reading,) = read(write(root, {name: content}), Wanted(("cs",)), Tally())
-    return reading
+    (source,) = read(write(root, {name: content}), ReaderOptions(("cs",)), ReaderLog())
+    return source
 
 
 def test_words_and_sentences_are_kept_as_given(tmp_path: Path) -> None:
@@ -60,35 +62,39 @@ def test_a_tag_out_of_place_is_read_and_listed(
 
 def test_documents_begin_at_docstart(tmp_path: Path) -> None:
     content = "-DOCSTART- -X- O\n\na O\n\n-DOCSTART- -X- O\n-DOCSTART-\nb O\n"
-    readings = read(write(tmp_path, {"dev.txt": content}), Wanted(), Tally())
-    assert [(document.key, document.text) for document, _ in readings] == [("dev/und/1", "a"), ("dev/und/2", "b")]
+    sources = read(write(tmp_path, {"dev.txt": content}), ReaderOptions(), ReaderLog())
+    assert [(document.key, document.text) for document, _ in sources] == [("dev/und/1", "a"), ("dev/und/2", "b")]
 
 
 def test_a_folder_that_is_a_language_says_it(tmp_path: Path) -> None:
     write(tmp_path, {"cs/train.tsv": "a\tO\n", "data/pl/train.conll": "a O\n", "train.txt": "a O\n"})
-    assert [document.language for document, _ in read(tmp_path, Wanted(("cs", "pl")), Tally())] == ["cs", "pl", "und"]
-    ((document, _),) = read(tmp_path / "train.txt", Wanted(("cs",)), Tally())
+    assert [document.language for document, _ in read(tmp_path, ReaderOptions(("cs", "pl")), ReaderLog())] == [
+        "cs",
+        "pl",
+        "und",
+    ]
+    ((document, _),) = read(tmp_path / "train.txt", ReaderOptions(("cs",)), ReaderLog())
     assert document.key == "train/und/1"
 
 
 def test_the_language_before_every_word_is_the_document_s_where_no_folder_says_it(tmp_path: Path) -> None:
     write(tmp_path, {"train": "cs:Jana\tB-PER\n", "pl/dev": "cs:Brno\tB-LOC\n"})
     for languages, expected in [((), "cs"), (("pl", "cs"), "cs"), (("pl",), "und")]:
-        tally = Tally()
-        readings = list(read(tmp_path, Wanted(languages, frozenset({"train", "dev"})), tally))
-        assert [(d.topic, d.language, d.text) for d, _ in readings] == [
+        log = ReaderLog()
+        sources = list(read(tmp_path, ReaderOptions(languages, frozenset({"train", "dev"})), log))
+        assert [(d.topic, d.language, d.text) for d, _ in sources] == [
             ("dev", "pl", "Brno"),
             ("train", expected, "Jana"),
         ]
-        assert tally.notices[-1] == "language prefix of every word removed: cs:"
+        assert log.notices[-1] == "language prefix of every word removed: cs:"
 
 
 def test_what_was_found_is_told_in_one_line(tmp_path: Path) -> None:
     write(tmp_path, {"a.tsv": "1\tJana\tB-PER\n2\tspí\tO\n", "b.txt": "Brno LOC\nspí O\n", "c.tsv": "1\tx\tO\n"})
-    tally = Tally()
-    assert len(list(read(tmp_path, Wanted(), tally))) == 3
+    log = ReaderLog()
+    assert len(list(read(tmp_path, ReaderOptions(), log))) == 3
     first, second = tmp_path / "a.tsv", tmp_path / "b.txt"
-    assert tally.notices == [
+    assert log.notices == [
         "columns (counted from 1): "
         f"word 2, tag 3 of 3 (column 1 numbers the words) (files: 2, first {first}); "
         f"word 1, tag 2 of 2 (files: 1, first {second}); "
@@ -99,17 +105,17 @@ def test_what_was_found_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_columns_may_be_given(tmp_path: Path) -> None:
     write(tmp_path, {"a.tsv": "x\tJana\tB-PER\tO\nx\tBrno\tO\tB-LOC\n"})
-    ((document, _),) = read(tmp_path, Wanted(word_column=2, tag_column=4), Tally())
+    ((document, _),) = read(tmp_path, ReaderOptions(word_column=2, tag_column=4), ReaderLog())
     assert document.text == "Jana Brno"
     assert document.spans == (Span(5, 9, "LOC"),)
 
 
 def test_a_file_without_rows_is_told_and_counted(tmp_path: Path) -> None:
     write(tmp_path, {"a.tsv": "# x\n\n-DOCSTART-\n"})
-    tally = Tally()
-    assert list(read(tmp_path, Wanted(), tally)) == []
-    assert tally.rows == {"comment": 1, "blank": 1, "mark": 1}
-    assert tally.notices == [f"{tmp_path / 'a.tsv'}: no rows in it"]
+    log = ReaderLog()
+    assert list(read(tmp_path, ReaderOptions(), log)) == []
+    assert log.rows == {"comment": 1, "blank": 1, "mark": 1}
+    assert log.notices == [f"{tmp_path / 'a.tsv'}: no rows in it"]
 
 
 def test_one_odd_row_of_a_file_is_listed_and_no_other(tmp_path: Path) -> None:
@@ -172,10 +178,10 @@ def files(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-def refusal(source: Path, tally: Tally) -> list[tuple[Document, tuple[Problem, ...]]] | str:
+def refusal(source: Path, log: ReaderLog) -> list[tuple[Document, tuple[Problem, ...]]] | str:
     """What is read, or the line that says why it is not."""
     try:
-        return list(read(source, Wanted(), tally))
+        return list(read(source, ReaderOptions(), log))
     except (DataError, UsageError) as error:
         return str(error)
 
@@ -184,14 +190,14 @@ def refusal(source: Path, tally: Tally) -> list[tuple[Document, tuple[Problem, .
 def test_any_lines_are_read_and_counted_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, content: str
 ) -> None:
-    tally = Tally()
-    readings = refusal(write(tmp_path_factory.mktemp("conll"), {"train.conll": content}), tally)
-    if isinstance(readings, str):
-        assert "train.conll" in readings
-        assert "\n" not in readings
+    log = ReaderLog()
+    sources = refusal(write(tmp_path_factory.mktemp("conll"), {"train.conll": content}), log)
+    if isinstance(sources, str):
+        assert "train.conll" in sources
+        assert "\n" not in sources
         return
-    words = [word for document, _ in readings for sentence in document.sentences for word in sentence.words]
-    assert tally.rows.total() == len(split_lines(content))
-    assert tally.rows["kept"] == len(words)
-    assert tally.rows["ignored"] == sum(p.kind == "blank word" for _, problems in readings for p in problems)
+    words = [word for document, _ in sources for sentence in document.sentences for word in sentence.words]
+    assert log.rows.total() == len(split_lines(content))
+    assert log.rows["kept"] == len(words)
+    assert log.rows["ignored"] == sum(p.kind == "blank word" for _, problems in sources for p in problems)
     assert all(word.text.strip() for word in words)

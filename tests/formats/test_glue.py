@@ -7,9 +7,10 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_head.formats import READERS
+from ner_head.formats import FORMATS
 from ner_head.formats.glue import has_compounds, join, spaces_before
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_offsets_slice_back_to_the_words(words: list[str], language: str) -> Non
     assert joined.replace(" ", "") == "".join(words)
 
 
-def read(path: Path, wanted: Wanted, how: str) -> str:
-    ((document, _),) = READERS[how](path, wanted, Tally())
+def read(path: Path, options: ReaderOptions, how: str) -> str:
+    ((document, _),) = FORMATS[how].read(path, options, ReaderLog())
     for sentence in document.sentences:
         assert all(document.text[word.start : word.end] == word.text for word in sentence.words)
     return document.text
@@ -66,14 +67,14 @@ def read(path: Path, wanted: Wanted, how: str) -> str:
 
 def test_files_of_words_are_joined_unless_the_param_says_no(tmp_path: Path) -> None:
     (tmp_path / "train.conll").write_text("Jana B-PER\n, O\n( O\nano O\n) O\n\nNe O\n! O\n", encoding="utf-8")
-    assert read(tmp_path, Wanted(), "conll") == "Jana, (ano)\nNe!"
-    assert read(tmp_path, Wanted(glue=False), "conll") == "Jana , ( ano )\nNe !"
+    assert read(tmp_path, ReaderOptions(), "conll") == "Jana, (ano)\nNe!"
+    assert read(tmp_path, ReaderOptions(glue=False), "conll") == "Jana , ( ano )\nNe !"
     (tmp_path / "train.jsonl").write_text('{"tokens": ["Jana", "!"], "ner_tags": ["B-PER", "O"]}\n', encoding="utf-8")
-    assert read(tmp_path, Wanted(), "jsonl") == "Jana!"
-    assert read(tmp_path, Wanted(glue=False), "jsonl") == "Jana !"
+    assert read(tmp_path, ReaderOptions(), "jsonl") == "Jana!"
+    assert read(tmp_path, ReaderOptions(glue=False), "jsonl") == "Jana !"
 
 
 def test_what_conll_u_says_of_spaces_is_taken(tmp_path: Path) -> None:
     rows = ["1\tfoto\tB-PER\tSpaceAfter=No", "2\t-\tO\tGender=X|SpaceAfter=No", "3\taparat\tO\t_", "4\t,\tO\t_"]
     (tmp_path / "train.conllu").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    assert read(tmp_path, Wanted(word_column=2, tag_column=3), "conll") == "foto-aparat ,"
+    assert read(tmp_path, ReaderOptions(word_column=2, tag_column=3), "conll") == "foto-aparat ,"

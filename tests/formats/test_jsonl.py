@@ -13,18 +13,19 @@ from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document, Span, write_documents
 from ner_head.corpus.segment import segment
 from ner_head.formats.jsonl import read
-from ner_head.formats.reading import Problem, Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
+from ner_head.formats.problems import Problem
 from ner_head.formats.records import to_record
+from tests.conftest import ROOT
 from tests.corpus.strategies import write
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_what_prepare_wrote_is_read_again(tmp_path: Path) -> None:
     text = "T. Mayová mlčela."
     document = Document("1", text, "cs", "brexit", segment(text, "cs"), (Span(0, 9, "PER"),))
     write_documents(tmp_path / "dev.jsonl", [document])
-    assert list(read(tmp_path, Wanted(("cs",)), Tally())) == [(document, ())]
+    assert list(read(tmp_path, ReaderOptions(("cs",)), ReaderLog())) == [(document, ())]
 
 
 def test_text_and_spans_suffice(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_text_and_spans_suffice(tmp_path: Path) -> None:
         tmp_path,
         {"news.jsonl": '\ufeff\n{"text": "EU a ČR", "topic": null, "spans": [[5, 7, "LOC"], [0, 2, "ORG"]]}\n'},
     )
-    ((document, problems),) = read(tmp_path, Wanted(), Tally())
+    ((document, problems),) = read(tmp_path, ReaderOptions(), ReaderLog())
     assert document.key == "news/und/2"
     assert document.spans == (Span(0, 2, "ORG"), Span(5, 7, "LOC"))
     assert problems == ()
@@ -41,13 +42,13 @@ def test_text_and_spans_suffice(tmp_path: Path) -> None:
 def test_predictions_are_read_as_annotations(tmp_path: Path) -> None:
     record = {"text": "EU", "spans": [{"start": 0, "end": 2, "label": "ORG", "text": "EU"}]}
     write(tmp_path, {"a.jsonl": json.dumps(record)})
-    ((document, _),) = read(tmp_path / "a.jsonl", Wanted(), Tally())
+    ((document, _),) = read(tmp_path / "a.jsonl", ReaderOptions(), ReaderLog())
     assert document.spans == (Span(0, 2, "ORG"),)
 
 
 def test_a_record_without_spans_has_no_annotations(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": '{"text": "EU"}\n{"text": "x", "spans": []}'})
-    assert [problems for _, problems in read(tmp_path, Wanted(), Tally())] == [
+    assert [problems for _, problems in read(tmp_path, ReaderOptions(), ReaderLog())] == [
         (Problem("a/und/1", "no annotations"),),
         (),
     ]
@@ -56,11 +57,11 @@ def test_a_record_without_spans_has_no_annotations(tmp_path: Path) -> None:
 def test_other_languages_are_left_out_and_the_unknown_one_stays(tmp_path: Path) -> None:
     rows = [{"text": name, "language": name, "spans": []} for name in ("cs", "de", "und")]
     write(tmp_path, {"a.jsonl": "\n".join(map(json.dumps, rows))})
-    tally = Tally()
-    assert [document.text for document, _ in read(tmp_path, Wanted(("cs",)), tally)] == ["cs", "und"]
-    assert tally.lines() == ["left out (language de, which is not in prepare.languages): 1 records"]
-    assert +tally.rows == {"kept": 2, "left out": 1}
-    assert len(list(read(tmp_path, Wanted(), Tally()))) == 3
+    log = ReaderLog()
+    assert [document.text for document, _ in read(tmp_path, ReaderOptions(("cs",)), log)] == ["cs", "und"]
+    assert log.lines() == ["left out (language de, which is not in prepare.languages): 1 records"]
+    assert +log.rows == {"kept": 2, "left out": 1}
+    assert len(list(read(tmp_path, ReaderOptions(), ReaderLog()))) == 3
 
 
 @pytest.mark.parametrize(
@@ -100,15 +101,15 @@ def test_other_languages_are_left_out_and_the_unknown_one_stays(tmp_path: Path) 
 def test_what_is_no_record_is_named_with_file_line_and_reason(tmp_path: Path, record: str, why: str) -> None:
     write(tmp_path, {"a.jsonl": f'{{"text": "x"}}\n{record}\n'})
     with pytest.raises(DataError, match=rf"a\.jsonl:2: not a document: .*{why}"):
-        list(read(tmp_path, Wanted(), Tally()))
+        list(read(tmp_path, ReaderOptions(), ReaderLog()))
 
 
-def read_one(tmp_path: Path, record: dict[str, Any]) -> tuple[Document, tuple[Problem, ...], Tally]:
+def read_one(tmp_path: Path, record: dict[str, Any]) -> tuple[Document, tuple[Problem, ...], ReaderLog]:
     """A corpus of one record, read."""
     write(tmp_path, {"a.jsonl": json.dumps(record)})
-    tally = Tally()
-    ((document, problems),) = read(tmp_path, Wanted(), tally)
-    return document, problems, tally
+    log = ReaderLog()
+    ((document, problems),) = read(tmp_path, ReaderOptions(), log)
+    return document, problems, log
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_annotations_of_tools_are_read(tmp_path: Path, annotations: dict[str, An
 
 def test_a_text_with_its_annotations_behind_it_is_read(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": '["EU a", {"entities": [[0, 2, "ORG"]]}]'})
-    ((document, _),) = read(tmp_path, Wanted(), Tally())
+    ((document, _),) = read(tmp_path, ReaderOptions(), ReaderLog())
     assert document.spans == (Span(0, 2, "ORG"),)
 
 
@@ -145,7 +146,7 @@ def test_whole_numbers_are_ids(tmp_path: Path) -> None:
 
 def test_a_language_in_capitals_is_the_same(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": '{"text": "EU", "language": "CS", "spans": []}'})
-    ((document, _),) = read(tmp_path, Wanted(("cs",)), Tally())
+    ((document, _),) = read(tmp_path, ReaderOptions(("cs",)), ReaderLog())
     assert document.language == "cs"
 
 
@@ -154,20 +155,20 @@ def test_rejected_and_ignored_records_are_left_out_and_counted(tmp_path: Path) -
     answers = ("accept", "reject", "ignore", "reject", "42")
     records = [{"text": "EU", "spans": spans, "answer": answer} for answer in answers]
     write(tmp_path, {"a.jsonl": "\n".join(map(json.dumps, records))})
-    tally = Tally()
-    assert [document.id for document, _ in read(tmp_path, Wanted(), tally)] == ["1", "5"]
-    assert tally.left_out == tally.mentions_left_out == {"answer reject": 2, "answer ignore": 1}
-    assert +tally.rows == {"kept": 2, "left out": 3}
-    assert tally.lines()[1:] == ["left out (answer reject): 2 records", "left out (answer ignore): 1 records"]
-    assert "'answer' (1 records, first" in tally.lines()[0]  # 42 is no answer of an annotator
+    log = ReaderLog()
+    assert [document.id for document, _ in read(tmp_path, ReaderOptions(), log)] == ["1", "5"]
+    assert log.left_out == log.mentions_left_out == {"answer reject": 2, "answer ignore": 1}
+    assert +log.rows == {"kept": 2, "left out": 3}
+    assert log.lines()[1:] == ["left out (answer reject): 2 records", "left out (answer ignore): 1 records"]
+    assert "'answer' (1 records, first" in log.lines()[0]  # 42 is no answer of an annotator
 
 
 def test_keys_that_nothing_reads_are_named_once(tmp_path: Path) -> None:
     records = [{"text": "EU", "spans": [], "Comments": [], "_task_hash": 1}] * 3
     write(tmp_path, {"a.jsonl": "\n".join(json.dumps(record) for record in records)})
-    tally = Tally()
-    list(read(tmp_path, Wanted(), tally))
-    assert tally.notices == [f"keys that nothing reads: 'Comments' (3 records, first {tmp_path}/a.jsonl:1)"]
+    log = ReaderLog()
+    list(read(tmp_path, ReaderOptions(), log))
+    assert log.notices == [f"keys that nothing reads: 'Comments' (3 records, first {tmp_path}/a.jsonl:1)"]
 
 
 def test_a_record_without_gold_says_what_it_has_instead(tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_right_offsets_are_never_taken_for_another_count(text: str, data: st.Dat
 def test_all_wrong_lines_are_reported_up_to_twenty(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": '{"text": "x"}\n' + '{"text": 1}\n' * 25})
     with pytest.raises(DataError) as caught:
-        list(read(tmp_path, Wanted(), Tally()))
+        list(read(tmp_path, ReaderOptions(), ReaderLog()))
     lines = str(caught.value).split("\n")
     assert lines[0] == f"{tmp_path}/a.jsonl:2: not a document: text must be a string, got 1"
     assert len(lines) == 21
@@ -244,7 +245,7 @@ def test_all_wrong_lines_are_reported_up_to_twenty(tmp_path: Path) -> None:
 def test_another_layout_of_json_is_named(tmp_path: Path, content: str, why: str) -> None:
     write(tmp_path, {"a.jsonl": content})
     with pytest.raises(DataError, match=rf"a\.jsonl:\d: {why}.*jq -c"):
-        list(read(tmp_path, Wanted(), Tally()))
+        list(read(tmp_path, ReaderOptions(), ReaderLog()))
 
 
 @pytest.mark.parametrize("depth", [900, 5_000, 200_000])
@@ -256,7 +257,7 @@ def test_deep_json_is_one_line(tmp_path: Path, depth: int) -> None:
     ):
         write(tmp_path, {"a.jsonl": content})
         with pytest.raises(DataError, match=r"a\.jsonl:1: not a document"):
-            list(read(tmp_path, Wanted(), Tally()))
+            list(read(tmp_path, ReaderOptions(), ReaderLog()))
 
 
 def test_the_lines_of_the_documentation_are_read(tmp_path: Path) -> None:
@@ -265,5 +266,5 @@ def test_the_lines_of_the_documentation_are_read(tmp_path: Path) -> None:
     lines = regex.findall(r"^\| [^|]+ \| `([^`]+)` \|", section, regex.MULTILINE)
     assert len(lines) == 6
     write(tmp_path, {"a.jsonl": "\n".join(lines)})
-    for document, problems in read(tmp_path, Wanted(), Tally()):
+    for document, problems in read(tmp_path, ReaderOptions(), ReaderLog()):
         assert (document.text, document.spans, problems) == ("EU a ČR", (Span(0, 2, "ORG"),), ())

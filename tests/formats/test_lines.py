@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ner_head.base.errors import DataError
 from ner_head.formats.lines import is_blank, read_lines, read_text, split_lines
-from ner_head.formats.reading import Tally
+from ner_head.formats.log import ReaderLog
 from tests.corpus.strategies import write
 
 
@@ -42,10 +42,10 @@ def test_white_space_and_marks_are_blank(line: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_other_unicode_encodings_are_read_by_their_mark_and_told(tmp_path: Path, encoding: str) -> None:
     write(tmp_path, {"a.txt": "Plzeň\r\n".encode(encoding)})
-    tally = Tally()
-    assert read_lines(tmp_path / "a.txt", tally) == ["Plzeň"]
-    assert tally.notices == [f"{tmp_path / 'a.txt'}: read as {encoding.upper()}"]
-    assert tally.files == [tmp_path / "a.txt"]
+    log = ReaderLog()
+    assert read_lines(tmp_path / "a.txt", log) == ["Plzeň"]
+    assert log.notices == [f"{tmp_path / 'a.txt'}: read as {encoding.upper()}"]
+    assert log.files == [tmp_path / "a.txt"]
 
 
 def test_utf_16_without_a_mark_is_named(tmp_path: Path) -> None:

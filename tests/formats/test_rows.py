@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.base.errors import DataError
-from ner_head.formats.columns import Layouts, look_at
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.columns import ColumnLayouts, look_at
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 from ner_head.formats.rows import FileRows
 
 FILE = Path("train.conll")
@@ -28,7 +29,7 @@ LINES = {  # of a table of three columns, the second of no interest; each with i
 def read(lines: list[str]) -> FileRows:
     table = look_at(lines)
     assert table is not None
-    found = FileRows(FILE, table, Layouts(Wanted()).of(table, FILE), Tally())
+    found = FileRows(FILE, table, ColumnLayouts(ReaderOptions()).of(table, FILE), ReaderLog())
     found.read(lines)
     return found
 
@@ -42,8 +43,8 @@ def test_every_line_is_counted_as_what_it_is(lines: list[str]) -> None:
     usual = ["a x O"] * 31  # most rows, so that three fields are right
     found = read([*usual, *lines])
     expected = Counter(LINES[line] for line in lines)
-    assert found.tally.rows == expected + Counter({"kept": len(usual)})
-    assert sum(1 for _ in found.rows()) == found.tally.rows["kept"]
+    assert found.log.rows == expected + Counter({"kept": len(usual)})
+    assert sum(1 for _ in found.rows()) == found.log.rows["kept"]
     assert sum(len(document.blank_words) for document in found.documents) == expected["ignored"]
     assert all(any(document.sentences) for document in found.documents)
 
@@ -65,7 +66,7 @@ def test_comments_stand_before_a_sentence_or_have_a_key() -> None:
     ]
     found = read([*lines, "c O"])
     assert words(found) == [[["Jana", "spí"], ["#", "a"], ["c"]]]
-    assert found.tally.rows["comment"] == 6
+    assert found.log.rows["comment"] == 6
 
 
 def test_a_comment_as_long_as_a_row_is_known_by_its_other_columns() -> None:
@@ -81,7 +82,7 @@ def test_documents_begin_at_marks(mark: str) -> None:
 def test_rows_of_conllu_that_are_no_words_are_left_out() -> None:
     found = read(["1-2\tdel\t_", "1\tde\tO", "2\tel\tB-LOC", "2.1\tx\t_", "3\ty\tI-LOC"])
     assert words(found) == [[["de", "el", "y"]]]
-    assert found.tally.rows == {"kept": 3, "no word": 2}
+    assert found.log.rows == {"kept": 3, "no word": 2}
 
 
 def test_blank_words_behind_the_last_document_belong_to_it() -> None:
@@ -92,7 +93,7 @@ def test_blank_words_behind_the_last_document_belong_to_it() -> None:
 def test_names_of_columns_are_no_words_and_told() -> None:
     found = read(["TOKEN\tNE-COARSE", "Jana\tB-pers", "Token\tO"])
     assert words(found) == [[["Jana", "Token"]]]
-    assert found.tally.notices == ["train.conll:1: read as a header with the names of the columns"]
+    assert found.log.notices == ["train.conll:1: read as a header with the names of the columns"]
 
 
 def test_empty_fields_behind_the_last_column_do_not_count() -> None:

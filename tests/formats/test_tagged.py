@@ -8,7 +8,8 @@ import pytest
 
 from ner_head.base.errors import DataError
 from ner_head.formats.jsonl import read
-from ner_head.formats.reading import Tally, Wanted
+from ner_head.formats.log import ReaderLog
+from ner_head.formats.options import ReaderOptions
 from tests.corpus.strategies import write
 
 
@@ -21,8 +22,8 @@ def test_words_and_tags_of_hugging_face_are_read(tmp_path: Path) -> None:
         {"text": "EU", "spans": [[0, 2, "ORG"]]},
     ]
     write(tmp_path, {"a.jsonl": "\n".join(map(json.dumps, rows))})
-    tally = Tally()
-    found = list(read(tmp_path, Wanted(), tally))
+    log = ReaderLog()
+    found = list(read(tmp_path, ReaderOptions(), log))
     assert [(d.id, d.text, [(d.text[s.start : s.end], s.label) for s in d.spans]) for d, _ in found] == [
         ("0", "Jana Malá spí", [("Jana Malá", "PER")]),
         ("1", "v Brně", [("Brně", "LOC")]),
@@ -36,13 +37,13 @@ def test_words_and_tags_of_hugging_face_are_read(tmp_path: Path) -> None:
         ["slepý"],
     ]
     assert [[p.kind for p in problems] for _, problems in found] == [[], ["blank word"], [], ["no annotations"], []]
-    assert tally.notices == [f"keys that nothing reads: 'pos_tags' (1 records, first {tmp_path}/a.jsonl:1)"]
+    assert log.notices == [f"keys that nothing reads: 'pos_tags' (1 records, first {tmp_path}/a.jsonl:1)"]
 
 
 def test_the_scheme_of_tags_is_that_of_the_file(tmp_path: Path) -> None:
     rows = [{"tokens": ["a", "b"], "ner_tags": ["I-PER", "B-PER"]}, {"tokens": ["c"], "ner_tags": ["I-LOC"]}]
     write(tmp_path, {"a.jsonl": "\n".join(map(json.dumps, rows))})
-    found = list(read(tmp_path, Wanted(), Tally()))
+    found = list(read(tmp_path, ReaderOptions(), ReaderLog()))
     assert [len(document.spans) for document, _ in found] == [2, 1]
     assert [problems for _, problems in found] == [(), ()]  # IOB1, in which none of them is out of place
 
@@ -60,4 +61,4 @@ def test_the_scheme_of_tags_is_that_of_the_file(tmp_path: Path) -> None:
 def test_words_and_tags_that_cannot_be_read_are_named(tmp_path: Path, record: dict[str, Any], why: str) -> None:
     write(tmp_path, {"a.jsonl": json.dumps(record)})
     with pytest.raises(DataError, match=rf"a\.jsonl:1: not a document: {why}"):
-        list(read(tmp_path, Wanted(), Tally()))
+        list(read(tmp_path, ReaderOptions(), ReaderLog()))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Span
-from ner_head.formats.tags import Tag, choose_scheme, out_of_place, read_cells, scheme_name, spans
+from ner_head.formats.tags import Tag, choose_encoding, encoding_name, out_of_place, read_cells, spans
 from tests.corpus.strategies import word_spans
 
 FIRST_LAST_SINGLE = {"IOB2": "BIB", "BIOES": "BES", "BILOU": "BLU", "BMES": "BES", "BIOE": "BEB", "IOE2": "IEE"}
@@ -44,7 +44,7 @@ def test_spans_come_back_from_the_tags_of_any_scheme(data: st.DataObject, n_word
     wanted = data.draw(word_spans(n_words))
     found = tags(written(n_words, wanted, scheme))
     assert spans(found) == wanted
-    assert out_of_place(choose_scheme([found]), found) == []
+    assert out_of_place(choose_encoding([found]), found) == []
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_spans_come_back_from_the_tags_of_any_scheme(data: st.DataObject, n_word
 def test_a_scheme_is_known_by_its_tags(cells: str, name: str) -> None:
     meanings = read_cells(Counter(cells.split()))
     found = [meanings.tags[cell] for cell in cells.split()]
-    scheme = choose_scheme([found])
-    assert scheme_name(scheme, meanings.letters) == name
+    scheme = choose_encoding([found])
+    assert encoding_name(scheme, meanings.letters) == name
     assert out_of_place(scheme, found) == []
 
 
@@ -84,8 +84,8 @@ def test_a_scheme_is_known_by_its_tags(cells: str, name: str) -> None:
 )
 def test_one_odd_row_does_not_decide(usual: str, odd: str, scheme: str) -> None:
     found = tags([*usual.split() * 50, odd])
-    assert choose_scheme([found]) == scheme
-    assert out_of_place(choose_scheme([found]), found) == [len(found) - 1]
+    assert choose_encoding([found]) == scheme
+    assert out_of_place(choose_encoding([found]), found) == [len(found) - 1]
 
 
 def test_tags_may_have_an_underscore_and_labels_hyphens() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import MAX_WORDS, segment
-from ner_head.formats.reading import CHANGED, LOST
+from ner_head.formats.problems import CHANGED, LOST
 from ner_head.preparation.fitting import fit
 from tests.corpus.strategies import documents
 

@@ -11,8 +11,9 @@ from ner_head.base.errors import DataError, UsageError
 from ner_head.corpus.documents import Document, Span, read_documents, word_spans
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.corpus.tagging import TagSet
-from ner_head.formats.reading import LOST, Problem, Reading
-from ner_head.preparation.prepare import Prepared, PrepareParams, Splits, prepare, split_readings
+from ner_head.formats.format import SourceDocument
+from ner_head.formats.problems import LOST, Problem
+from ner_head.preparation.prepare import Prepared, PrepareParams, Splits, prepare, split_documents
 from stages import prepare as stage
 from stages import run
 from tests.corpus.strategies import LABELS, documents, write
@@ -20,13 +21,13 @@ from tests.corpus.strategies import LABELS, documents, write
 BOTH = Splits(train=["brexit"], dev=["bibi"])
 
 
-def reading(key: str, text: str = "EU.", *spans: Span, problems: tuple[Problem, ...] = ()) -> Reading:
+def source(key: str, text: str = "EU.", *spans: Span, problems: tuple[Problem, ...] = ()) -> SourceDocument:
     topic, language, name = key.split("/")
     return Document(name, text, language, topic, spans=spans), problems
 
 
 def kinds(text: str, *spans: Span) -> list[tuple[str, str, str]]:
-    prepared = split_readings([reading("t/cs/1", text, *spans)], Splits(train=["t"]))
+    prepared = split_documents([source("t/cs/1", text, *spans)], Splits(train=["t"]))
     assert prepared.splits["train"][0].spans == spans
     return [(problem.kind, problem.form, problem.detail) for problem in prepared.problems]
 
@@ -40,8 +41,8 @@ def corpus(root: Path) -> Path:
 
 
 def test_documents_go_where_their_topic_or_key_is_named() -> None:
-    readings = [reading("brexit/cs/1"), reading("brexit/pl/1"), reading("bibi/cs/1"), reading("ryanair/cs/1")]
-    prepared = split_readings(readings, Splits(train=["bibi", "brexit/cs/1"], dev=["brexit/pl/1"]))
+    sources = [source("brexit/cs/1"), source("brexit/pl/1"), source("bibi/cs/1"), source("ryanair/cs/1")]
+    prepared = split_documents(sources, Splits(train=["bibi", "brexit/cs/1"], dev=["brexit/pl/1"]))
     assert {split: [d.key for d in found] for split, found in prepared.splits.items()} == {
         "train": ["brexit/cs/1", "bibi/cs/1"],
         "dev": ["brexit/pl/1"],
@@ -50,10 +51,10 @@ def test_documents_go_where_their_topic_or_key_is_named() -> None:
 
 
 def test_documents_are_segmented_unless_they_are_already() -> None:
-    prepared = split_readings([reading("t/cs/1", "Ano. Ne.")], Splits(train=["t"]))
+    prepared = split_documents([source("t/cs/1", "Ano. Ne.")], Splits(train=["t"]))
     (document,) = prepared.splits["train"]
     assert len(document.sentences) == 2
-    again = split_readings([(document, ())], Splits(train=["t"]))
+    again = split_documents([(document, ())], Splits(train=["t"]))
     assert again.splits["train"][0] is document
 
 
@@ -92,7 +93,7 @@ def test_the_second_span_of_the_same_words_is_listed() -> None:
 
 @given(documents())
 def test_every_span_is_in_the_tags_or_listed(document: Document) -> None:
-    prepared = split_readings([(document, ())], Splits(train=[document.key]), max_words=7)
+    prepared = split_documents([(document, ())], Splits(train=[document.key]), max_words=7)
     tags = TagSet.iob(LABELS)
     tagged = 0
     (fitted,) = prepared.splits["train"]
@@ -107,8 +108,8 @@ def test_every_span_is_in_the_tags_or_listed(document: Document) -> None:
 
 def test_problems_of_documents_left_out_are_left_out() -> None:
     problem = Problem("ryanair/cs/1", "not found", "EU")
-    prepared = split_readings(
-        [reading("brexit/cs/1"), reading("bibi/cs/1"), reading("ryanair/cs/1", problems=(problem,))], BOTH
+    prepared = split_documents(
+        [source("brexit/cs/1"), source("bibi/cs/1"), source("ryanair/cs/1", problems=(problem,))], BOTH
     )
     assert prepared.problems == []
 
@@ -116,29 +117,29 @@ def test_problems_of_documents_left_out_are_left_out() -> None:
 def test_an_unknown_name_lists_the_topics() -> None:
     expected = "prepare.splits.dev: no topic or document 'bibi' in the corpus; its topics are brexit, ryanair"
     with pytest.raises(UsageError) as caught:
-        split_readings([reading("ryanair/cs/1"), reading("brexit/cs/1")], BOTH)
+        split_documents([source("ryanair/cs/1"), source("brexit/cs/1")], BOTH)
     assert str(caught.value) == expected
 
 
 def test_a_document_in_two_splits_by_its_topic_and_its_key_is_refused() -> None:
     with pytest.raises(UsageError, match=r"b/cs/1 is in train \(b\) and dev \(b/cs/1\); leave one of them"):
-        split_readings([reading("b/cs/1")], Splits(train=["b"], dev=["b/cs/1"]))
+        split_documents([source("b/cs/1")], Splits(train=["b"], dev=["b/cs/1"]))
 
 
 def test_two_documents_of_one_key_are_refused() -> None:
     with pytest.raises(DataError, match=r"two documents are called b/cs/1; ids must differ"):
-        split_readings([reading("b/cs/1"), reading("b/cs/1", "x")], Splits(train=["b"]))
+        split_documents([source("b/cs/1"), source("b/cs/1", "x")], Splits(train=["b"]))
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_learning_needs_annotations_but_testing_blind_does_not(split: str) -> None:
-    bare = reading("blind/cs/1", problems=(Problem("blind/cs/1", "no annotations"),))
+    bare = source("blind/cs/1", problems=(Problem("blind/cs/1", "no annotations"),))
     names: dict[str, Any] = {"train": ["brexit"], split: ["blind"]}
     with pytest.raises(DataError, match=rf"1 documents of {split} have no annotations, first blind/cs/1; "):
-        split_readings(
-            [reading("brexit/cs/1"), bare], Splits(**names) if split == "dev" else Splits(train=["blind", "brexit"])
+        split_documents(
+            [source("brexit/cs/1"), bare], Splits(**names) if split == "dev" else Splits(train=["blind", "brexit"])
         )
-    prepared = split_readings([reading("brexit/cs/1"), bare], Splits(train=["brexit"], test=["blind"]))
+    prepared = split_documents([source("brexit/cs/1"), bare], Splits(train=["brexit"], test=["blind"]))
     assert [problem.kind for problem in prepared.problems] == ["no annotations"]
 
 
@@ -247,12 +248,12 @@ def test_a_topic_whose_documents_are_all_left_out_is_told(tmp_path: Path) -> Non
 
 def test_labels_that_look_alike_are_told(tmp_path: Path) -> None:
     prepared = jsonl(tmp_path, {"text": "EU a ČR", "spans": [[0, 2, "ORG"], [5, 7, "Org"]]})
-    assert prepared.tally.notices == ["labels that look alike: 'ORG', 'Org'"]
+    assert prepared.log.notices == ["labels that look alike: 'ORG', 'Org'"]
 
 
 def test_the_longest_sentence_that_was_cut_is_told(tmp_path: Path) -> None:
     prepared = jsonl(tmp_path, {"text": "EU " * 1200, "spans": [[0, 2, "ORG"]]})
-    assert prepared.tally.notices == [
+    assert prepared.log.notices == [
         "1 sentences of more than 500 words (prepare.max_words) were cut; longest sentence: 1,200 words"
     ]
     assert prepared.report()["splits"]["train"]["und"]["sentences"] == 3

@@ -1,0 +1,42 @@
+"""Options of the corpus readers: what to read, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from ner_head.corpus.languages import tidy
+
+DOCUMENT_WORDS = 300  # the length of a short article
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """What to read of a corpus, and how. A reader may skip files that the options exclude."""
+
+    languages: tuple[str, ...] = ()
+    """Language codes as `languages.tidy` writes them; empty for all languages."""
+    names: frozenset[str] | None = None
+    """Topics, and keys of single documents (`topic/language/id`); None for all documents."""
+    word_column: int = 0
+    """Column of the words in CoNLL files, counted from 1; 0 to detect it."""
+    tag_column: int = 0
+    """Column of the tags in CoNLL files, counted from 1; 0 to detect it."""
+    glue: bool = True
+    """Whether words without a text are joined by the spacing rules of the language, else by single spaces."""
+    document_words: int = DOCUMENT_WORDS
+    """Number of words per document when a CoNLL file without document marks is split, approximately."""
+
+    def includes_language(self, language: str) -> bool:
+        """Whether documents of this language are to be read."""
+        return not self.languages or tidy(language) in self.languages
+
+    def includes_topic(self, topic: str) -> bool:
+        """Whether the topic, or a single document of it, is to be read."""
+        return self.names is None or topic in _topics(self.names)
+
+
+@cache
+def _topics(names: frozenset[str]) -> frozenset[str]:
+    """All topics that these names may mean: each name, and each part of it before a slash."""
+    return names | {name[:end] for name in names for end, letter in enumerate(name) if letter == "/"}
