@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ner_head.cli.arguments import example
+
+EXAMPLE = example("ner-head fetch bert-base-multilingual-cased")
+
 
 def fetch(
     encoder: Annotated[str, typer.Argument(help="name of the encoder on the Hugging Face hub, such as owner/name")],
@@ -22,4 +26,4 @@ def fetch(
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(fetch)
+    app.command(epilog=EXAMPLE)(fetch)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ner_head.base.errors import DataError, UsageError, system_error
-from ner_head.features.extraction.families import EncoderFiles
 
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "vocab.txt"]
@@ -89,6 +88,8 @@ def fetch(encoder_name: str, folder: Path | None = None) -> Path:
         DataError: it is not an encoder that can be used.
         ResourceError: the disk is full or not writable.
     """
+    from ner_head.features.extraction.families import EncoderFiles  # imports torch
+
     if not HUB_NAME.fullmatch(encoder_name):
         raise UsageError(f"encoder {encoder_name!r}: not a name on the Hugging Face hub, such as owner/name")
     folder = folder or default_folder(encoder_name)
