@@ -89,8 +89,8 @@ def test_a_state_that_cannot_be_read_now_is_not_taken_for_none(tmp_path: Path, m
 def test_the_key_knows_code_that_is_imported_later() -> None:
     module._sources.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("crf_native", "crf_kernels", "crf_search"):
-            patch.delitem(sys.modules, f"ner_head.head.{name}", raising=False)
+        for name in ("numba_engine", "kernels", "search"):
+            patch.delitem(sys.modules, f"ner_head.head.crf.{name}", raising=False)
         found = module._sources()
     module._sources.cache_clear()
     package = Path(head.__file__).parent

@@ -1,96 +1,86 @@
-"""The n best paths of a linear-chain CRF with their true probabilities."""
+"""The n best paths of a batch with their probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.head.crf.rules import lanes
+from ner_head.head.crf.types import EmissionBatch, Floats, Hypothesis, LegalScores, Lengths
 
-Floats = NDArray[np.float64]
-Lengths = NDArray[np.int64]
-Tables = tuple[Floats, Floats, Floats]
-
-
-class Hypothesis(NamedTuple):
-    """One path: its tags, its score and exp(score - log Z)."""
-
-    tags: list[int]
-    score: float
-    probability: float
-
-
-_HYPOTHESIS: Any = partial(tuple.__new__, Hypothesis)  # Hypothesis(*values), without the detour
+_HYPOTHESIS: Any = partial(tuple.__new__, Hypothesis)  # the same as Hypothesis(*values), in half of the time
+Spread = Callable[[Callable[[int, int], Any], Lengths], None]
+"""Calls work(low, high) over all rows of a batch, given their numbers of pieces."""
 
 
 def best_paths(
-    emissions: NDArray[Any], lengths: Lengths, tables: Tables, log_z: Floats, *, n: int, native: Any
+    batch: EmissionBatch, tables: tuple[Floats, Floats, Floats], log_z: Floats, *, n: int, spread: Spread | None = None
 ) -> list[list[Hypothesis]]:
-    """The n best paths of each sentence (see `crf_search`).
+    """Search the n best paths of each sentence (see `search`).
 
     Args:
-        emissions: (B, P, T).
-        lengths: (B,).
-        tables: what `score_tables` makes of a CRF's scores.
+        batch: on the host.
+        tables: the result of `search_tables`.
         log_z: (B,).
-        n: at most as many as one of the sentences has.
-        native: the module of kernels, or None to search in plain Python.
+        n: at most the number of legal paths of one of the sentences.
+        spread: runs the compiled kernel over the rows. None runs the same code as plain Python.
     """
+    emissions, lengths = np.ascontiguousarray(batch.emissions.numpy()), batch.lengths
     n_sentences, n_pieces, n_tags = emissions.shape
-    emissions = np.ascontiguousarray(emissions)
     paths = np.zeros((n_sentences, n, n_pieces), np.uint8 if n_tags <= 256 else np.int64)
-    best, found = np.zeros((n_sentences, n)), np.zeros(n_sentences, np.int64)
-    search = _search(n_tags, native is not None)
+    scores, found = np.zeros((n_sentences, n)), np.zeros(n_sentences, np.int64)
+    search = _search(n_tags, jit=spread is not None)
 
     def work(low: int, high: int) -> None:
-        search(emissions, lengths, tables, n, low, high, paths, best, found)
+        search(emissions, lengths, tables, n, low, high, paths, scores, found)
 
-    if native:
-        native.spread(work, lengths * (3 + n) // 4)  # a further path takes a fourth of what the best one takes
+    if spread:
+        spread(work, lengths * (3 + n) // 4)  # each further path takes a fourth of the time of the best one
     else:
         work(0, n_sentences)
-    return _hypotheses(paths, best, found, lengths, log_z)
+    return _hypotheses(paths, scores, found, lengths, log_z)
 
 
-def _search(n_tags: int, jit: bool) -> Any:
-    """The kernel. Numba takes half a second to import: only those who decode wait for it."""
-    from ner_head.head.crf import search as crf_search
+def _search(n_tags: int, *, jit: bool) -> Any:
+    """The kernel. Imported here because numba takes half a second to import, and training does not search."""
+    from ner_head.head.crf import search
 
-    return crf_search.search(n_tags, lanes(n_tags), jit=jit)
+    return search.search(n_tags, lanes(n_tags), jit=jit)
 
 
-def score_tables(transitions: NDArray[Any], start: NDArray[Any], end: NDArray[Any]) -> Tables:
-    """Pairs [from, to]; pairs [to, from] and end; start: float64, rows of whole vectors, flat, -inf behind T.
+def search_tables(legal: LegalScores) -> tuple[Floats, Floats, Floats]:
+    """The scores in the layout of `search`: float64, rows padded with -inf to V = `lanes(T)` numbers.
 
-    Args:
-        transitions: (T, T) [from, to], as the others -inf where forbidden.
-        start: (T,).
-        end: (T,).
+    Returns:
+        transitions [from, to], (T V,); transitions [to, from] with the end scores as a last row, ((T + 1) V,);
+        start scores, (V,).
     """
-    n_tags = len(start)
+    n_tags = len(legal.start)
     tables = np.full((2 * n_tags + 2, lanes(n_tags)), -np.inf)
-    tables[:n_tags, :n_tags], tables[n_tags:-2, :n_tags] = transitions, transitions.T
-    tables[-2, :n_tags], tables[-1, :n_tags] = end, start
+    tables[:n_tags, :n_tags], tables[n_tags:-2, :n_tags] = legal.transitions, legal.transitions.T
+    tables[-2, :n_tags], tables[-1, :n_tags] = legal.end, legal.start
     return tables[:n_tags].reshape(-1), tables[n_tags:-1].reshape(-1), tables[-1]
 
 
 def _hypotheses(
     paths: NDArray[Any], scores: Floats, found: Lengths, lengths: Lengths, log_z: Floats
 ) -> list[list[Hypothesis]]:
-    """The kernel's arrays, (B, n, P), (B, n), (B,), as lists."""
-    # rounding can put the probability of a certain path a little over 1
+    """The output of the kernel, (B, n, P), (B, n), (B,), as lists."""
+    # rounding can put the probability of a certain path a little above 1
     chances = np.minimum(np.exp(scores - log_z[:, None]), 1.0)
     if paths.shape[1] == 1:
+        # for small batches this takes longer than the search: the calls below are the fastest in CPython
         raw: Any = paths.tobytes() if paths.dtype == np.uint8 else paths.reshape(-1).tolist()
         places = zip(range(0, paths.size, paths.shape[2]), lengths.tolist(), strict=True)
-        best = [[*raw[at : at + length]] for at, length in places]  # what is quickest in CPython, as all that follows
+        best = [[*raw[at : at + length]] for at, length in places]
         columns = zip(best, scores[:, 0].tolist(), chances[:, 0].tolist(), strict=True)
         return [[hypothesis] for hypothesis in map(_HYPOTHESIS, columns)]
     rows = zip(paths, found.tolist(), lengths.tolist(), scores.tolist(), chances.tolist(), strict=True)
     return [
-        list(map(_HYPOTHESIS, zip(tags[:count, :length].tolist(), *sums, strict=False)))  # `sums` go on behind `count`
+        list(map(_HYPOTHESIS, zip(tags[:count, :length].tolist(), *sums, strict=False)))  # `sums` has n > count columns
         for tags, count, length, *sums in rows
     ]

@@ -1,7 +1,8 @@
-"""The CRF on a CPU: numba kernels behind torch tensors. Importing this module takes numba; `crf` does it when needed.
+"""The CRF on a CPU, as numba kernels that read and write torch tensors.
 
-Kernels run without Python's lock, on threads of this module's own pool: as many as torch's setting allows and the
-work is worth. Nothing of numba's threading layers is used, so calls from several threads, or after a fork, are safe.
+Importing this module imports numba; `LinearChainCRF` does so at the first call. Kernels release the GIL and run on a
+thread pool of this module: at most as many threads as torch is set to, and fewer for small batches. The threading
+layers of numba are not used, so that calls from several threads, or after a fork, are safe.
 """
 
 from __future__ import annotations
@@ -19,49 +20,105 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ner_head.head.crf import gold as crf_gold
-from ner_head.head.crf import torch_engine as crf_batched
+from ner_head.head.crf import checks, gold, log_space
 from ner_head.head.crf.kernels import compiled, expectations, tabulate
-from ner_head.head.crf.posterior import Expectations, Scores
+from ner_head.head.crf.nbest import best_paths, search_tables
 from ner_head.head.crf.rules import Rules, lanes
-
-Floats = NDArray[Any]
-Lengths = NDArray[np.int64]
-PIECES_PER_THREAD = 4096  # a quarter of a millisecond: handing work to a thread costs a fifth of that
-
-measure, check, add_gold, weigh = (
-    compiled(kernel) for kernel in (crf_gold.measure, crf_gold.check, crf_gold.add_gold, crf_gold.weigh)
+from ner_head.head.crf.types import (
+    BatchProblem,
+    CrfScores,
+    DecodingTables,
+    EmissionBatch,
+    Expectations,
+    Floats,
+    Hypothesis,
+    LegalScores,
+    Lengths,
 )
+
+PIECES_PER_THREAD = 4096  # about 0.25 ms of work: handing it to another thread takes about 0.05 ms
+
+check_mask, check_gold = compiled(checks.check_mask), compiled(checks.check_gold)
+add_gold, sum_gradients = compiled(gold.add_gold), compiled(gold.sum_gradients)
 _tabulate = compiled(tabulate)
 
 
-class Arrays(NamedTuple):
-    """`Expectations` in numpy; arrays that were not asked for are empty."""
+class NumbaEngine:
+    """The `CrfEngine` of CPUs.
+
+    Args:
+        rules: of the CRF.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def check_mask(self, mask: NDArray[np.bool_], lengths: Lengths) -> BatchProblem:
+        """See `CrfEngine`."""
+        return BatchProblem(*check_mask(mask, self.rules.legal, lengths))
+
+    def check_gold(self, gold: Lengths, lengths: Lengths) -> BatchProblem:
+        """See `CrfEngine`."""
+        return BatchProblem(*check_gold(gold, lengths, self.rules.arrays))
+
+    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Lengths | None) -> Tensor:
+        """See `CrfEngine`."""
+        differentiable = torch.is_grad_enabled() and any(part.requires_grad for part in (batch.emissions, *scores))
+        result: Tensor = LogSum.apply(  # type: ignore[no-untyped-call]
+            batch.emissions, *scores, batch.lengths, self.rules, gold, differentiable
+        )
+        return result
+
+    def expectations(self, batch: EmissionBatch, scores: CrfScores) -> Expectations:
+        """See `CrfEngine`."""
+        found = forward_backward(_inputs(batch.emissions, batch.lengths, scores, self.rules), sign=1, later=True)
+        return Expectations(*(torch.from_numpy(part) for part in (found.log_z, found.unary, found.later)))
+
+    def tables(self, legal: LegalScores) -> DecodingTables:
+        """See `CrfEngine`."""
+        return DecodingTables(legal, probability_tables(legal, self.rules, legal.start.dtype), search_tables(legal))
+
+    def log_partition(self, batch: EmissionBatch, tables: DecodingTables) -> NDArray[np.float64]:
+        """See `CrfEngine`."""
+        emissions = batch.emissions.contiguous().numpy()
+        return forward_backward(
+            Inputs(emissions, batch.lengths, tables.legal, self.rules, tables.forward_backward)
+        ).log_z
+
+    def best_paths(
+        self, batch: EmissionBatch, tables: DecodingTables, log_z: Floats, *, n: int
+    ) -> list[list[Hypothesis]]:
+        """See `CrfEngine`."""
+        return best_paths(batch, tables.search, log_z, n=n, spread=spread)
+
+
+class Inputs(NamedTuple):
+    """A batch and the scores of a CRF as arrays."""
+
+    emissions: Floats  # (B, P, T), contiguous
+    lengths: Lengths  # (B,)
+    scores: LegalScores
+    rules: Rules
+    tables: tuple[Floats, ...] = ()  # the `probability_tables` of the scores, if they are known
+
+
+class PathCounts(NamedTuple):
+    """The results of the kernel; arrays that were not asked for are empty."""
 
     log_z: NDArray[np.float64]  # (B,)
     unary: Floats  # (B, P, T): sign * marginals
     pair_counts: Floats  # (B, T, T): sign * expected number of each transition
-    later: Floats  # (B, P, T): logs of the backward messages, up to a constant a piece
-
-
-class Inputs(NamedTuple):
-    """One batch: emissions (B, P, T), lengths (B,), and a CRF's scores, -inf where forbidden, with its rules."""
-
-    emissions: Floats
-    lengths: Lengths
-    scores: tuple[Floats, Floats, Floats]  # pairs (T, T), start (T,), end (T,)
-    rules: Rules
-    tables: tuple[Floats, ...] | None = None  # `probability_tables` of the scores, where they are at hand
+    later: Floats  # (B, P, T): logs of the backward messages, each piece up to a constant
 
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads of this process; a forked child gets its own."""
+    """The threads of a process. A forked child has another id and gets its own."""
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="crf")
 
 
 def spread(work: Callable[[int, int], Any], lengths: Lengths) -> None:
-    """Run work(low, high) over the rows of a batch, in shares of about equal pieces."""
+    """Call work(low, high) over the rows of a batch, on threads that get about the same number of pieces."""
     n_threads = max(1, min(torch.get_num_threads(), int(lengths.sum()) // PIECES_PER_THREAD, len(lengths)))
     if n_threads == 1:
         work(0, len(lengths))
@@ -76,9 +133,9 @@ def spread(work: Callable[[int, int], Any], lengths: Lengths) -> None:
         future.result()
 
 
-def probability_tables(scores: tuple[Floats, Floats, Floats], rules: Rules, real: Any) -> tuple[Floats, ...]:
-    """The tables of `tabulate` for scores that are -inf where forbidden, and the rules as bounds for the kernel."""
-    n_tags = len(scores[1])
+def probability_tables(scores: LegalScores, rules: Rules, real: Any) -> tuple[Floats, ...]:
+    """The tables of the kernel: those of `tabulate`, and `Rules.bounds`."""
+    n_tags = len(scores.start)
     width = lanes(n_tags)
     pairs, back = np.empty(n_tags * width, real), np.empty(n_tags * width, real)
     first, last, tops = np.empty(width, real), np.empty(width, real), np.empty(2)
@@ -86,12 +143,12 @@ def probability_tables(scores: tuple[Floats, Floats, Floats], rules: Rules, real
     return pairs, back, first, last, tops, *rules.bounds(width, real)
 
 
-def _run(inputs: Inputs, sign: int, later: bool) -> tuple[Arrays, NDArray[np.bool_]]:
-    """One pass of the kernel in the emissions' own precision: its results, and which rows they are good for."""
+def _run(inputs: Inputs, sign: int, later: bool) -> tuple[PathCounts, NDArray[np.bool_]]:
+    """Run the kernel in the precision of the emissions. Returns also whether each row kept its digits, (B,)."""
     emissions, lengths = inputs.emissions, inputs.lengths
     (n_sentences, _, n_tags), real = emissions.shape, emissions.dtype
     tables, nothing = inputs.tables or probability_tables(inputs.scores, inputs.rules, real), (0, 0, 0)
-    found = Arrays(
+    found = PathCounts(
         np.empty(n_sentences),
         np.zeros(emissions.shape if sign else nothing, real),
         np.empty((n_sentences, n_tags, n_tags) if sign else nothing, real),
@@ -103,45 +160,55 @@ def _run(inputs: Inputs, sign: int, later: bool) -> tuple[Arrays, NDArray[np.boo
     return found, good
 
 
-def expect(inputs: Inputs, *, sign: int = 0, later: bool = False) -> Arrays:
-    """Compute log Z and, for sign 1 or -1, expectations times the sign; with `later`, backward messages too.
+def forward_backward(inputs: Inputs, *, sign: int = 0, later: bool = False) -> PathCounts:
+    """Compute log Z.
 
-    A sentence whose messages leave float32's range is done again in float64's, and if that is too narrow in logs.
+    A sentence whose messages leave the range of float32 is repeated in float64, then in log space.
+
+    Args:
+        inputs: a batch and scores.
+        sign: 1 or -1 to compute expectations times the sign too; 0 for log Z alone.
+        later: whether to return the backward messages.
     """
     found, good = _run(inputs, sign, later)
     if not good.all():
         rows = np.flatnonzero(~good)
         wide = Inputs(inputs.emissions[rows].astype(np.float64), inputs.lengths[rows], inputs.scores, inputs.rules)
         narrow = inputs.emissions.dtype != np.float64
-        again = expect(wide, sign=sign, later=later) if narrow else _in_logs(wide, sign)
+        again = forward_backward(wide, sign=sign, later=later) if narrow else _in_log_space(wide, sign)
         for part, repaired in zip(found, again, strict=True):
             if part.size:
                 part[rows] = repaired
     return found
 
 
-def _in_logs(inputs: Inputs, sign: int) -> Arrays:
-    """The same from `crf_batched`, for scores of any size."""
+def _in_log_space(inputs: Inputs, sign: int) -> PathCounts:
+    """The same in plain torch, for scores of any size."""
     emissions = torch.from_numpy(inputs.emissions)
-    scores = Scores(*(torch.from_numpy(score).double() for score in inputs.scores))
+    scores = CrfScores(*(torch.from_numpy(score).double() for score in inputs.scores))
     mask = torch.arange(emissions.shape[1]) < torch.from_numpy(inputs.lengths)[:, None]
-    found = crf_batched.expect(emissions, mask, scores)
-    counts = crf_batched.pair_counts(emissions, mask, scores, found)
-    return Arrays(found.log_partition.numpy(), sign * found.unary.numpy(), sign * counts.numpy(), found.later.numpy())
+    found = log_space.expect(emissions, mask, scores)
+    counts = log_space.pair_counts(emissions, mask, scores, found)
+    return PathCounts(
+        found.log_partition.numpy(), sign * found.unary.numpy(), sign * counts.numpy(), found.later.numpy()
+    )
 
 
 class LogSum(torch.autograd.Function):
-    """Gold score - log Z, (B,); without gold paths log Z. The gradient is computed with it: memory O(B P T)."""
+    """The log-likelihood of gold paths, or log Z without them: (B,).
+
+    The forward pass also computes the gradient: memory O(B P T).
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, emissions: Tensor, pairs: Tensor, start: Tensor, end: Tensor,
+        ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor,
         lengths: Lengths, rules: Rules, gold: Lengths | None, differentiable: bool,
     ) -> Tensor:  # fmt: skip
         """Emissions (B, P, T), and scores in the same precision."""
-        inputs = _inputs(emissions, lengths, Scores(pairs, start, end), rules)
+        inputs = _inputs(emissions, lengths, CrfScores(transitions, start, end), rules)
         sign = 1 if gold is None else -1
-        found = expect(inputs, sign=sign if differentiable else 0)
+        found = forward_backward(inputs, sign=sign if differentiable else 0)
         total = found.log_z
         if gold is not None:
             np.negative(total, out=total)
@@ -152,38 +219,14 @@ class LogSum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        """Weigh each sentence's gradient by that of its sum, (B,)."""
+        """Multiply the counts of each sentence by its gradient, (B,)."""
         unary, pair_counts = ctx.found.unary, ctx.found.pair_counts
         n_tags, real = unary.shape[2], unary.dtype
         results = np.empty_like(unary), np.empty((n_tags, n_tags), real), np.empty(n_tags, real), np.empty(n_tags, real)
-        weigh(grad.contiguous().numpy(), ctx.lengths, unary, pair_counts, *results)
+        sum_gradients(grad.contiguous().numpy(), ctx.lengths, unary, pair_counts, *results)
         return *(torch.from_numpy(result) for result in results), None, None, None, None
 
 
-def _inputs(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules) -> Inputs:
+def _inputs(emissions: Tensor, lengths: Lengths, scores: CrfScores, rules: Rules) -> Inputs:
     values = emissions.detach().contiguous().numpy()
     return Inputs(values, lengths, rules.legal_scores(*(score.detach().numpy() for score in scores)), rules)
-
-
-def log_sum(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules, gold: Lengths | None) -> Tensor:
-    """The log of p(gold), or log Z without gold paths, (B,); differentiable."""
-    wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (emissions, *scores))
-    result: Tensor = LogSum.apply(emissions, *scores, lengths, rules, gold, wanted)  # type: ignore[no-untyped-call]
-    return result
-
-
-def log_partition(
-    emissions: Tensor,
-    lengths: Lengths,
-    legal: tuple[Floats, Floats, Floats],
-    rules: Rules,
-    tables: tuple[Floats, ...] | None,
-) -> NDArray[np.float64]:
-    """Log Z in float64, (B,), from scores that are -inf where forbidden, and their `probability_tables`."""
-    return expect(Inputs(emissions.contiguous().numpy(), lengths, legal, rules, tables)).log_z
-
-
-def expectations_of(emissions: Tensor, lengths: Lengths, scores: Scores, rules: Rules) -> Expectations:
-    """All of `Expectations`."""
-    found = expect(_inputs(emissions, lengths, scores, rules), sign=1, later=True)
-    return Expectations(torch.from_numpy(found.log_z), torch.from_numpy(found.unary), torch.from_numpy(found.later))

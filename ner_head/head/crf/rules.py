@@ -1,4 +1,4 @@
-"""What the rules of a CRF allow: which tags a piece can have, which lengths have a path, which golds are legal."""
+"""Consequences of the rules of a CRF: the tags that a piece can have, and the lengths that have a legal path."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_head.head.crf.types import Floats, LegalScores
+
 Bools = NDArray[np.bool_]
-LANES = 8  # float64 numbers of the widest vectors
+LANES = 8  # float64 numbers in the widest vector register
 
 
 def lanes(n_tags: int) -> int:
-    """T rounded up to whole vectors."""
+    """T rounded up to a multiple of `LANES`."""
     return -(-n_tags // LANES) * LANES
 
 
 def _spread(links: Bools, seeds: Bools, n_pieces: int) -> Bools:
-    """Tags within k steps of the seeds, exactly k: (K, T) for k = 0.., cut when it repeats: the last row goes on."""
+    """The tags that are exactly k steps from the seeds, (K, T) for k = 0, 1, ...
+
+    The table ends early when a row repeats, as all further rows are then the same.
+    """
     rows = [seeds]
     while len(rows) < n_pieces:
         row = links.T @ rows[-1]
@@ -28,21 +33,30 @@ def _spread(links: Bools, seeds: Bools, n_pieces: int) -> Bools:
 
 
 class Rules:
-    """Forbidden pairs (T, T), first and last tags (T,), and what follows from them for up to `n_pieces`.
+    """Forbidden pairs, first and last tags, and tables that follow from them.
 
-    `reach` and `coreach`, (K, T) bool: tags that a legal prefix of k + 1 pieces can end in, or a suffix begin with;
-    rows behind the last are equal to it. `legal`, (K,) bool: whether a sentence of k + 1 pieces has a path at all.
+    Args:
+        pairs: (T, T) [from, to], True for forbidden transitions.
+        first: (T,), True for tags that no path starts with.
+        last: (T,), True for tags that no path ends with.
+
+    Attributes:
+        reach: (K, T) bool, the tags that a legal prefix of k + 1 pieces can end with.
+        coreach: (K, T) bool, the tags that a legal suffix of k + 1 pieces can start with.
+        legal: (K,) bool, whether a sentence of k + 1 pieces has a legal path.
+            All rows after the last are equal to it.
     """
 
     def __init__(self, pairs: Bools, first: Bools, last: Bools) -> None:
         self.pairs, self.first, self.last = (np.ascontiguousarray(rule, dtype=bool) for rule in (pairs, first, last))
+        self.arrays = self.pairs, self.first, self.last
         self._penalties = tuple(np.where(rule, -np.inf, 0).astype(np.float32) for rule in (pairs, first, last))
         self._n_pieces = 0
         self._bounds: dict[tuple[int, str], tuple[NDArray[Any], NDArray[Any]]] = {}
-        self.cover(len(self.first) + 1)  # a shortest path has at most T pieces
+        self.cover(len(self.first) + 1)  # the shortest legal path has at most T pieces
 
     def cover(self, n_pieces: int) -> None:
-        """Extend the tables to sentences of this length; a no-op for rules that settle, as those of tags do."""
+        """Extend the tables to sentences of this length. Tables that ended early, as those of tag sets do, stay."""
         if n_pieces <= self._n_pieces:
             return
         reach = _spread(~self.pairs, ~self.first, n_pieces)
@@ -53,7 +67,7 @@ class Rules:
         self._bounds = {}
 
     def bounds(self, width: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """`reach` and `coreach` as ones and zeros, flat, their rows padded to `width`."""
+        """`reach` and `coreach` as flat arrays of ones and zeros, with rows padded to `width`."""
         key = (width, dtype.str)
         if key not in self._bounds:
             room = ((0, 0), (0, width - len(self.first)))
@@ -61,15 +75,13 @@ class Rules:
             self._bounds[key] = reach, coreach
         return self._bounds[key]
 
-    def legal_scores(
-        self, transitions: NDArray[Any], start: NDArray[Any], end: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Copies of a CRF's scores, -inf where forbidden."""
+    def legal_scores(self, transitions: Floats, start: Floats, end: Floats) -> LegalScores:
+        """Copies of the parameters of a CRF, -inf where forbidden."""
         pairs, first, last = self._penalties
-        return transitions + pairs, start + first, end + last
+        return LegalScores(transitions + pairs, start + first, end + last)
 
     def most_paths(self, n_pieces: int, enough: int) -> int:
-        """The greatest number of legal paths that a sentence of up to n_pieces has, from 1 to `enough`."""
+        """The greatest number of legal paths of a sentence of up to `n_pieces` pieces, clipped to [1, enough]."""
         if enough == 1:
             return 1
         ends = (~self.first).astype(np.float64)

@@ -1,121 +1,89 @@
-"""Forward-backward over a padded batch in plain torch: any device, no host round trip between pieces.
-
-Everything is in log space. Emissions are shifted by their maximum at each piece and messages at each step; the
-shifts are summed in float64 (float32 where a device has no other), so that a path of 4096 pieces with scores of 1e4
-keeps its digits.
-"""
+"""The CRF in plain torch, on any device and for any number of tags."""
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from ner_head.head.crf.posterior import Expectations, Scores, transition_blocks
-
-
-def _wide(device: torch.device) -> torch.dtype:
-    """The widest float of a device: Apple's MPS has no float64."""
-    return torch.float32 if device.type == "mps" else torch.float64
-
-
-def _finite(top: Tensor) -> Tensor:
-    """A shift; the least number where there is nothing to shift."""
-    return top.clamp(min=torch.finfo(top.dtype).min)
-
-
-def _forward(emissions: Tensor, mask: Tensor, scores: Scores) -> tuple[Tensor, Tensor]:
-    """Log messages of all prefixes, (B, P, T), and the sum of what they were shifted by, (B,)."""
-    message = scores.start + emissions[:, 0]
-    kept: list[Tensor] = []
-    tops: list[Tensor] = []
-    for position in range(emissions.shape[1]):
-        if position:
-            message = torch.logsumexp(message.unsqueeze(2) + scores.pairs, dim=1) + emissions[:, position]
-        tops.append(_finite(message.amax(dim=1, keepdim=True)))
-        message = message - tops[-1]
-        if position:
-            message = torch.where(mask[:, position, None], message, kept[-1])
-        kept.append(message)
-    total = torch.where(mask, torch.cat(tops, dim=1), 0.0).to(_wide(emissions.device)).sum(dim=1)
-    return torch.stack(kept, dim=1), total
+from ner_head.head.crf import checks, log_space
+from ner_head.head.crf.nbest import best_paths, search_tables
+from ner_head.head.crf.rules import Rules
+from ner_head.head.crf.types import (
+    BatchProblem,
+    CrfScores,
+    DecodingTables,
+    EmissionBatch,
+    Expectations,
+    Floats,
+    Forbidden,
+    Hypothesis,
+    LegalScores,
+    Lengths,
+)
 
 
-def _backward(emissions: Tensor, mask: Tensor, scores: Scores) -> Tensor:
-    """Log messages of all suffixes behind each piece, (B, P, T), each shifted by a constant of its own."""
-    message = scores.end.expand(len(emissions), -1)
-    kept = [message]
-    for position in range(emissions.shape[1] - 1, 0, -1):
-        step = torch.logsumexp(scores.pairs + (emissions[:, position] + message).unsqueeze(1), dim=2)
-        step = step - _finite(step.amax(dim=1, keepdim=True))
-        message = torch.where(mask[:, position, None], step, message)
-        kept.append(message)
-    return torch.stack(kept[::-1], dim=1)
+class TorchEngine:
+    """The `CrfEngine` of every device, and of CPUs where the compiled kernels do not apply.
+
+    Args:
+        rules: of the CRF, on the host.
+        forbidden: the same rules, on the device of the scores.
+    """
+
+    def __init__(self, rules: Rules, forbidden: Forbidden) -> None:
+        self.rules, self.forbidden = rules, forbidden
+
+    def check_mask(self, mask: NDArray[np.bool_], lengths: Lengths) -> BatchProblem:
+        """See `CrfEngine`."""
+        return BatchProblem(*checks.check_mask(mask, self.rules.legal, lengths))
+
+    def check_gold(self, gold: Lengths, lengths: Lengths) -> BatchProblem:
+        """See `CrfEngine`."""
+        return BatchProblem(*checks.check_gold(gold, lengths, self.rules.arrays))
+
+    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Lengths | None) -> Tensor:
+        """See `CrfEngine`."""
+        if gold is not None:
+            return self.log_likelihood(
+                batch.emissions, batch.mask, scores, torch.from_numpy(gold).to(batch.mask.device)
+            )
+        with _full_precision(batch.emissions):
+            return log_space.log_partition(batch.emissions, batch.mask, self.legal(scores)).to(batch.emissions.dtype)
+
+    def log_likelihood(self, emissions: Tensor, mask: Tensor, scores: CrfScores, tags: Tensor) -> Tensor:
+        """The log-likelihood of gold paths on the device, (B, P) int64 -> (B,); nothing is copied to the host."""
+        with _full_precision(emissions):
+            return log_space.log_likelihood(emissions, mask, self.legal(scores), tags)
+
+    def expectations(self, batch: EmissionBatch, scores: CrfScores) -> Expectations:
+        """See `CrfEngine`."""
+        with _full_precision(batch.emissions):
+            return log_space.expect(batch.emissions, batch.mask, self.legal(scores))
+
+    def legal(self, scores: CrfScores) -> CrfScores:
+        """The scores with -inf where the rules forbid."""
+        masked = (torch.where(rule, -torch.inf, score) for rule, score in zip(self.forbidden, scores, strict=True))
+        return CrfScores(*masked)
+
+    def tables(self, legal: LegalScores) -> DecodingTables:
+        """See `CrfEngine`."""
+        return DecodingTables(legal, (), search_tables(legal))
+
+    def log_partition(self, batch: EmissionBatch, tables: DecodingTables) -> NDArray[np.float64]:
+        """See `CrfEngine`."""
+        legal = CrfScores(*(torch.from_numpy(score) for score in tables.legal))
+        log_z: NDArray[np.float64] = log_space.expect(batch.emissions, batch.mask, legal).log_partition.numpy()
+        return log_z
+
+    def best_paths(
+        self, batch: EmissionBatch, tables: DecodingTables, log_z: Floats, *, n: int
+    ) -> list[list[Hypothesis]]:
+        """See `CrfEngine`. The search runs as plain Python on the host."""
+        return best_paths(batch, tables.search, log_z, n=n)
 
 
-def _shifted(emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Emissions less their maximum at each piece, 0 behind the end, and the sum of the maxima, (B,)."""
-    top = _finite(emissions.amax(dim=2))
-    inside = torch.where(mask.unsqueeze(2), emissions - top.unsqueeze(2), 0.0)
-    return inside, torch.where(mask, top, 0.0).to(_wide(emissions.device)).sum(dim=1)
-
-
-def expect(emissions: Tensor, mask: Tensor, scores: Scores) -> Expectations:
-    """Both recursions (Rabiner, 1989, section III A): emissions (B, P, T), mask (B, P)."""
-    shifted, tops = _shifted(emissions, mask)
-    ahead, total = _forward(shifted, mask, scores)
-    later = _backward(shifted, mask, scores)
-    log_partition = tops + total + torch.logsumexp(ahead[:, -1] + scores.end, dim=1)
-    unary = torch.where(mask.unsqueeze(2), torch.softmax(ahead + later, dim=2), 0.0)
-    return Expectations(log_partition, unary, later)
-
-
-def pair_counts(emissions: Tensor, mask: Tensor, scores: Scores, found: Expectations) -> Tensor:
-    """Expected number of each transition, (B, T, T): p(from) p(to | from), summed over pieces."""
-    counts = torch.zeros_like(scores.pairs).repeat(len(emissions), 1, 1)
-    for logs, before in transition_blocks(emissions, mask, scores.pairs, found):
-        counts = counts + (before.unsqueeze(3) * torch.exp(logs)).sum(dim=1)
-    return counts
-
-
-class LogPartition(torch.autograd.Function):
-    """log Z, (B,) float64. Its gradient is the marginals, computed with it: memory O(B P T)."""
-
-    @staticmethod
-    def forward(ctx: Any, emissions: Tensor, mask: Tensor, pairs: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Emissions (B, P, T), mask (B, P), and `Scores`."""
-        scores = Scores(pairs, start, end)
-        found = expect(emissions, mask, scores)
-        if any(ctx.needs_input_grad):
-            last = found.unary[torch.arange(len(mask), device=mask.device), mask.sum(dim=1) - 1]
-            counts = pair_counts(emissions, mask, scores, found)
-            ctx.save_for_backward(found.unary, counts, found.unary[:, 0], last)
-        return found.log_partition
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        """Weigh each sentence's expectations by its gradient, (B,)."""
-        unary, counts, first, last = ctx.saved_tensors
-        weight = grad.to(unary.dtype)
-        pairs = (weight[:, None, None] * counts).sum(dim=0)
-        return weight[:, None, None] * unary, None, pairs, weight @ first, weight @ last
-
-
-def log_partition(emissions: Tensor, mask: Tensor, scores: Scores) -> Tensor:
-    """The log of the sum over all legal paths, (B,), in the widest float."""
-    result: Tensor = LogPartition.apply(emissions, mask, *scores)  # type: ignore[no-untyped-call]
-    return result
-
-
-def log_likelihood(emissions: Tensor, mask: Tensor, scores: Scores, tags: Tensor) -> Tensor:
-    """The log of p(tags), (B,): the difference is taken in the widest float, then rounded to the emissions'."""
-    wide = _wide(emissions.device)
-    tags = torch.where(mask, tags, 0)
-    rows = torch.arange(len(tags), device=tags.device)
-    unary = torch.where(mask, emissions.gather(2, tags.unsqueeze(2)).squeeze(2), 0.0).to(wide).sum(dim=1)
-    steps = torch.where(mask[:, 1:], scores.pairs[tags[:, :-1], tags[:, 1:]], 0.0).to(wide).sum(dim=1)
-    ends = scores.start[tags[:, 0]].to(wide) + scores.end[tags[rows, mask.sum(dim=1) - 1]].to(wide)
-    return (unary + steps + ends - log_partition(emissions, mask, scores)).to(emissions.dtype)
+def _full_precision(emissions: Tensor) -> torch.autocast:
+    """Switch autocast off."""
+    return torch.autocast(emissions.device.type, enabled=False)

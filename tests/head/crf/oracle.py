@@ -20,12 +20,16 @@ from torch import Tensor
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import TagSet
-from ner_head.head.crf import gold as crf_gold
-from ner_head.head.crf import kernels as crf_kernels
-from ner_head.head.crf import layer as crf
-from ner_head.head.crf import numba_engine as crf_native
-from ner_head.head.crf import search as crf_search
-from ner_head.head.crf.layer import Forbidden, LinearChainCRF
+from ner_head.head.crf import (
+    Forbidden,
+    LinearChainCRF,
+    checks,
+    gold,
+    kernels,
+    layer,
+    numba_engine,
+    search,
+)
 
 ENGINES = ("compiled", "interpreted", "torch")
 
@@ -36,22 +40,27 @@ def engine(name: str) -> Iterator[None]:
     if name == "compiled":
         yield
     elif name == "torch":
-        with patch.object(crf, "_native", lambda: None):
+        with patch.object(layer, "_numba_engine", lambda: None):
             yield
     else:
-        kernels = {name: getattr(crf_gold, name) for name in ("measure", "check", "add_gold", "weigh")}
-        kernels |= {"_tabulate": crf_kernels.tabulate, "expectations": cache(crf_kernels.expectations.__wrapped__)}
-        identity = lambda function, fast=True: function  # noqa: E731
+        functions = {
+            "check_mask": checks.check_mask,
+            "check_gold": checks.check_gold,
+            "add_gold": gold.add_gold,
+            "sum_gradients": gold.sum_gradients,
+            "_tabulate": kernels.tabulate,
+            "expectations": cache(kernels.expectations.__wrapped__),
+        }
         with (
-            patch.multiple(crf_native, **kernels),
-            patch.object(crf_kernels, "compiled", identity),
-            patch.object(crf_search, "search", lambda T, V, jit: SEARCH(T, V, jit=False)),
+            patch.multiple(numba_engine, **functions),
+            patch.object(kernels, "compiled", lambda function, fast=True: function),
+            patch.object(search, "search", lambda T, V, jit: SEARCH(T, V, jit=False)),
             np.errstate(all="ignore"),
         ):
             yield
 
 
-SEARCH = crf_search.search  # while an engine stands in for it
+SEARCH = search.search  # not the function that `engine` puts in its place
 
 
 class Paths(NamedTuple):

@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ner_head.head.crf import layer as crf_module
-from ner_head.head.crf.layer import Forbidden, Hypothesis, LinearChainCRF
+from ner_head.head.crf import Forbidden, Hypothesis, LinearChainCRF, layer
 from tests.head.crf.oracle import ENGINES, Batch, Paths, all_paths, batches, engine, model_with
 
 N_BEST = st.one_of(st.integers(1, 12), st.sampled_from([50, 3000]))
@@ -110,7 +109,7 @@ def test_a_long_sentence_has_the_same_best_paths_as_its_oracle_by_dynamic_progra
 
 def test_more_tags_than_a_kernel_takes_are_decoded_all_the_same() -> None:
     torch.manual_seed(0)
-    n_tags = crf_module.MOST_TAGS + 1
+    n_tags = layer.MOST_TAGS + 1
     model, emissions = LinearChainCRF(n_tags), torch.randn(1, 2, n_tags)
     (found,) = model.decode(emissions, torch.ones(1, 2, dtype=torch.bool), n=5)
     compare_tags = all_paths(model, emissions[0]).tags[:5].tolist()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ner_head.head.crf.layer import LinearChainCRF
+from ner_head.head.crf import LinearChainCRF
 from tests.head.crf.oracle import ENGINES, Batch, Paths, batches, engine
 
 # a number of tags takes seconds to compile; the interpreted kernels and torch take them all
@@ -110,6 +110,17 @@ def test_the_gradient_of_the_loss_is_gold_less_marginals_weighed_by_sentence(
         assert abs(float(batch.model.start.grad.sum())) < 1e-4
 
     examples(strategy, count, check)
+
+
+def test_the_likelihood_on_a_device_is_that_of_the_enumeration() -> None:
+    def check(batch: Batch, pick: int) -> None:
+        paths = batch.paths()
+        emissions = torch.where(batch.mask.unsqueeze(2), batch.emissions, 0.0)
+        found = batch.model.log_likelihood_on_device(emissions, batch.gold(paths, pick), batch.mask)
+        wanted = [found.scores[pick % len(found.scores)] - found.log_z for found in paths]
+        torch.testing.assert_close(found, torch.tensor(wanted).float(), atol=1e-5, rtol=1e-5)
+
+    examples({}, 30, check)
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -15,10 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ner_head.corpus.tagging import TagSet
-from ner_head.head.crf import kernels as crf_kernels
-from ner_head.head.crf import layer as crf_module
-from ner_head.head.crf import numba_engine as crf_native
-from ner_head.head.crf.layer import Forbidden, LinearChainCRF
+from ner_head.head.crf import Forbidden, LinearChainCRF, kernels, layer, numba_engine
 from tests.head.crf.oracle import ENGINES, engine
 
 LABELS = ("PER",)  # six tags: kernels are compiled once for all tests
@@ -98,9 +95,9 @@ def test_each_range_of_scores_gives_what_torch_gives_in_float64(model: LinearCha
 
 def test_the_three_ranges_are_float32_float64_and_logs(model: LinearChainCRF, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    run, logs = crf_native._run, crf_native._in_logs
-    monkeypatch.setattr(crf_native, "_run", lambda i, *rest: (calls.append(str(i.emissions.dtype)), run(i, *rest))[1])
-    monkeypatch.setattr(crf_native, "_in_logs", lambda *args: (calls.append("logs"), logs(*args))[1])
+    run, logs = numba_engine._run, numba_engine._in_log_space
+    monkeypatch.setattr(numba_engine, "_run", lambda i, *rest: (calls.append(str(i.emissions.dtype)), run(i, *rest))[1])
+    monkeypatch.setattr(numba_engine, "_in_log_space", lambda *args: (calls.append("logs"), logs(*args))[1])
     for size, wanted in ((1, ["float32"]), (60, ["float32", "float64"]), (1e4, ["float32", "float64", "logs"])):
         calls.clear()
         model.log_partition(torch.randn(4, 30, 6) * size, full(4, 30))
@@ -133,7 +130,7 @@ def test_a_padded_sentence_scores_the_same_alone(model: LinearChainCRF, name: st
 def test_threads_change_no_bit(model: LinearChainCRF, monkeypatch: pytest.MonkeyPatch) -> None:
     emissions, mask = torch.randn(9, 60, 6), ragged(60, 1, 30, 59, 2, 2, 44, 10, 17)
     tags = best(model, emissions, mask)
-    monkeypatch.setattr(crf_native, "PIECES_PER_THREAD", 10)
+    monkeypatch.setattr(numba_engine, "PIECES_PER_THREAD", 10)
     before, results = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3, 8):
@@ -199,8 +196,8 @@ def test_without_a_folder_for_compiled_code_one_warning_and_torch(monkeypatch: p
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("cannot cache function 'measure': no locator available")
 
-    crf_module._native.cache_clear()
-    monkeypatch.setattr(crf_kernels, "njit", refuse)
+    layer._numba_engine.cache_clear()
+    monkeypatch.setattr(kernels, "njit", refuse)
     monkeypatch.delitem(sys.modules, "ner_head.head.crf.numba_engine")
     monkeypatch.delattr("ner_head.head.crf.numba_engine")
     try:
@@ -215,7 +212,7 @@ def test_without_a_folder_for_compiled_code_one_warning_and_torch(monkeypatch: p
         assert len(ours) == 1
         assert "set NUMBA_CACHE_DIR to a writable folder" in ours[0]
     finally:
-        crf_module._native.cache_clear()
+        layer._numba_engine.cache_clear()
 
 
 def test_memory_of_the_loss_does_not_grow_with_tags_squared(model: LinearChainCRF) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner_head.corpus.tagging import TagSet
-from ner_head.head.crf.layer import Forbidden, LinearChainCRF
+from ner_head.head.crf import Forbidden, LinearChainCRF
 from tests.head.crf.oracle import ENGINES, all_paths, engine
 
 LABELS = ("PER",)  # six tags: kernels are compiled once for all tests

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import TagSet
-from ner_head.head.crf.layer import Forbidden, LinearChainCRF, SpanPattern
+from ner_head.head.crf import Forbidden, LinearChainCRF, SpanPattern
 from tests.head.crf.oracle import Batch, all_paths, batches, engine
 
 
