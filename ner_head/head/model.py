@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from ner_head.corpus.tagging import TagSet
 from ner_head.head.context import BiLSTM, SelfAttention
-from ner_head.head.crf.layer import Forbidden, LinearChainCRF
+from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix, layer_slice
 from ner_head.head.params import HeadParams
-from ner_head.head.words import WordEmbeddings, Words
+from ner_head.head.words import WordEmbeddings, WordFeatures
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Head(nn.Module):
                 width, hidden=params.classifier, n_languages=n_languages, dropout=params.dropout
             )
 
-    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: Words | None = None) -> HeadOutput:
+    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: WordFeatures | None = None) -> HeadOutput:
         """Score the tags of each step.
 
         Args:

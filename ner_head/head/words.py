@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Words:
+class WordFeatures:
     """The words of a batch.
 
     Attributes:
@@ -20,9 +20,9 @@ class Words:
     ids: Tensor
     of_piece: Tensor
 
-    def to(self, device: torch.device) -> Words:
+    def to(self, device: torch.device) -> WordFeatures:
         """The same words on a device."""
-        return Words(self.ids.to(device), self.of_piece.to(device))
+        return WordFeatures(self.ids.to(device), self.of_piece.to(device))
 
 
 class WordEmbeddings(nn.Module):
@@ -43,7 +43,7 @@ class WordEmbeddings(nn.Module):
         """Hashes -> rows of the table, the same shape; 0 for none."""
         return torch.where(ids > 0, 1 + ids % self.buckets, 0)
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: WordFeatures) -> Tensor:
         """(B, W, K) ids and (B, P) words of pieces -> (B, P, E); zeros for [CLS]."""
         ids = self.rows(words.ids)
         if self.training and self.dropout:

@@ -1,4 +1,4 @@
-"""Features in, word spans out: what the dev score, the evaluation and the recogniser share."""
+"""Features -> word spans, for training, evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -8,48 +8,47 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
 from ner_head.features.store.shard import Features
-from ner_head.head.crf.layer import Hypothesis, LinearChainCRF, SpanPattern
+from ner_head.head.crf import Hypothesis
 from ner_head.head.model import Head, HeadOutput, Steps
-from ner_head.head.words import Words
-from ner_head.inference.posterior import SpanPatterns, span_probabilities, tempered
+from ner_head.head.words import WordFeatures
+from ner_head.inference.span_decoder import SpanDecoder, SpanQuery
 
-BATCH_PIECES = 2048  # one decoding batch, padding included: more would not fit the caches of a CPU
+BATCH_PIECES = 2048  # pieces of a decoding batch with padding; larger batches do not fit the caches of a CPU
 
 
 def step_pieces(word_of_piece: NDArray[np.int32], scheme: Scheme) -> NDArray[np.int64]:
-    """The pieces that get a tag: each word's first for `iob`, every one for `iobx`."""
+    """The pieces that get a tag: the first of each word for `iob`, all for `iobx`."""
     return np.arange(len(word_of_piece)) if scheme == "iobx" else first_pieces(word_of_piece)
 
 
 def pad_steps(sentences: Sequence[Features], scheme: Scheme) -> Steps:
-    """The steps of a batch, padded with piece 0."""
+    """The steps of a batch, with 0 for padding."""
     pieces, mask = pad_rows([step_pieces(s.word_of_piece, scheme) for s in sentences])
     return Steps(torch.from_numpy(pieces), torch.from_numpy(mask))
 
 
-def pad_words(sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]]) -> Words:
-    """The words of a batch, padded with features 0 and, for the pieces, with word -1."""
+def pad_words(sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]]) -> WordFeatures:
+    """The word features of a batch, with 0 for padding and word -1 for padding pieces."""
     ids, _ = pad_rows(word_ids)
     of_piece, _ = pad_rows([s.word_of_piece for s in sentences], fill=-1)
-    return Words(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(of_piece.astype(np.int64)))
+    return WordFeatures(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(of_piece.astype(np.int64)))
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """What the head says of one sentence.
+    """The result for one sentence.
 
     Attributes:
-        spans: entities, in words.
-        hypotheses: the n best paths over the CRF's steps.
+        spans: spans of the best path, in words.
+        hypotheses: the n best paths over the steps of the CRF.
         languages: (G,) log-probabilities; empty without a classifier.
-        alternatives: the spans of each hypothesis, where more than one was asked for.
+        alternatives: spans of each hypothesis; empty for n = 1.
     """
 
     spans: list[Span]
@@ -60,12 +59,12 @@ class Tagged:
 
 @dataclass(frozen=True)
 class OutputBatch:
-    """What the network says of some sentences, before anything is decoded.
+    """The output of the network for some sentences, before decoding.
 
     Attributes:
-        members: their places among the sentences given.
-        words_of_pieces: (P,) each.
-        steps: where the tags stand.
+        members: B indices into the sentences given.
+        words_of_pieces: B arrays (P,), the word of each piece; -1 for [CLS].
+        steps: pieces that get a tag.
         output: emissions (B, S, T) and language logits (B, G).
     """
 
@@ -76,21 +75,21 @@ class OutputBatch:
 
 
 class Tagger:
-    """A head in evaluation mode, with the names of its tags and the temperatures of its probabilities."""
+    """Finds spans in features.
+
+    Args:
+        head: it is put in evaluation mode at each call.
+        tag_set: tags of the head.
+        device: device of the head.
+        temperatures: of the probabilities.
+    """
 
     def __init__(
         self, head: Head, tag_set: TagSet, device: torch.device, temperatures: Temperatures | None = None
     ) -> None:
         self.head, self.tag_set, self.device = head, tag_set, device
         self.temperatures = temperatures or Temperatures()
-        self.patterns = SpanPatterns(tag_set, head.crf.rules)
-        self._crf: LinearChainCRF | None = None
-
-    def spans(self, tags: Sequence[int], word_of_piece: NDArray[np.int32]) -> list[Span]:
-        """A path over the steps of a sentence -> word spans."""
-        if self.tag_set.scheme == "iobx":
-            tags = self.tag_set.vote(tags, word_of_piece.tolist(), int(word_of_piece[-1]) + 1)
-        return self.tag_set.spans(tags)
+        self.decoder = SpanDecoder(head.crf, tag_set, self.temperatures.spans)
 
     @torch.inference_mode()
     def tag(
@@ -101,25 +100,26 @@ class Tagger:
         n_best: int = 1,
         probabilities: bool = False,
     ) -> list[Tagged]:
-        """Tag sentences; results in the order given.
+        """Tag sentences.
 
         Args:
-            sentences: their features.
-            word_ids: features of their words, where the head has a part for them (`document_word_ids`).
-            n_best: so many hypotheses for each.
-            probabilities: whether spans carry theirs.
+            sentences: features of the sentences.
+            word_ids: hashed features of their words (`document_word_ids`), if the head uses them.
+            n_best: number of hypotheses per sentence.
+            probabilities: whether to compute the probability of each span.
+        Returns:
+            one result per sentence, in the order given.
         """
-        self._crf = crf = tempered(self.head.crf, self.temperatures.spans, into=self._crf)
         results: dict[int, Tagged] = {}
         for batch in self.outputs(sentences, word_ids):
-            results |= zip(batch.members, self._decode(batch, crf, n_best, probabilities), strict=True)
+            results |= zip(batch.members, self._decode(batch, n_best, probabilities), strict=True)
         return [results[i] for i in range(len(sentences))]
 
     @torch.inference_mode()
     def outputs(
         self, sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]] = ()
     ) -> Iterator[OutputBatch]:
-        """Run the network over sentences, similar lengths together."""
+        """Run the network, on batches of sentences of similar length."""
         self.head.eval()
         order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
         for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
@@ -133,36 +133,23 @@ class Tagger:
             output = self.head(batch.hidden, batch.mask, steps, words)
             yield OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)
 
-    def _decode(self, batch: OutputBatch, crf: LinearChainCRF, n_best: int, probabilities: bool) -> list[Tagged]:
-        """Paths, spans and languages of a batch; `crf` is the tempered one."""
-        emissions, mask = batch.output.emissions / self.temperatures.spans, batch.steps.mask
-        paths = crf.decode(emissions, mask, n_best)
-        spans = [self.spans(best[0].tags, words) for best, words in zip(paths, batch.words_of_pieces, strict=True)]
+    def query(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> SpanQuery:
+        """The input of `decoder.probabilities`, for the spans of each sentence of a batch."""
+        return self.decoder.query(spans, batch.output.emissions, batch.steps.mask, batch.words_of_pieces)
+
+    def _decode(self, batch: OutputBatch, n_best: int, probabilities: bool) -> list[Tagged]:
+        """Paths, spans and languages of a batch."""
+        paths = self.decoder.paths(batch.output.emissions, batch.steps.mask, n_best)
+        rows = list(zip(paths, batch.words_of_pieces, strict=True))
+        spans = [self.decoder.spans(best[0].tags, words) for best, words in rows]
         if probabilities:
-            spans = self.with_probabilities(spans, batch, crf)
+            chances = iter(self.decoder.probabilities(self.query(spans, batch)))
+            spans = [[replace(span, probability=next(chances)) for span in found] for found in spans]
         languages = np.zeros((len(paths), 0), dtype=np.float32)
         if batch.output.language_logits is not None:
             logits = batch.output.language_logits.float() / self.temperatures.languages
             languages = logits.log_softmax(-1).cpu().numpy()
         alternatives: list[list[list[Span]]] = [[] for _ in paths]
         if n_best > 1:
-            rows = zip(paths, batch.words_of_pieces, strict=True)
-            alternatives = [[self.spans(one.tags, words) for one in found] for found, words in rows]
+            alternatives = [[self.decoder.spans(one.tags, words) for one in found] for found, words in rows]
         return [Tagged(*each) for each in zip(spans, paths, languages, alternatives, strict=True)]
-
-    def with_probabilities(
-        self, spans: Sequence[Sequence[Span]], batch: OutputBatch, crf: LinearChainCRF
-    ) -> list[list[Span]]:
-        """The spans of each sentence of a batch with their probabilities; `crf` is the tempered one."""
-        emissions = self.well_formed(batch) / self.temperatures.spans
-        chances = iter(span_probabilities(crf, emissions, batch.steps.mask, self.patterns_of(spans, batch)))
-        return [[replace(span, probability=next(chances)) for span in found] for found in spans]
-
-    def patterns_of(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> list[list[SpanPattern]]:
-        """The patterns of the spans of each sentence of a batch, span after span."""
-        places = enumerate(zip(spans, batch.words_of_pieces, strict=True))
-        return [self.patterns.of(span, row, words) for row, (found, words) in places for span in found]
-
-    def well_formed(self, batch: OutputBatch) -> Tensor:
-        """The emissions of a batch that spans get their probabilities from, (B, S, T)."""
-        return self.patterns.well_formed(batch.output.emissions, batch.words_of_pieces)

@@ -18,7 +18,7 @@ from ner_head.features.store.batches import FeatureBatch, keep_pieces, pad_featu
 from ner_head.features.store.shard import Features
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head, Steps
-from ner_head.head.words import Words
+from ner_head.head.words import WordFeatures
 from ner_head.inference.tagger import pad_steps, pad_words
 from ner_head.training.objective import NO_LANGUAGE
 
@@ -46,7 +46,7 @@ class Batch:
     steps: Steps
     tags: Tensor
     languages: Tensor
-    words: Words
+    words: WordFeatures
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; a pinned one goes there while the host does something else."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ner_head.head.model import Head
-from ner_head.head.words import Words
+from ner_head.head.words import WordFeatures
 
 EPSILON = 1e-8
 FORGOTTEN = 1e-12  # share of a moment that no longer counts
@@ -146,7 +146,7 @@ class HeadOptimizer:
                 steps = torch.tensor(float(self.steps), device=parameter.device if self.fused else "cpu")
                 self.adam.state[parameter] = {"step": steps, "exp_avg": mean, "exp_avg_sq": square}
 
-    def prepare(self, words: Words) -> None:
+    def prepare(self, words: WordFeatures) -> None:
         """Before the head reads a batch."""
         if self.rows is not None and self.head.words is not None:
             self.rows.catch_up(torch.unique(self.head.words.rows(words.ids)))

@@ -15,9 +15,8 @@ from ner_head.corpus.word_features import document_word_ids
 from ner_head.evaluation.measures.calibration import Confidence, fit_temperature
 from ner_head.evaluation.measures.slices import Form, form
 from ner_head.features.store.store import FeatureStore
-from ner_head.head.crf.layer import SpanPattern
-from ner_head.inference.posterior import span_probabilities, tempered
 from ner_head.inference.predictions import features_of
+from ner_head.inference.span_decoder import SpanQuery
 from ner_head.inference.tagger import OutputBatch, Tagger
 
 FEWEST = 50  # predicted spans, or sentences, that a temperature is fitted on
@@ -28,8 +27,7 @@ class HeldOut:
     """What a tagger found in held-out documents, in batches.
 
     Attributes:
-        emissions: of each batch, well-formed, (B, S, T), and its mask, (B, S).
-        patterns: of the N spans found, by batch.
+        queries: the N spans found, by batch.
         right: whether each has the offsets and label of a gold span, (N,).
         kinds: of each, (N,): "new" if it touches a gold span of a form unseen in training, "known" if it touches
             other gold spans only, "none" if it touches none.
@@ -37,8 +35,7 @@ class HeldOut:
         languages: logits and index of the right one, for sentences of the manifest's languages.
     """
 
-    emissions: list[tuple[torch.Tensor, torch.Tensor]]
-    patterns: list[list[list[SpanPattern]]]
+    queries: list[SpanQuery]
     right: NDArray[np.bool_]
     kinds: NDArray[np.str_]
     gold: tuple[int, int]
@@ -97,12 +94,8 @@ def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
 
     @torch.inference_mode()
     def loss(temperature: float) -> float:
-        crf = tempered(tagger.head.crf, temperature)
-        chances = [
-            chance
-            for (emissions, mask), patterns in zip(found.emissions, found.patterns, strict=True)
-            for chance in span_probabilities(crf, emissions / temperature, mask, patterns)
-        ]
+        decoder = tagger.decoder.at(temperature)
+        chances = [chance for query in found.queries for chance in decoder.probabilities(query)]
         return Confidence(np.array(chances), found.right).log_loss(weights)
 
     return fit_temperature(loss)
@@ -135,18 +128,18 @@ def predicted(
     places = [(document, i) for document in documents for i in range(len(document.sentences))]
     features = [each for document in documents for each in features_of(store, document)]
     ids = [each for document in documents for each in document_word_ids(document)]
-    batches, patterns, rows = [], [], list[tuple[bool, str]]()
+    batches, queries, rows = list[OutputBatch](), list[SpanQuery](), list[tuple[bool, str]]()
     golds = [sentence_gold(*place, seen) for place in places]
     for batch in tagger.outputs(features, ids):
-        paths = tagger.head.crf.decode(batch.output.emissions, batch.steps.mask)
-        spans = [tagger.spans(best.tags, words) for (best,), words in zip(paths, batch.words_of_pieces, strict=True)]
+        paths = tagger.decoder.paths(batch.output.emissions, batch.steps.mask)
+        rows_of = zip(paths, batch.words_of_pieces, strict=True)
+        spans = [tagger.decoder.spans(best.tags, words) for (best,), words in rows_of]
         batches.append(batch)
-        patterns.append(tagger.patterns_of(spans, batch))
+        queries.append(tagger.query(spans, batch))
         rows += [(s in golds[i], kind(s, golds[i])) for i, each in zip(batch.members, spans, strict=True) for s in each]
     new = sum(is_new for gold in golds for is_new in gold.values())
     return HeldOut(
-        [(tagger.well_formed(batch), batch.steps.mask) for batch in batches],
-        patterns,
+        queries,
         np.array([right for right, _ in rows], dtype=bool),
         np.array([found for _, found in rows], dtype=np.str_),
         (new, sum(map(len, golds)) - new),

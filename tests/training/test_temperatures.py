@@ -57,7 +57,7 @@ def test_what_a_tagger_found_lines_up_with_its_predictions(
 ) -> None:
     found = predicted(tagger, documents, store, LANGUAGES, forms(documents[:2]))
     assert found.gold == (8, 4)
-    assert len(found.right) == len(found.kinds) == sum(len(patterns) for patterns in found.patterns) > 0
+    assert len(found.right) == len(found.kinds) == sum(len(query.patterns) for query in found.queries) > 0
     logits, right = found.languages
     assert logits.shape == (12, 3)
     assert sorted(right.tolist()) == [0] * 4 + [1] * 4 + [2] * 4

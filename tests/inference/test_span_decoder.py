@@ -16,13 +16,13 @@ from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.store.store import FeatureStore
-from ner_head.head.crf import numba_engine as crf_native
-from ner_head.head.crf.layer import Forbidden, LinearChainCRF
-from ner_head.head.crf.nbest import score_tables
+from ner_head.head.crf import Forbidden, LinearChainCRF, numba_engine
+from ner_head.head.crf.nbest import search_tables
 from ner_head.head.model import HeadOutput, Steps, build_head
 from ner_head.head.params import HeadParams, LstmParams, WordParams
-from ner_head.inference.posterior import SpanPatterns, span_probabilities, tempered
 from ner_head.inference.predictions import features_of, predict_from_store
+from ner_head.inference.span_decoder import SpanDecoder
+from ner_head.inference.span_patterns import SpanPatterns
 from ner_head.inference.tagger import OutputBatch, Tagger
 from tests.head.crf.oracle import all_paths, filled, model_with, quarters, span_chances
 
@@ -72,16 +72,12 @@ def test_a_spans_probability_is_that_of_the_paths_that_have_it(scheme: str, rule
         except ValueError:  # no path of this length
             assume(False)
         assume(wanted)
-        patterns = SpanPatterns(tag_set, crf.rules)
+        decoder = SpanDecoder(crf, tag_set)
         spans = [
             Span(a, b, label) for a in range(n_words) for b in range(a + 1, n_words + 1) for label in tag_set.labels
         ]
-        found = span_probabilities(
-            crf,
-            patterns.well_formed(emissions[None], [words]),
-            torch.ones(1, len(emissions), dtype=torch.bool),
-            [patterns.of(span, 0, words) for span in spans],
-        )
+        mask = torch.ones(1, len(emissions), dtype=torch.bool)
+        found = decoder.probabilities(decoder.query([spans], emissions[None], mask, [words]))
         assert found == pytest.approx([wanted.get(span, 0.0) for span in spans], abs=2e-5)
 
     run()
@@ -103,10 +99,10 @@ def test_a_span_is_at_least_as_probable_as_a_path_that_has_it(scheme: str, decod
     batch = OutputBatch([0], [words], steps, HeadOutput(emissions, None))
     (best,) = head.crf.decode(emissions, steps.mask)[0]
     assert best.probability > 0.99
-    ((span,),) = tagger.with_probabilities([tagger.spans(best.tags, words)], batch, head.crf)
-    assert span == Span(1, 3, "PER")
-    assert span.probability is not None
-    assert span.probability >= best.probability - 1e-6
+    spans = tagger.decoder.spans(best.tags, words)
+    assert spans == [Span(1, 3, "PER")]
+    (probability,) = tagger.decoder.probabilities(tagger.query([spans], batch))
+    assert probability >= best.probability - 1e-6
 
 
 def test_patterns_that_no_path_has_are_not_made() -> None:
@@ -122,7 +118,7 @@ def test_well_formed_emissions_take_no_longer_way(sizes: list[int]) -> None:
     crf = crf_for(tag_set)
     words = np.array([-1, *(word for word, size in enumerate(sizes) for _ in range(size))], dtype=np.int32)
     emissions = SpanPatterns(tag_set, crf.rules).well_formed(torch.randn(1, len(words), len(tag_set)), [words])
-    with patch.object(crf_native, "_in_logs", side_effect=AssertionError("the slow way")):
+    with patch.object(numba_engine, "_in_log_space", side_effect=AssertionError("the slow way")):
         found = crf.marginals(emissions, torch.ones(1, len(words), dtype=torch.bool))
     assert torch.equal(found[0].isfinite().all(dim=1), torch.ones(len(words), dtype=torch.bool))
     assert bool((found[emissions == -torch.inf] == 0).all())
@@ -132,8 +128,8 @@ def test_a_temperature_divides_all_scores_and_changes_no_decision() -> None:
     tag_set = TagSet.iob(LABELS)
     crf = crf_for(tag_set)
     emissions, mask = 3 * torch.randn(2, 4, len(tag_set)), torch.ones(2, 4, dtype=torch.bool)
-    warm = tempered(crf, 2.0).decode(emissions / 2.0, mask, n=5)
-    cold = crf.decode(emissions, mask, n=5)
+    decoder = SpanDecoder(crf, tag_set)
+    warm, cold = decoder.at(2.0).paths(emissions, mask, n=5), decoder.paths(emissions, mask, n=5)
     for one, other in zip(warm, cold, strict=True):
         assert [path.tags for path in one] == [path.tags for path in other]
         assert [path.score for path in one] == pytest.approx([path.score / 2.0 for path in other], rel=1e-5)
@@ -141,7 +137,7 @@ def test_a_temperature_divides_all_scores_and_changes_no_decision() -> None:
     paths = all_paths(crf, emissions[0])
     chance = math.exp(cold[0][0].score / 2.0) / np.exp(paths.scores / 2.0).sum()
     assert warm[0][0].probability == pytest.approx(chance, rel=1e-4)
-    assert tempered(crf, 1.0) is crf
+    assert cold == crf.decode(emissions, mask, n=5)
 
 
 @pytest.fixture(scope="module", params=["iob", "iobx"])
@@ -209,7 +205,7 @@ def test_decoding_tables_are_made_once_and_follow_the_scores(
     features, ids = features_of(store, documents[0]), document_word_ids(documents[0])
     head, warm = copy.deepcopy(tagger.head), Temperatures(spans=3.0)
     tempered_tagger = Tagger(head, tagger.tag_set, CPU, warm)
-    with patch("ner_head.head.crf.layer.score_tables", wraps=score_tables) as made:
+    with patch("ner_head.head.crf.numba_engine.search_tables", wraps=search_tables) as made:
         first, second = (tempered_tagger.tag(features, ids) for _ in range(2))
     assert made.call_count == 1
     with torch.no_grad():

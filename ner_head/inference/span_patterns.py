@@ -1,8 +1,7 @@
-"""How sure a head is: the probability of a span, and temperatures that make probabilities mean what they say."""
+"""Word spans as patterns over the tags of a head."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,35 +12,18 @@ from torch import Tensor
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import CLS, PAD, TagSet, X
 from ner_head.features.store.batches import pad_rows
-from ner_head.head.crf.layer import LinearChainCRF, SpanPattern
+from ner_head.head.crf import SpanPattern
 from ner_head.head.crf.rules import Rules
 
-NO_WORD = -1  # [CLS], and pads
-
-
-@torch.no_grad()
-def tempered(crf: LinearChainCRF, temperature: float, *, into: LinearChainCRF | None = None) -> LinearChainCRF:
-    """The CRF whose own scores are divided by a temperature; itself at 1. Emissions are the caller's to divide.
-
-    Args:
-        crf: is left as it is.
-        temperature: above 0.
-        into: an earlier result for `crf`, to bring up to date: it keeps its decoding tables while the scores stay.
-    """
-    if temperature == 1:
-        return crf
-    cooled = into or copy.deepcopy(crf)
-    for mine, theirs in zip(cooled.parameters(), crf.parameters(), strict=True):
-        mine.copy_(theirs / temperature)
-    return cooled
+NO_WORD = -1  # [CLS] and padding
 
 
 class SpanPatterns:
-    """Word spans as patterns over the tags of a head's steps.
+    """Makes the patterns of word spans.
 
     Args:
-        tag_set: of the head.
-        rules: of its CRF, so that no pattern is made that breaks them; without any, every tag may follow every other.
+        tag_set: tags of the head.
+        rules: rules of its CRF. Patterns that break them are not made. Without rules, every tag can follow every other.
     """
 
     def __init__(self, tag_set: TagSet, rules: Rules | None = None) -> None:
@@ -62,12 +44,17 @@ class SpanPatterns:
         return torch.tensor([name in chosen for name in names])
 
     def of(self, span: Span, sentence: int, word_of_piece: NDArray[np.int32]) -> list[SpanPattern]:
-        """The patterns, which exclude each other, of a span in words.
+        """The patterns of a span in words. They exclude each other.
 
-        A span is B-x or an I-x that continues nothing, then I-x, and no I-x behind it (`TagSet.spans`). So it begins
-        with B-x, or with I-x at the start of the sentence or behind a word that is neither B-x nor I-x. Over words a
-        CRF's rules leave B-x alone; over pieces, where X stands between, every I-x may follow an X. Where a softmax
-        decides, every tag may follow every other.
+        A span of label x is B-x, or an I-x that continues no span, then I-x, and no I-x after it (`TagSet.spans`). So
+        it begins with B-x, or with I-x at the start of the sentence or after a word that is neither B-x nor I-x. Over
+        words, the rules of the CRF leave B-x only. Over pieces, any I-x can follow an X. With `decoder: softmax`, any
+        tag can follow any other.
+
+        Args:
+            span: in words.
+            sentence: its row in the batch.
+            word_of_piece: (P,), the word of each piece; -1 for [CLS].
         """
         inside, among = self._inside[span.label], self._among[span.label]
         first, sizes = self._layout(word_of_piece)
@@ -88,17 +75,18 @@ class SpanPatterns:
         return found
 
     def _layout(self, word_of_piece: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The first step of each word, and how many it has."""
+        """The first step and the number of steps of each word, (W,)."""
         if not self.over_pieces:
             n_words = int(word_of_piece[-1]) + 1
             return np.arange(n_words), np.ones(n_words, dtype=np.int64)
         first, sizes = np.unique(word_of_piece, return_index=True, return_counts=True)[1:]
-        return first[1:], sizes[1:]  # [CLS] is no word
+        return first[1:], sizes[1:]  # without [CLS]
 
     def well_formed(self, emissions: Tensor, words_of_pieces: Sequence[NDArray[np.int32]]) -> Tensor:
-        """Emissions, (B, S, T), with -inf for tags that a piece cannot have: X at a word's first, all but X inside.
+        """Emissions, (B, S, T), with -inf for tags that a piece cannot have.
 
-        So a span's probability over pieces is that among well-formed paths. Over words nothing changes.
+        Over pieces, the first piece of a word cannot have X, and its other pieces can have nothing else. The
+        probability of a span is then that among well-formed paths. Over words, nothing changes.
         """
         if not self.over_pieces:
             return emissions
@@ -107,12 +95,3 @@ class SpanPatterns:
         wrong = torch.where(inner[:, :, None], ~self._x, self._outer)
         wrong &= torch.from_numpy(words != NO_WORD)[:, :, None]
         return emissions.masked_fill(wrong.to(emissions.device), -torch.inf)
-
-
-def span_probabilities(
-    crf: LinearChainCRF, emissions: Tensor, mask: Tensor, patterns: Sequence[Sequence[SpanPattern]]
-) -> list[float]:
-    """The probability of each span, given its patterns: (B, S, T), (B, S) -> N numbers."""
-    flat = [pattern for each in patterns for pattern in each]
-    found = iter(crf.span_probability(emissions, mask, flat).clamp(0, 1).tolist())
-    return [min(sum(next(found) for _ in each), 1.0) for each in patterns]
