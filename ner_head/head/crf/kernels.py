@@ -1,13 +1,13 @@
-"""Forward-backward of one batch as numba kernels, in scaled probabilities (Rabiner, 1989, section V A).
+"""The forward-backward algorithm as numba kernels, in scaled probabilities (Rabiner, 1989, section V A).
 
-Messages are probabilities up to a factor that is divided out at every step and kept as a float64 log. A tag that
-can lie on a path and falls under 1e-30 of its neighbours (float32; 1e-250 in float64) would lose digits: the
-sentence is then reported as not `good`, and the caller repeats it in a wider form. A tag whose emission is -inf is on
-no path, and has no digits to lose. Each sentence is computed alone,
-by the same operations in the same order, whatever else is in the batch and however many threads there are.
+Messages are probabilities up to a factor. The factor is divided out at every step, and its log is summed in float64.
+If the message of a tag that can be on a path falls below 1e-30 of the others (1e-250 in float64), digits are lost: the
+sentence is reported as not `good`, and the caller repeats it in a wider form. A tag whose emission is -inf is on no
+path and is not tested. Each sentence is computed by the same operations in the same order, in any batch and with any
+number of threads.
 
-Arrays: `emissions` (B, P, T), `lengths` (B,), and the tables that `tabulate` writes. T and V (T rounded up to
-lanes) are constants of a kernel, so that LLVM sees vectors of known size.
+Arrays: `emissions` (B, P, T), `lengths` (B,), and the tables that `tabulate` writes. T and V (see `vector`) are
+constants of a kernel.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from ner_head.head.crf import vector
 from ner_head.head.crf.kernel_cache import KernelCache
-from ner_head.head.crf.vector import REVISION, add_outer, below, multiply, posterior, shift
+from ner_head.head.crf.vector import REVISION, below, posterior, shift
 
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
@@ -29,23 +30,23 @@ EXP_TERMS = tuple(
     np.float32(c)
     for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 )
-FAST = {"contract", "nsz", "reassoc"}  # free order of sums; NaN and infinity keep their meaning
+FAST = {"contract", "nsz", "reassoc"}  # sums in any order; NaN and infinity are kept
 
 
 def compiled(function: Any, *, fast: bool = True) -> Any:
-    """Numba with a cache on disk, without Python's lock.
+    """Compile a function without the GIL, with a cache on disk.
 
     Raises:
         RuntimeError: no folder for the cache can be written.
     """
     dispatcher: Any = njit(nogil=True, error_model="numpy", fastmath=FAST if fast else False)(function)
-    dispatcher._cache = KernelCache(function)  # what `cache=True` does, with another class
+    dispatcher._cache = KernelCache(function)  # `cache=True` with another class of cache
     return dispatcher
 
 
 @register_jitable
 def exp32(x: Any) -> Any:
-    """The exponential of x <= 0 in float32, within 1.2e-7; 1e-38 under -87. Loops over it vectorise.
+    """The exponential of x <= 0 in float32, within 1.2e-7; 1e-38 below -87. Loops over it vectorise.
 
     After expf of the Cephes library (Moshier, 1984-2000): x = n ln 2 + r, and a polynomial in r.
     """
@@ -61,15 +62,20 @@ def exp32(x: Any) -> Any:
 
 @register_jitable
 def exp64(x: Any) -> Any:
-    """The exponential of x <= 0 in float64; 1e-304 under -700: 0 is for what cannot be."""
+    """The exponential of x <= 0 in float64; 1e-304 below -700, as 0 means that there is no path."""
     return math.exp(max(x, -700.0))
 
 
 def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: Any) -> None:
-    """Scores, -inf where forbidden, as probabilities up to a factor: exp of the score less the greatest.
+    """Write the scores of a CRF as probabilities up to a factor: exp(score - greatest score).
 
-    `pairs` and `back`, (T, V) flat, are [from, to] and [to, from]; `tops` gets the logs of the factors: those of the
-    two ends together, and that of a pair.
+    Args:
+        scores: `LegalScores`.
+        pairs: written, (T, V) flat, transitions [from, to].
+        back: written, (T, V) flat, transitions [to, from].
+        first: written, (V,), start.
+        last: written, (V,), end.
+        tops: written, (2,), the logs of the factors: of start and end together, and of a transition.
     """
     transitions, start, end = scores
     T, V = start.size, first.size
@@ -90,7 +96,7 @@ def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: An
 def _weigh(T: int, V: int, real: Any, exp: Any) -> Any:
     @register_jitable
     def weigh(emissions: Any, b: int, length: int, out: Any) -> float:
-        """Write out = exp(emission - its maximum), (length, V); returns the sum of the maxima."""
+        """Write out = exp(emissions - their maximum at the piece), (length, V); returns the sum of the maxima."""
         flat, row = emissions.reshape(-1), b * emissions.shape[1]
         total = 0.0
         for t in range(length):
@@ -105,7 +111,7 @@ def _weigh(T: int, V: int, real: Any, exp: Any) -> Any:
 def _begin(V: int, real: Any) -> Any:
     @register_jitable
     def begin(prior: Any, weight: Any, at: int, before: Any, after: Any) -> Any:
-        """The first message of a direction: after = prior * weight; returns its sum."""
+        """Write the first message of a direction, after = prior * weight; returns its sum."""
         total = real(0)
         for j in range(V):
             before[at + j] = prior[j]
@@ -118,12 +124,25 @@ def _begin(V: int, real: Any) -> Any:
 
 
 def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
+    multiply = vector.multiply(T, V)
+
     @register_jitable
     def recur(length: int, tables: Any, weight: Any, both: bool, ahead: Any, behind: Any, after: Any, sums: Any) -> Any:
-        """Forward messages into `ahead`; if `both`, backward ones into `behind`, and times the weight into `after`.
+        """Compute the forward messages, and the backward messages if `both`.
 
-        The two directions are independent: run side by side, each hides the other's latency. `sums[t]` is the
-        total of after[t]. Returns the log of what was divided out forwards, and whether any message fell too low.
+        The two directions are independent, so that the processor computes them at the same time.
+
+        Args:
+            length: number of pieces, P.
+            tables: the tables of `tabulate` and `Rules.bounds`.
+            weight: (P, V) flat, exp of the emissions.
+            both: whether to compute the backward messages.
+            ahead: written, (P, V) flat, forward messages.
+            behind: written, (P, V) flat, backward messages.
+            after: written, (P, V) flat, backward messages times the weight.
+            sums: written, (P,), the sum of each row of `after`.
+        Returns:
+            the log of Z up to the factors of the tables, and whether a message fell too low.
         """
         pairs, back, first, last, _, reach, coreach = tables
         unused = np.empty(length * V, real)
@@ -140,11 +159,11 @@ def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
             if not 1e-200 < scale < 1e200:
                 log_scale, scale = log_scale + np.log(scale), 1.0
             inverse, t = real(1) / total, length - 1 - k
-            total = multiply(ahead, (k - 1) * V, pairs, weight, k * V, inverse, unused, ahead, T, V)
+            total = multiply(ahead, (k - 1) * V, pairs, weight, k * V, inverse, unused, ahead, V)
             low |= below(ahead, weight, k * V, tiny * inverse, reach, min(k, rows) * V, coreach, min(t, columns) * V, V)
             if both:
                 inverse = real(1) / total_back
-                total_back = multiply(after, (t + 1) * V, back, weight, t * V, inverse, behind, after, T, V)
+                total_back = multiply(after, (t + 1) * V, back, weight, t * V, inverse, behind, after, V)
                 sums[t] = total_back
                 low |= below(
                     after, weight, t * V, tiny * inverse, reach, min(t, rows) * V, coreach, min(k, columns) * V, V
@@ -158,17 +177,23 @@ def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
 
 
 def _expect(T: int, V: int, tiny: Any) -> Any:
+    add_outer = vector.add_outer(T, V)
+
     @register_jitable
     def expect(
         length: int, sign: Any, ahead: Any, behind: Any, after: Any, sums: Any, flat: Any, row: int, counts: Any
     ) -> int:
-        """Marginals times the sign, and the sum of pair marginals less their factor; whether any total is too low."""
+        """Write marginals times the sign, and add expected transitions without their factor to `counts`.
+
+        Returns:
+            whether the total of a piece is too low.
+        """
         low = 0
         for t in range(length):
             total = posterior(ahead, behind, t * V, flat, (row + t) * T, sign, T, V)
             low |= int(not total >= tiny)
             if t + 1 < length:
-                add_outer(counts, ahead, t * V, sign / (total * sums[t + 1]), after, (t + 1) * V, T, V)
+                add_outer(counts, ahead, t * V, sign / (total * sums[t + 1]), after, (t + 1) * V, V)
         return low
 
     return expect
@@ -176,7 +201,7 @@ def _expect(T: int, V: int, tiny: Any) -> Any:
 
 @cache
 def expectations(T: int, V: int, double: bool) -> Any:
-    """The kernel for T tags in V lanes; numba compiles it at the first call, or reads its cache."""
+    """The kernel for T tags in V lanes. It is compiled at the first call, or read from the cache of numba."""
     real: Any = np.float64 if double else np.float32
     tiny = real(1e-250 if double else 1e-30)
     weigh, recur = _weigh(T, V, real, exp64 if double else exp32), _recur(T, V, real, tiny, _begin(V, real))
@@ -186,11 +211,10 @@ def expectations(T: int, V: int, double: bool) -> Any:
         emissions: Any, lengths: Any, tables: Any, low: int, high: int, sign: int,
         log_z: Any, unary: Any, pair_counts: Any, later: Any, good: Any,
     ) -> int:  # fmt: skip
-        """Sentences low..high of a batch.
+        """Compute sentences low to high - 1 of a batch.
 
-        Sign 0 asks for log Z alone, else for expectations times the sign. What is written: log_z (B,), unary
-        (B, P, T), pair_counts (B, T, T), the logs of the backward messages to `later`, (B, P, T) unless it is empty,
-        and good (B,). Pads are not touched.
+        Sign 0 computes log Z alone, 1 or -1 also expectations times the sign. Written are log_z (B,), unary (B, P, T),
+        pair_counts (B, T, T), later (B, P, T) if it is not empty, and good (B,), but no padding: see `PathCounts`.
         """
         pairs, n_pieces, longest = tables[0], emissions.shape[1], 0
         for b in range(low, high):

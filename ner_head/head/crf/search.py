@@ -29,8 +29,9 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
+from ner_head.head.crf import vector
 from ner_head.head.crf.kernels import compiled
-from ner_head.head.crf.vector import REVISION, best_other, best_sum, first_best, sum_best, swap_best
+from ner_head.head.crf.vector import REVISION, add_rows, best_other, first_best, greatest
 
 VALUE, REST, EXACT = range(3)
 BASE, PIECE, TAG, BEFORE, PLACE = range(5)
@@ -41,13 +42,15 @@ ROUNDING = 2.0**-50  # two sums of N terms, in any two orders, differ by less th
 
 
 def _viterbi(T: int, V: int) -> Any:
+    best_sum = vector.best_sum(T, V)
+
     @inlined
     def viterbi(length: int, emissions: Any, start: Any, pairs: Any, best: Any) -> None:
         """best[t, tag]: the score of the best prefix that ends there."""
         for j in range(V):
             best[j] = start[j] + emissions[j]
         for t in range(1, length):
-            best_sum(best, (t - 1) * V, pairs, emissions, best, t * V, T, V)
+            best_sum(best, (t - 1) * V, pairs, emissions, best, t * V, V)
 
     return viterbi
 
@@ -138,12 +141,13 @@ def _reconsider(T: int, V: int) -> Any:
         """Offer what is left of a set whose best path was taken; `row` is room for V numbers."""
         base, piece = links[record, BASE], links[record, PIECE]
         behind = T if piece + 1 == length else int(paths[base, piece + 1])
-        sum_best(best, piece * V, steps, behind * V, 0.0, row, 0, V)
+        add_rows(best, piece * V, steps, behind * V, row, V)
+        row[int(paths[base, piece])] = -np.inf
         before = record
         while before >= 0:
             row[links[before, TAG]] = -np.inf
             before = links[before, BEFORE]
-        other, value = swap_best(row, 0, int(paths[base, piece]), -np.inf, V)
+        other, value = greatest(row, V)
         value += sums[record, REST]
         if value >= floor_of(needed, sums, links) and value > -np.inf:
             offer(value, sums[record, REST], base, piece, other, record, needed, sums, links)

@@ -1,145 +1,189 @@
-"""One step of a linear chain, for numba kernels: each function is defined with numpy, and compiles to vectors.
+"""The steps of the recursions, as numba loops over tags that LLVM compiles to vector instructions.
 
-numba unrolls a loop over 14 tags before LLVM looks for vectors, and leaves scalar code, four times slower. A compiled
-kernel that calls a function of this module therefore gets its namesake in `crf_instructions`. Called from plain
-Python, the function runs as written: that is its definition, and what the tests compare the machine code with.
+A row of T numbers, one per tag, takes V lanes: T rounded up to whole vectors (`rules.lanes`). Lanes after T hold
+numbers that change no result. Arrays are flat and C-contiguous; `x[at:]` below means the V lanes that start at `at`.
 
-Arrays are flat and C-contiguous. T tags take V lanes, V a multiple of 8; lanes behind T hold the neutral element.
+Four rules make LLVM vectorise these loops. Without one of them a matrix product takes 3 to 13 times as long.
+
+- Indices are unsigned. numba adds the length of an array to a negative index, and that test prevents vectors.
+- The number of lanes is an argument. LLVM unrolls a short loop of constant length before it looks for vectors, and
+  does not find them in the unrolled code.
+- T is a constant (see the factories, which take T and V), and the loop over T is inside the loop over lanes. It is
+  unrolled, so that sums stay in registers.
+- A maximum is taken in four interleaved parts, because each comparison waits for the one before.
 """
 
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba.extending import overload
-from numpy.typing import NDArray
+from numba.extending import register_jitable
 
-from ner_head.head.crf import instructions as crf_instructions
-
-Reals = NDArray[Any]
-# numba's cache watches a kernel's own file only; kernels close over this, so that an edit here recompiles them
-REVISION = zlib.crc32(b"".join(Path(str(path)).read_bytes() for path in (__file__, crf_instructions.__file__)))
+# The cache of numba watches the file of a kernel only. Kernels refer to this number: an edit here recompiles them.
+REVISION = zlib.crc32(Path(__file__).read_bytes())
+U = np.uint64
 
 
-def multiply(
-    x: Reals, at: int, matrix: Reals, weight: Reals, to: int, scale: float, before: Reals, after: Reals, T: int, V: int
-) -> float:
-    """Write before[to:] = (x[at:] @ matrix) * scale; after[to:] = before * weight[to:]; returns the sum of after."""
-    before[to : to + V] = (x[at : at + T] @ matrix.reshape(T, V)) * scale
-    after[to : to + V] = before[to : to + V] * weight[to : to + V]
-    return float(after[to : to + V].sum())
+@register_jitable
+def greater(a: Any, b: Any) -> Any:
+    """The greater of two numbers; `b` if one of them is NaN."""
+    return a if a > b else b
 
 
-def below(
-    x: Reals, weight: Reals, at: int, size: float, rows: Reals, row: int, columns: Reals, column: int, V: int
-) -> int:
-    """Whether a lane of weight[at:] other than 0 that both bounds admit (1, else 0) has not x[at:] >= size.
+@cache
+def multiply(T: int, V: int) -> Any:
+    """Factory of a step that multiplies a row by a matrix, (T, V) flat."""
 
-    NaN counts as below.
+    @register_jitable
+    def multiply(
+        x: Any, at: int, matrix: Any, weight: Any, to: int, scale: Any, before: Any, after: Any, lanes: int
+    ) -> Any:
+        """Write before[to:] = (x[at:] @ matrix) * scale, after[to:] = before[to:] * weight[to:].
+
+        Returns:
+            the sum of after[to:].
+        """
+        at, to = U(at), U(to)
+        total = x.dtype.type(0)
+        for j in range(U(lanes)):
+            value = x.dtype.type(0)
+            for i in range(U(T)):
+                value += x[at + i] * matrix[i * U(V) + j]
+            value *= scale
+            before[to + j] = value
+            value *= weight[to + j]
+            after[to + j] = value
+            total += value
+        return total
+
+    return multiply
+
+
+@cache
+def add_outer(T: int, V: int) -> Any:
+    """Factory of a step that adds an outer product to a matrix, (T, V) flat."""
+
+    @register_jitable
+    def add_outer(out: Any, a: Any, at: int, scale: Any, b: Any, bt: int, lanes: int) -> None:
+        """Add scale * outer(a[at:], b[bt:]) to out."""
+        at, bt = U(at), U(bt)
+        for j in range(U(lanes)):
+            right = scale * b[bt + j]
+            for i in range(U(T)):
+                out[i * U(V) + j] += a[at + i] * right
+
+    return add_outer
+
+
+@cache
+def best_sum(T: int, V: int) -> Any:
+    """Factory of a step of the Viterbi recursion with a matrix, (T, V) flat."""
+
+    @register_jitable
+    def best_sum(x: Any, at: int, matrix: Any, plus: Any, out: Any, to: int, lanes: int) -> None:
+        """Write out[to:] = (max over i of x[at + i] + matrix[i]) + plus[to:], rounded twice and in this order."""
+        at, to = U(at), U(to)
+        for j in range(U(lanes)):
+            value = x[at] + matrix[j]
+            for i in range(U(1), U(T)):
+                value = greater(x[at + i] + matrix[i * U(V) + j], value)
+            out[to + j] = value + plus[to + j]
+
+    return best_sum
+
+
+@register_jitable
+def below(x: Any, weight: Any, at: int, size: Any, rows: Any, row: int, columns: Any, column: int, lanes: int) -> int:
+    """1 if x[at:] is below `size` in a lane that both bounds admit and whose weight is not 0; else 0.
+
+    NaN counts as below. `rows[row:]` and `columns[column:]` are 1 for lanes that they admit, else 0.
     """
-    floor = size * rows[row : row + V] * columns[column : column + V]
-    return int(not ((x[at : at + V] >= floor) | (weight[at : at + V] == 0)).all())
+    at, row, column = U(at), U(row), U(column)
+    count = 0
+    for j in range(U(lanes)):
+        floor = rows[row + j] * columns[column + j] * size
+        count += (not x[at + j] >= floor) & (weight[at + j] != 0)
+    return int(count > 0)
 
 
-def shift(x: Reals, at: int, out: Reals, to: int, T: int, V: int) -> float:
-    """Write out[to:] = x[at:] less its maximum, which is returned."""
-    top = x[at : at + T].max()
-    out[to : to + T] = x[at : at + T] - top
-    out[to + T : to + V] = 0
-    return float(top)
+@register_jitable
+def shift(x: Any, at: int, out: Any, to: int, n_tags: int, lanes: int) -> Any:
+    """Write out[to:] = x[at:] - max(x[at:]), 0 in the lanes after T; returns the maximum."""
+    at, to, whole = U(at), U(to), U(n_tags // 4 * 4)
+    a = b = c = d = x[at]
+    for j in range(U(0), whole, U(4)):
+        a, b = greater(x[at + j], a), greater(x[at + j + U(1)], b)
+        c, d = greater(x[at + j + U(2)], c), greater(x[at + j + U(3)], d)
+    for j in range(whole, U(n_tags)):
+        a = greater(x[at + j], a)
+    top = greater(greater(a, b), greater(c, d))
+    for j in range(U(n_tags)):
+        out[to + j] = x[at + j] - top
+    for j in range(U(n_tags), U(lanes)):
+        out[to + j] = 0
+    return top
 
 
-def posterior(a: Reals, b: Reals, at: int, out: Reals, to: int, sign: float, T: int, V: int) -> float:
-    """Write out[to:] = sign * a * b / sum(a * b), T lanes; returns the sum."""
-    product = a[at : at + V] * b[at : at + V]
-    total = product.sum()
-    out[to : to + T] = product[:T] * (sign / total)
-    return float(total)
+@register_jitable
+def posterior(a: Any, b: Any, at: int, out: Any, to: int, sign: Any, n_tags: int, lanes: int) -> Any:
+    """Write out[to:] = sign * p / sum(p) for p = a[at:] * b[at:], T numbers; returns sum(p)."""
+    at, to = U(at), U(to)
+    total = a.dtype.type(0)
+    for j in range(U(lanes)):
+        total += a[at + j] * b[at + j]
+    factor = sign / total
+    for j in range(U(n_tags)):
+        out[to + j] = a[at + j] * b[at + j] * factor
+    return total
 
 
-def add_outer(out: Reals, a: Reals, at: int, scale: float, b: Reals, bt: int, T: int, V: int) -> None:
-    """Add to out: scale * outer(a[at:], b[bt:]), (T, V)."""
-    out.reshape(T, V)[:] += np.outer(a[at : at + T], scale * b[bt : bt + V])
+@register_jitable
+def first_best(x: Any, at: int, y: Any, yt: int, lanes: int) -> int:
+    """The first lane in which x[at:] + y[yt:] is greatest."""
+    at, yt = U(at), U(yt)
+    a, b = x[at] + y[yt], x[at + U(1)] + y[yt + U(1)]
+    c, d = x[at + U(2)] + y[yt + U(2)], x[at + U(3)] + y[yt + U(3)]
+    for j in range(U(4), U(lanes), U(4)):
+        a = greater(x[at + j] + y[yt + j], a)
+        b = greater(x[at + j + U(1)] + y[yt + j + U(1)], b)
+        c = greater(x[at + j + U(2)] + y[yt + j + U(2)], c)
+        d = greater(x[at + j + U(3)] + y[yt + j + U(3)], d)
+    top = greater(greater(a, b), greater(c, d))
+    best = U(lanes)
+    for j in range(U(lanes)):
+        best = min(best, U(j) if x[at + j] + y[yt + j] == top else U(lanes))
+    return int(min(best, U(lanes - 1)))  # NaN equals nothing
 
 
-def best_sum(x: Reals, at: int, matrix: Reals, plus: Reals, out: Reals, to: int, T: int, V: int) -> None:
-    """Write out[to:] = (max over i of x[at + i] + matrix[i]) + plus[to:], rounded twice and in this order."""
-    out[to : to + V] = (x[at : at + T, None] + matrix.reshape(T, V)).max(axis=0) + plus[to : to + V]
+@register_jitable
+def best_other(x: Any, at: int, y: Any, yt: int, lane: int, lanes: int) -> Any:
+    """The first lane other than `lane` in which x[at:] + y[yt:] is greatest, and that sum."""
+    at, yt = U(at), U(yt)
+    best, top = U(0), -np.inf
+    for j in range(U(lanes)):
+        value = -np.inf if j == U(lane) else x[at + j] + y[yt + j]
+        best = U(j) if value > top else best
+        top = greater(value, top)
+    return int(best), top
 
 
-def first_best(x: Reals, at: int, y: Reals, yt: int, V: int) -> int:
-    """The first lane at which x[at:] + y[yt:] is greatest."""
-    return int(np.argmax(x[at : at + V] + y[yt : yt + V]))
+@register_jitable
+def add_rows(x: Any, at: int, y: Any, yt: int, out: Any, lanes: int) -> None:
+    """Write out = x[at:] + y[yt:]."""
+    at, yt = U(at), U(yt)
+    for j in range(U(lanes)):
+        out[U(j)] = x[at + j] + y[yt + j]
 
 
-def best_other(x: Reals, at: int, y: Reals, yt: int, lane: int, V: int) -> tuple[int, float]:
-    """The first lane but `lane` at which x[at:] + y[yt:] is greatest, and the sum there."""
-    sums = x[at : at + V] + y[yt : yt + V]
-    sums[lane] = -np.inf
-    best = int(np.argmax(sums))
-    return best, float(sums[best])
-
-
-def sum_best(x: Reals, at: int, y: Reals, yt: int, plus: float, out: Reals, to: int, V: int) -> int:
-    """Write out[to:] = (x[at:] + y[yt:]) + plus; returns its first greatest lane."""
-    out[to : to + V] = (x[at : at + V] + y[yt : yt + V]) + plus
-    return int(np.argmax(out[to : to + V]))
-
-
-def swap_best(x: Reals, at: int, lane: int, value: float, V: int) -> tuple[int, float]:
-    """Write x[at + lane] = value; returns the first greatest lane of x[at:], and what is in it."""
-    x[at + lane] = value
-    best = int(np.argmax(x[at : at + V]))
-    return best, float(x[at + best])
-
-
-vector: Any = crf_instructions
-overload(multiply, prefer_literal=True)(
-    lambda x, at, matrix, weight, to, scale, before, after, T, V: (
-        lambda x, at, matrix, weight, to, scale, before, after, T, V: vector.multiply(
-            x, at, matrix, weight, to, scale, before, after, T, V
-        )
-    )
-)
-overload(below, prefer_literal=True)(
-    lambda x, weight, at, size, rows, row, columns, column, V: (
-        lambda x, weight, at, size, rows, row, columns, column, V: vector.below(
-            x, weight, at, size, rows, row, columns, column, V
-        )
-    )
-)
-overload(shift, prefer_literal=True)(
-    lambda x, at, out, to, T, V: lambda x, at, out, to, T, V: vector.shift(x, at, out, to, T, V)
-)
-overload(posterior, prefer_literal=True)(
-    lambda a, b, at, out, to, sign, T, V: (
-        lambda a, b, at, out, to, sign, T, V: vector.posterior(a, b, at, out, to, sign, T, V)
-    )
-)
-overload(add_outer, prefer_literal=True)(
-    lambda out, a, at, scale, b, bt, T, V: (
-        lambda out, a, at, scale, b, bt, T, V: vector.add_outer(out, a, at, scale, b, bt, T, V)
-    )
-)
-overload(best_sum, prefer_literal=True)(
-    lambda x, at, matrix, plus, out, to, T, V: (
-        lambda x, at, matrix, plus, out, to, T, V: vector.best_sum(x, at, matrix, plus, out, to, T, V)
-    )
-)
-overload(first_best, prefer_literal=True)(
-    lambda x, at, y, yt, V: lambda x, at, y, yt, V: vector.first_best(x, at, y, yt, V)
-)
-overload(best_other, prefer_literal=True)(
-    lambda x, at, y, yt, lane, V: lambda x, at, y, yt, lane, V: vector.best_other(x, at, y, yt, lane, V)
-)
-overload(sum_best, prefer_literal=True)(
-    lambda x, at, y, yt, plus, out, to, V: (
-        lambda x, at, y, yt, plus, out, to, V: vector.sum_best(x, at, y, yt, plus, out, to, V)
-    )
-)
-overload(swap_best, prefer_literal=True)(
-    lambda x, at, lane, value, V: lambda x, at, lane, value, V: vector.swap_best(x, at, lane, value, V)
-)
+@register_jitable
+def greatest(x: Any, lanes: int) -> Any:
+    """The first lane in which x is greatest, and its number there."""
+    best, top = U(0), -np.inf
+    for j in range(U(lanes)):
+        best = U(j) if x[U(j)] > top else best
+        top = greater(x[U(j)], top)
+    return int(best), top
