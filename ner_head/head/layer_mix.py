@@ -1,7 +1,9 @@
-"""A learned blend of the encoder's layers."""
+"""Learned combinations of the layers of the encoder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,16 +13,16 @@ from torch.autograd.function import once_differentiable
 from ner_head.base.errors import UsageError
 from ner_head.head.params import MixKind
 
-CACHED = 1 << 17  # float32 numbers of a block that stays in a core's cache while it is read twice
+CACHED = 1 << 17  # float32 numbers of a block, which fits the cache of a core and is read twice
 
 
 def layer_slice(layers: str, n_layers: int) -> slice:
-    """Which of an encoder's L layers are meant: `all`, `last`, `last-8`, one of 1 to L, or a range such as `1-4`.
+    """The layers that `head.layers` names: `all`, `last`, `last-8`, one of 1 to L, or a range such as `1-4`.
 
-    `last-8` are the last 8, or all where there are fewer.
+    `last-8` means the last 8, or all if there are fewer.
 
     Raises:
-        UsageError: layers that the encoder does not have.
+        UsageError: the encoder does not have these layers.
     """
     if layers.startswith("last-"):
         return slice(max(0, n_layers - int(layers.removeprefix("last-"))), n_layers)
@@ -34,13 +36,13 @@ def layer_slice(layers: str, n_layers: int) -> slice:
 class Blend(torch.autograd.Function):
     """sum_i w_i b_i: hidden (N, L, D) of any float and weights (L, D) or (L, 1), float32 -> (N, D) float32.
 
-    Hidden states go to float32 block by block, once in each direction, and are kept as they are stored: a float32
-    copy of a batch of 12 x 768 does not fit a CPU's caches, and would double what a GPU keeps for the gradient.
+    Hidden states are converted to float32 block by block, in both directions, and saved as they are. A float32 copy of
+    a batch of 12 x 768 does not fit the caches of a CPU, and would double the memory for the gradient on a GPU.
     """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weights: Tensor) -> Tensor:
-        """See the class."""
+        """(N, L, D), (L, D) or (L, 1) -> (N, D)."""
         ctx.save_for_backward(hidden, weights)
         mixed = torch.empty(len(hidden), hidden.shape[2], dtype=weights.dtype, device=hidden.device)
         for rows in _blocks(hidden):
@@ -50,7 +52,7 @@ class Blend(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        """(N, D) -> of hidden, where it is asked for, and of the weights."""
+        """(N, D) -> the gradients of the hidden states, if needed, and of the weights."""
         hidden, weights = ctx.saved_tensors
         of_hidden = (grad[:, None] * weights).to(hidden.dtype) if ctx.needs_input_grad[0] else None
         total = torch.zeros(hidden.shape[1:], dtype=weights.dtype, device=hidden.device)
@@ -66,34 +68,70 @@ def _blocks(hidden: Tensor) -> list[slice]:
 
 
 class LayerMix(nn.Module):
-    """o = gamma * sum_i s_i b_i over layers i (Emelyanov & Artemova, 2019, eq. 1; after Peters et al., 2018).
+    """Base class of the parts that make one vector per piece from L layers.
 
-    `softmax`: s sums to 1 and gamma is a scalar, as in ELMo. `free`: the same without the softmax.
-    `per_dimension`: a free weight per layer and dimension and a gamma per dimension, as in the paper's code.
+    A new mix is a subclass here, a line in `MIXES` and a name in `params.MixKind`. Its weights can depend on the hidden
+    states, and its output can have another width than D. A fresh mix should give the mean of the layers.
+
+    Attributes:
+        width: width of the output, E.
     """
 
-    def __init__(self, n_layers: int, width: int, *, kind: MixKind) -> None:
-        super().__init__()
-        self.kind = kind
-        columns = width if kind == "per_dimension" else 1
-        start = torch.zeros if kind == "softmax" else lambda *size: torch.full(size, 1 / n_layers)
-        self.weights = nn.Parameter(start(n_layers, columns))
-        self.gamma = nn.Parameter(torch.ones(columns))
-
-    def layer_weights(self) -> Tensor:
-        """s, (L,) for the scalar kinds or (L, D)."""
-        return self._weights().squeeze(-1)
-
-    def _weights(self) -> Tensor:
-        return self.weights.softmax(0) if self.kind == "softmax" else self.weights
+    width: int
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Blend the layers.
+        """Mix the layers.
 
         Args:
             hidden: cached states, (B, P, L, D), float16 or float32.
         Returns:
-            (B, P, D), float32.
+            (B, P, E), float32.
         """
+        raise NotImplementedError
+
+    def layer_weights(self) -> Tensor:
+        """The weight of each layer, (L,) or (L, D), for reports. Weights that depend on the input are averaged."""
+        raise NotImplementedError
+
+
+class WeightedSum(LayerMix):
+    """o = gamma * sum_i s_i b_i over layers i (Emelyanov & Artemova, 2019, eq. 1; after Peters et al., 2018).
+
+    Args:
+        n_layers: number of layers, L.
+        width: width of the hidden states, D.
+        softmax: whether s sums to 1, as in ELMo.
+        per_dimension: whether each dimension has its own s and gamma, as in the code of the paper.
+    """
+
+    def __init__(self, n_layers: int, width: int, *, softmax: bool = False, per_dimension: bool = False) -> None:
+        super().__init__()
+        self.width, self.softmax = width, softmax
+        columns = width if per_dimension else 1
+        self.weights = nn.Parameter(torch.full((n_layers, columns), 0.0 if softmax else 1 / n_layers))
+        self.gamma = nn.Parameter(torch.ones(columns))
+
+    def layer_weights(self) -> Tensor:
+        """s, (L,), or (L, D) with weights per dimension."""
+        return self._weights().squeeze(-1)
+
+    def _weights(self) -> Tensor:
+        return self.weights.softmax(0) if self.softmax else self.weights
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, P, L, D) -> (B, P, D), float32."""
         mixed: Tensor = Blend.apply(hidden.flatten(0, 1), self._weights())  # type: ignore[no-untyped-call]
         return self.gamma * mixed.view(*hidden.shape[:2], -1)
+
+
+MIXES: dict[MixKind, Callable[[int, int], LayerMix]] = {
+    "softmax": partial(WeightedSum, softmax=True),
+    "free": WeightedSum,
+    "per_dimension": partial(WeightedSum, per_dimension=True),
+}
+"""`head.mix` -> the class for L layers of width D. A test checks that it has every name of `MixKind`."""
+
+
+def layer_mix(n_layers: int, width: int, *, kind: MixKind) -> LayerMix:
+    """The mix for L layers of width D."""
+    return MIXES[kind](n_layers, width)

@@ -1,4 +1,4 @@
-"""The whole head: mix -> BiLSTM -> self-attention -> emissions for the CRF, and language logits."""
+"""The head: layer mix -> BiLSTM -> self-attention -> emissions for the CRF, and language logits."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix, layer_slice
+from ner_head.head.layer_mix import layer_mix, layer_slice
 from ner_head.head.params import HeadParams
 from ner_head.head.words import WordEmbeddings, WordFeatures
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Which pieces the CRF runs over.
+    """The pieces that get a tag.
 
     Attributes:
-        pieces: (B, S) int64, the piece that each step reads; 0 where there is no step.
+        pieces: (B, S) int64, the piece of each step of the CRF; 0 for padding.
         mask: (B, S) bool, left-aligned.
     """
 
@@ -44,11 +44,11 @@ class HeadOutput:
 
 
 class Head(nn.Module):
-    """Everything that is trained.
+    """The network that is trained. Its input is the hidden states of a frozen encoder.
 
     Attributes:
-        layers: those of the encoder that `forward` wants, K of them.
-        pieces: those of a word that it wants.
+        layers: layers of the encoder that `forward` expects, K of them.
+        pieces: pieces of a word that `forward` expects.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.layers, self.pieces = layer_slice(params.layers, n_layers), params.pieces
-        self.mix = LayerMix(self.layers.stop - self.layers.start, width, kind=params.mix)
+        self.mix = layer_mix(self.layers.stop - self.layers.start, width, kind=params.mix)
+        width = self.mix.width
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
         if params.words.width:
@@ -85,17 +86,17 @@ class Head(nn.Module):
             )
 
     def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: WordFeatures | None = None) -> HeadOutput:
-        """Score the tags of each step.
+        """Compute the emissions of each step.
 
         Args:
             hidden: cached states of `layers` and `pieces`, (B, P, K, D).
             mask: (B, P) bool, left-aligned: real pieces.
             steps: the pieces that get a tag.
-            words: their features, where the head has a part for them.
+            words: features of the words; needed if the head has word embeddings.
         """
         sequence = self.mix(hidden)
         if self.words is not None:
-            assert words is not None  # whoever builds the batch asks the head
+            assert words is not None  # `Tagger` and `collate` provide them
             sequence = torch.cat([sequence, self.words(words)], dim=-1)
         sequence = self.dropout(sequence)
         for lstm in self.lstms:
@@ -111,7 +112,15 @@ class Head(nn.Module):
 
 
 def build_head(params: HeadParams, *, n_layers: int, width: int, tag_set: TagSet, languages: Sequence[str]) -> Head:
-    """A head with fresh weights for an encoder's (L, D), a tag set and the languages to tell apart."""
+    """A head with fresh weights.
+
+    Args:
+        params: section `head`.
+        n_layers: number of layers of the encoder, L.
+        width: width of the encoder, D.
+        tag_set: tags of the emissions.
+        languages: languages of the classifier; empty = no classifier.
+    """
     pairs, first, last = (torch.from_numpy(part) for part in tag_set.forbidden())
     return Head(
         params,

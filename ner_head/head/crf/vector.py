@@ -40,7 +40,7 @@ def multiply(T: int, V: int) -> Any:
 
     @register_jitable
     def multiply(
-        x: Any, at: int, matrix: Any, weight: Any, to: int, scale: Any, before: Any, after: Any, lanes: int
+        x: Any, at: Any, matrix: Any, weight: Any, to: Any, scale: Any, before: Any, after: Any, lanes: int
     ) -> Any:
         """Write before[to:] = (x[at:] @ matrix) * scale, after[to:] = before[to:] * weight[to:].
 
@@ -68,7 +68,7 @@ def add_outer(T: int, V: int) -> Any:
     """Factory of a step that adds an outer product to a matrix, (T, V) flat."""
 
     @register_jitable
-    def add_outer(out: Any, a: Any, at: int, scale: Any, b: Any, bt: int, lanes: int) -> None:
+    def add_outer(out: Any, a: Any, at: Any, scale: Any, b: Any, bt: Any, lanes: int) -> None:
         """Add scale * outer(a[at:], b[bt:]) to out."""
         at, bt = U(at), U(bt)
         for j in range(U(lanes)):
@@ -84,7 +84,7 @@ def best_sum(T: int, V: int) -> Any:
     """Factory of a step of the Viterbi recursion with a matrix, (T, V) flat."""
 
     @register_jitable
-    def best_sum(x: Any, at: int, matrix: Any, plus: Any, out: Any, to: int, lanes: int) -> None:
+    def best_sum(x: Any, at: Any, matrix: Any, plus: Any, out: Any, to: Any, lanes: int) -> None:
         """Write out[to:] = (max over i of x[at + i] + matrix[i]) + plus[to:], rounded twice and in this order."""
         at, to = U(at), U(to)
         for j in range(U(lanes)):
@@ -97,7 +97,7 @@ def best_sum(T: int, V: int) -> Any:
 
 
 @register_jitable
-def below(x: Any, weight: Any, at: int, size: Any, rows: Any, row: int, columns: Any, column: int, lanes: int) -> int:
+def below(x: Any, weight: Any, at: Any, size: Any, rows: Any, row: Any, columns: Any, column: Any, lanes: int) -> int:
     """1 if x[at:] is below `size` in a lane that both bounds admit and whose weight is not 0; else 0.
 
     NaN counts as below. `rows[row:]` and `columns[column:]` are 1 for lanes that they admit, else 0.
@@ -111,7 +111,7 @@ def below(x: Any, weight: Any, at: int, size: Any, rows: Any, row: int, columns:
 
 
 @register_jitable
-def shift(x: Any, at: int, out: Any, to: int, n_tags: int, lanes: int) -> Any:
+def shift(x: Any, at: Any, out: Any, to: Any, n_tags: int, lanes: int) -> Any:
     """Write out[to:] = x[at:] - max(x[at:]), 0 in the lanes after T; returns the maximum."""
     at, to, whole = U(at), U(to), U(n_tags // 4 * 4)
     a = b = c = d = x[at]
@@ -129,7 +129,7 @@ def shift(x: Any, at: int, out: Any, to: int, n_tags: int, lanes: int) -> Any:
 
 
 @register_jitable
-def posterior(a: Any, b: Any, at: int, out: Any, to: int, sign: Any, n_tags: int, lanes: int) -> Any:
+def posterior(a: Any, b: Any, at: Any, out: Any, to: Any, sign: Any, n_tags: int, lanes: int) -> Any:
     """Write out[to:] = sign * p / sum(p) for p = a[at:] * b[at:], T numbers; returns sum(p)."""
     at, to = U(at), U(to)
     total = a.dtype.type(0)
@@ -142,7 +142,7 @@ def posterior(a: Any, b: Any, at: int, out: Any, to: int, sign: Any, n_tags: int
 
 
 @register_jitable
-def first_best(x: Any, at: int, y: Any, yt: int, lanes: int) -> int:
+def first_best(x: Any, at: Any, y: Any, yt: Any, lanes: int) -> int:
     """The first lane in which x[at:] + y[yt:] is greatest."""
     at, yt = U(at), U(yt)
     a, b = x[at] + y[yt], x[at + U(1)] + y[yt + U(1)]
@@ -160,7 +160,7 @@ def first_best(x: Any, at: int, y: Any, yt: int, lanes: int) -> int:
 
 
 @register_jitable
-def best_other(x: Any, at: int, y: Any, yt: int, lane: int, lanes: int) -> Any:
+def best_other(x: Any, at: Any, y: Any, yt: Any, lane: Any, lanes: int) -> Any:
     """The first lane other than `lane` in which x[at:] + y[yt:] is greatest, and that sum."""
     at, yt = U(at), U(yt)
     best, top = U(0), -np.inf
@@ -172,7 +172,7 @@ def best_other(x: Any, at: int, y: Any, yt: int, lane: int, lanes: int) -> Any:
 
 
 @register_jitable
-def add_rows(x: Any, at: int, y: Any, yt: int, out: Any, lanes: int) -> None:
+def add_rows(x: Any, at: Any, y: Any, yt: Any, out: Any, lanes: int) -> None:
     """Write out = x[at:] + y[yt:]."""
     at, yt = U(at), U(yt)
     for j in range(U(lanes)):
