@@ -1,4 +1,4 @@
-"""What a piece learns from its sentence: a BiLSTM, then multi-head self-attention. Padding never matters."""
+"""The layers that see the whole sentence: BiLSTM and multi-head self-attention. Padding changes no result."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ner_head.head.dropout import Dropout
 
 
 class Reversal(torch.autograd.Function):
-    """A permutation of pieces that is its own inverse: (B, P, D) and the order, (B, P)."""
+    """A permutation of pieces that is its own inverse: (B, P, D), order (B, P) -> (B, P, D)."""
 
     @staticmethod
     def forward(ctx: Any, sequence: Tensor, order: Tensor) -> Tensor:
-        """Piece `order[b, p]` at (b, p)."""
+        """Put piece order[b, p] at (b, p)."""
         ctx.save_for_backward(order)
         return _permute(sequence, order)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        """The same again; torch's own way is to add up into zeros, one number at a time."""
+        """The same permutation. The gradient that torch derives adds single numbers into zeros, which is slow."""
         (order,) = ctx.saved_tensors
         return _permute(grad, order), None
 
@@ -35,7 +35,7 @@ def _permute(sequence: Tensor, order: Tensor) -> Tensor:
 
 
 def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Reverse each sentence inside its own length; padding stays where it is.
+    """Reverse the pieces of each sentence; padding stays at the end.
 
     Args:
         sequence: (B, P, D).
@@ -49,9 +49,10 @@ def reverse_within(sequence: Tensor, lengths: Tensor) -> Tensor:
 
 
 class BiLSTM(nn.Module):
-    """Two LSTMs, the backward one over reversed sentences: packing without its cost (pytorch#149194).
+    """Two LSTMs, one over sentences and one over reversed sentences.
 
-    Pads come last for both, and an LSTM does not look ahead, so they cannot touch a real piece.
+    Padding comes last for both, so it cannot change the state at a real piece. The result is that of a packed sequence,
+    which is slower (pytorch#149194).
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -70,7 +71,7 @@ class BiLSTM(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head self-attention with residual and layer norm (Vaswani et al., 2017, section 3.2).
 
-    As the paper's head has it: no biases in queries, keys and values; an output projection with one.
+    As in the head of the paper, queries, keys and values have no bias, and the output projection has one.
     """
 
     def __init__(self, width: int, *, heads: int, key_size: int, dropout: float) -> None:
@@ -84,7 +85,7 @@ class SelfAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
-        """(B, P, D), (B, P) bool -> (B, P, D); no piece attends to a pad."""
+        """(B, P, D), (B, P) bool -> (B, P, D); no piece attends to padding."""
         n_sentences, n_pieces, _ = sequence.shape
 
         def split(projected: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ class SelfAttention(nn.Module):
         if not self.training or query.device.type != "cpu":
             rate = self.dropout.rate if self.training else 0.0
             return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
-        # torch has no fused kernel with dropout on a CPU, and its random numbers are the dear ones
+        # on a CPU, torch has no fused kernel with dropout, and its dropout is slow (see `Dropout`)
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
         scores = scores + torch.where(mask, 0.0, -torch.inf)
         return self.dropout(scores.softmax(-1)) @ value  # type: ignore[no-any-return]

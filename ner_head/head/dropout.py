@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al., 2014) whose random bits are cheap on a CPU."""
+"""Dropout (Srivastava et al., 2014) that is fast on a CPU."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ LEVELS = 1 << 16
 
 
 class Dropout(nn.Module):
-    """Zero each unit with probability `rate` while training, and scale the others by 1 / (1 - rate).
+    """Zero each unit with probability `rate` in training, and scale the others by 1 / (1 - rate).
 
-    torch draws a bernoulli variable a unit, which on a CPU takes as long as a fair part of the LSTM; here each unit
-    costs 16 bits of the same generator, so that `rate` is rounded to 1 / 65536. Other devices take torch's own.
+    On a CPU, each unit takes 16 random bits of the default generator, so that `rate` is rounded to a multiple of
+    1 / 65536. torch draws a Bernoulli variable per unit, which is slow. Other devices use the dropout of torch.
     """
 
     def __init__(self, rate: float) -> None:
@@ -24,7 +24,7 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
     def forward(self, values: Tensor) -> Tensor:
-        """The same shape; unchanged in evaluation."""
+        """Any shape -> the same shape; the identity in evaluation mode."""
         if not self.training or not self.rate:
             return values
         if values.device.type != "cpu":

@@ -1,4 +1,4 @@
-"""The pooling classifier that tells a sentence's language (Howard & Ruder, 2018, section 3.3)."""
+"""The classifier of the language of a sentence, with pooling (Howard & Ruder, 2018, section 3.3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LanguageClassifier(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
-        """(B, P, D), (B, P) bool -> (B, G). Pads are left out of both poolings."""
+        """(B, P, D), (B, P) bool -> (B, G). Both poolings ignore padding."""
         real = mask[:, :, None]
         highest = torch.where(real, sequence, -torch.inf).amax(1)
         mean = torch.where(real, sequence, 0.0).sum(1) / real.sum(1)

@@ -31,7 +31,7 @@ class Steps:
     mask: Tensor
 
     def to(self, device: torch.device) -> Steps:
-        """The same steps on a device."""
+        """A copy on a device."""
         return Steps(self.pieces.to(device), self.mask.to(device))
 
 

@@ -1,4 +1,4 @@
-"""The params of the head, apart from the code that they configure: reading them must not import torch."""
+"""The params of the head. This module does not import torch, so that reading params is fast."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ner_head.base.params import Params
 from ner_head.corpus.tagging import TagSet
 
 MixKind = Literal["softmax", "free", "per_dimension"]
+"""The names of `layer_mix.MIXES`, which are not imported here, because they need torch."""
 
 LAYERS = r"^(all|last(-[1-9]\d*)?|[1-9]\d*(-[1-9]\d*)?)$"
 
@@ -32,40 +33,40 @@ class AttentionParams(Params):
 
 
 class WordParams(Params):
-    """`head.words`: hashed features of words, joined after the mix."""
+    """`head.words`: embeddings of hashed word features, concatenated after the mix."""
 
-    width: int = Field(default=0, ge=0)  # not `size`: DVC's run cache leaves values of that name out of account
-    """Dimensions; 0 = none, the encoder's features only."""
+    width: int = Field(default=0, ge=0)  # not `size`: the run cache of DVC ignores values of that name
+    """Width of the embeddings; 0 = features of the encoder only."""
     buckets: int = Field(default=2**16, ge=1)
-    """Rows that the hashes share."""
+    """Number of rows of the table."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Share of the features left out while training."""
+    """Share of the features that are dropped in training."""
 
 
 def _text(value: object) -> object:
-    """YAML's 7 is a number."""
+    """An integer of YAML as text."""
     return str(value) if type(value) is int else value
 
 
 class HeadParams(Params):
-    """Section `head`: the shape of the network. Zero layers or units switch a part off."""
+    """Section `head`: the shape of the network. A part with 0 layers or units is left out."""
 
     layers: Annotated[str, BeforeValidator(_text), Field(pattern=LAYERS)] = "all"
-    """Of the encoder, for the mix: `all`, `last`, the last few (`last-8`), one by its number, or a range (`1-4`)."""
+    """Layers of the encoder for the mix: `all`, `last`, the last few (`last-8`), one number, or a range (`1-4`)."""
     pieces: Literal["all", "first"] = "all"
-    """Of a word: those that the network sees. [CLS] is always there."""
+    """Pieces of a word that the network reads. [CLS] is always read."""
     mix: MixKind = "softmax"
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
     attention: AttentionParams = AttentionParams()
     projection: int = Field(default=128, ge=0)
-    """Units of the tanh layer before the emissions; 0 = none."""
+    """Units of the tanh layer before the emissions; 0 = no layer."""
     classifier: int = Field(default=128, ge=0)
-    """Units of the language classifier; 0 = none."""
+    """Units of the language classifier; 0 = no classifier."""
     decoder: Literal["crf", "softmax"] = "crf"
-    """`softmax`: every step by itself, as a CRF without transitions and rules."""
+    """`softmax`: each step is decided alone, as by a CRF without transitions and rules."""
     tags: Literal["iob", "iobx"] = "iob"
-    """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces with X and [CLS], as the paper."""
+    """`iob`: the CRF runs over words (their first pieces). `iobx`: over pieces, with X and [CLS], as in the paper."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
 
     @model_validator(mode="after")

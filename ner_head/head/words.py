@@ -1,4 +1,4 @@
-"""Hashed features of words, joined to the mixed layers: what a tagger with hand-made features sees."""
+"""Embeddings of hashed word features (forms, shapes, affixes, stems), concatenated to the mixed layers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class WordFeatures:
-    """The words of a batch.
+    """The word features of a batch.
 
     Attributes:
-        ids: (B, W, K) int64, K hashed features a word; 0 = none.
-        of_piece: (B, P) int64, the word of each piece; -1 for [CLS] and pads.
+        ids: (B, W, K) int64, K hashed features per word; 0 = no feature.
+        of_piece: (B, P) int64, the word of each piece; -1 for [CLS] and padding.
     """
 
     ids: Tensor
     of_piece: Tensor
 
     def to(self, device: torch.device) -> WordFeatures:
-        """The same words on a device."""
+        """A copy on a device."""
         return WordFeatures(self.ids.to(device), self.of_piece.to(device))
 
 
 class WordEmbeddings(nn.Module):
-    """The sum of a word's feature vectors, for each of its pieces.
+    """The sum of the feature vectors of a word, for each of its pieces.
 
-    Features share `buckets` rows by hash (Weinberger et al., 2009). In training each feature is left out with
-    probability `dropout`, so that no name is learnt by its form alone.
+    Features are hashed into `buckets` rows (Weinberger et al., 2009). In training, each feature is dropped with
+    probability `dropout`, so that the head does not rely on the form of a name alone.
     """
 
     def __init__(self, buckets: int, size: int, *, dropout: float) -> None:
@@ -40,7 +40,7 @@ class WordEmbeddings(nn.Module):
             self.table.weight.mul_(0.1)
 
     def rows(self, ids: Tensor) -> Tensor:
-        """Hashes -> rows of the table, the same shape; 0 for none."""
+        """Hashes -> rows of the table, the same shape; row 0 = no feature."""
         return torch.where(ids > 0, 1 + ids % self.buckets, 0)
 
     def forward(self, words: WordFeatures) -> Tensor:
@@ -49,6 +49,6 @@ class WordEmbeddings(nn.Module):
         if self.training and self.dropout:
             ids = ids * (torch.rand(ids.shape, device=ids.device) >= self.dropout)
         vectors = self.table(ids.flatten(0, 1)).unflatten(0, ids.shape[:2])
-        whole = torch.nn.functional.pad(vectors, (0, 0, 1, 0))  # row 0: no word
+        whole = torch.nn.functional.pad(vectors, (0, 0, 1, 0))  # row 0 is for pieces without a word
         index = (words.of_piece + 1)[:, :, None].expand(-1, -1, vectors.shape[2])
         return whole.gather(1, index)

@@ -1,4 +1,4 @@
-"""Numba's cache on disk, safe where several processes fill it at once."""
+"""The cache of numba on disk, safe if several processes fill it at the same time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
 class KernelFiles(IndexDataCacheFile):
-    """An index of compiled kernels, each in a file that is named by what it was compiled from.
+    """An index of compiled kernels. The name of a file is a hash of the signature and the constants of its kernel.
 
-    Numba numbers the files. Two processes that compile two kernels of one function at the same time, for other numbers
-    of tags say, can give both the same number. The index then names a file for one kernel that holds the other, which
-    reads and writes outside of its arrays when it is called.
+    numba numbers the files instead. Two processes that compile two kernels of one function at the same time, for
+    example for two numbers of tags, can choose the same number. The index then names the wrong kernel, which reads and
+    writes outside of its arrays.
     """
 
     def save(self, key: Any, data: Any) -> None:
-        """Write a kernel, then the index that names it. An entry that another process loses is compiled again."""
+        """Write a kernel, then the index. If another process overwrites the index, the kernel is compiled again."""
         digest = hashlib.sha256(f"{numba.__version__} {key!r}".encode()).hexdigest()[:32]
         name = f"{self._index_name.removesuffix('.nbi')}.{digest}.nbc"
         self._save_data(name, data)
@@ -29,7 +29,7 @@ class KernelCache(FunctionCache):
     """The cache of one function."""
 
     def __init__(self, function: Any) -> None:
-        """Find the folder.
+        """Find the folder of the cache.
 
         Raises:
             RuntimeError: no folder for the cache can be written.

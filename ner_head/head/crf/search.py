@@ -1,24 +1,29 @@
-"""The n best paths of a sentence as a numba kernel: each further path is the best change of one found before.
+"""The search for the n best paths of a sentence, as a numba kernel.
 
-The paths behind the best are cut into sets that do not overlap (Lawler, 1972): those that share a found path's tags
-behind some piece, and have at this piece a tag that was not taken there yet. The best of a set is read off Viterbi's
-scores, one vector operation a piece: the best prefix into each tag, the step into the tag behind, and what the found
-path has from there on. The best of all sets is the next path, and its set is cut anew (tree-trellis search, Soong &
-Huang, 1991). Where keeping n paths at every node takes n T^2 a piece, this takes n T, in vectors.
+The best path comes from the Viterbi algorithm. Each further path is the best change of a path found before. All other
+paths are divided into disjoint sets (Lawler, 1972). A set has the paths that equal a found path after some piece and
+have, at this piece, one tag that the found path and earlier sets do not have. The score of the best path of a set
+follows from the Viterbi scores: the best prefix into its tag, the transition to the next tag, and the rest of the
+found path. The set with the best path gives the next path, and is divided again (tree-trellis search, Soong & Huang,
+1991). To keep the n best paths at every tag takes O(n T^2) per piece; this search takes O(n T), in vectors over tags.
 
-Scores are sums in float64 from left to right, as a plain loop would add them: ((start + e0) + t01) + e1 ... + end.
-Sets are compared by sums in another order; where these are too close to tell, the sums from left to right decide.
-Ties go to the path whose last tag is lower, then whose last but one is, and so on.
+A score is a float64 sum from left to right, ((start + e0) + t01) + e1 ... + end, as in a plain loop. Sets are compared
+by sums in another order. Where rounding could change the order of two sets, the sums from left to right are compared.
+Among paths of equal score, the one with the lower last tag comes first, then with the lower last but one, and so on.
 
-Arrays, which come one by one, because numba counts references to what it takes out of a tuple: `emissions` (P, V) flat
-of one sentence; `steps` (T + 1, V) flat, the scores [to, from], its last row the end, as a tag T behind the last
-piece; `best` (P, V) flat, Viterbi's scores; `paths` (n, P) tags; and of the sets, a row each,
+Arrays (numba counts references to arrays of a tuple, so they are single arguments):
 
-    sums    VALUE, of the set's best path; REST, the part of it behind the piece that is changed; EXACT, the same as
-            VALUE from left to right, NaN before it is asked for. The last row: how far two sums in different orders can
-            be from each other, as a SHARE of themselves and of a SIZE.
-    links   BASE, the path that is changed; PIECE, where; TAG, to what; BEFORE, the set that this one was cut from, or
-            -1; PLACE, a column of its own: sets by falling value. The last row: how many are in PLACE, and in all.
+    emissions   (P, V) flat, of one sentence
+    steps       (T + 1, V) flat, transitions [to, from]. The last row has the end scores: the end is tag T after the
+                last piece
+    best        (P, V) flat, Viterbi scores
+    paths       (n, P), tags
+    sums        one row per set. VALUE: score of its best path. REST: the part of it after the changed piece. EXACT:
+                the score summed from left to right, NaN until it is needed. The last row bounds the rounding error of
+                a sum: SHARE times (its absolute value + SIZE)
+    links       one row per set. BASE: number of the path that is changed. PIECE and TAG: the change. BEFORE: the set
+                that was divided into this one, or -1. PLACE is a separate column: the sets by falling VALUE. The last
+                row has the length of PLACE (IN_PLACE) and the number of sets (IN_ALL)
 """
 
 from __future__ import annotations
@@ -37,8 +42,8 @@ VALUE, REST, EXACT = range(3)
 BASE, PIECE, TAG, BEFORE, PLACE = range(5)
 SHARE, SIZE = 0, 1
 IN_PLACE, IN_ALL = 0, 1
-inlined = register_jitable(forceinline=True)  # a call that passes ten arrays takes longer than what is done in it
-ROUNDING = 2.0**-50  # two sums of N terms, in any two orders, differ by less than N x their absolute sum x this
+inlined = register_jitable(forceinline=True)  # a call with ten arrays takes longer than its body
+ROUNDING = 2.0**-50  # sums of N terms in two orders differ by less than N * (sum of absolute values) * ROUNDING
 
 
 def _viterbi(T: int, V: int) -> Any:
@@ -46,7 +51,7 @@ def _viterbi(T: int, V: int) -> Any:
 
     @inlined
     def viterbi(length: int, emissions: Any, start: Any, pairs: Any, best: Any) -> None:
-        """best[t, tag]: the score of the best prefix that ends there."""
+        """Write best[t, tag], the score of the best prefix that ends with this tag at piece t."""
         for j in range(V):
             best[j] = start[j] + emissions[j]
         for t in range(1, length):
@@ -58,12 +63,15 @@ def _viterbi(T: int, V: int) -> Any:
 def _trace(V: int) -> Any:
     @inlined
     def trace(piece: int, behind: int, best: Any, steps: Any, known: Any, out: Any) -> None:
-        """Write the tags of the best prefix into tag `behind` of a piece; `known` is the best path, if it is there."""
+        """Write the tags of the best prefix before tag `behind` of a piece.
+
+        `known` is the best path, or empty. Where the prefix meets it, the rest is copied.
+        """
         tag = behind
         for t in range(piece - 1, -1, -1):
             tag = first_best(best, t * V, steps, tag * V, V)
             out[t] = tag
-            if known.size and known[t] == tag:  # from here on they are the same
+            if known.size and known[t] == tag:  # the best prefix into a tag of the best path is the best path
                 for u in range(t):
                     out[u] = known[u]
                 return
@@ -73,7 +81,7 @@ def _trace(V: int) -> Any:
 
 @inlined
 def floor_of(needed: int, sums: Any, links: Any) -> float:
-    """The sum below which no other set matters: that of the last one needed, less what rounding can make of it."""
+    """The score below which sets are not needed: that of the last needed set, minus the rounding error."""
     if links[-1, IN_PLACE] < needed:
         return -np.inf
     worst = sums[links[needed - 1, PLACE], VALUE]
@@ -84,7 +92,7 @@ def floor_of(needed: int, sums: Any, links: Any) -> float:
 def offer(
     value: float, rest: float, base: int, piece: int, tag: int, before: int, needed: int, sums: Any, links: Any
 ) -> float:
-    """Enter a set; returns the new floor."""
+    """Add a set; returns the new floor."""
     record, place = links[-1, IN_ALL], links[-1, IN_PLACE]
     sums[record, VALUE], sums[record, REST], sums[record, EXACT] = value, rest, np.nan
     links[record, BASE], links[record, PIECE], links[record, TAG], links[record, BEFORE] = base, piece, tag, before
@@ -106,9 +114,9 @@ def _explore(T: int, V: int) -> Any:
         k: int, record: int, needed: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any,
         paths: Any,
     ) -> None:  # fmt: skip
-        """Offer the sets of path k: those that change one of its pieces before the one that it changed itself.
+        """Add the sets that change path k at one of the pieces before its own change.
 
-        `record` is the set that path k is the best of, -1 for path 0.
+        `record` is the set that path k comes from, -1 for path 0.
         """
         rest, behind, piece = 0.0, T, length
         if record >= 0:
@@ -125,7 +133,7 @@ def _explore(T: int, V: int) -> Any:
             tag = int(paths[k, t])
             other, value = best_other(best, t * V, steps, behind * V, tag, V)
             value += rest
-            if value >= floor and value > -np.inf:  # equal ones too: ties are settled by tags
+            if value >= floor and value > -np.inf:  # equal scores too: their order follows from the tags
                 floor = offer(value, rest, k, t, other, -1, needed, sums, links)
             rest += emissions[t * V + tag] + steps[behind * V + tag]
             behind = tag
@@ -138,7 +146,7 @@ def _reconsider(T: int, V: int) -> Any:
     def reconsider(
         record: int, needed: int, length: int, steps: Any, best: Any, sums: Any, links: Any, paths: Any, row: Any
     ) -> None:
-        """Offer what is left of a set whose best path was taken; `row` is room for V numbers."""
+        """Add the rest of a set whose best path was taken; `row` is a buffer of V numbers."""
         base, piece = links[record, BASE], links[record, PIECE]
         behind = T if piece + 1 == length else int(paths[base, piece + 1])
         add_rows(best, piece * V, steps, behind * V, row, V)
@@ -158,7 +166,7 @@ def _reconsider(T: int, V: int) -> Any:
 def _spell(trace: Any) -> Any:
     @inlined
     def spell(record: int, length: int, steps: Any, best: Any, links: Any, paths: Any, out: Any) -> None:
-        """The tags of the best path of a set."""
+        """Write the tags of the best path of a set."""
         base, piece, tag = links[record, BASE], links[record, PIECE], links[record, TAG]
         for t in range(piece + 1, length):
             out[t] = paths[base, t]
@@ -188,7 +196,7 @@ def _take(score: Any, spell: Any) -> Any:
     def take(
         length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, spelled: Any
     ) -> int:
-        """Remove the set with the best path; `spelled` is room for two paths."""
+        """Remove the set with the best path and return it; `spelled` is a buffer of two paths."""
         top, chosen = sums[links[0, PLACE], VALUE], 0
         near = top - sums[-1, SHARE] * (abs(top) + sums[-1, SIZE])
         for place in range(links[-1, IN_PLACE]):
@@ -203,7 +211,7 @@ def _take(score: Any, spell: Any) -> Any:
                 spell(record, length, steps, best, links, paths, spelled[0])
                 spell(rival, length, steps, best, links, paths, spelled[1])
                 t = length - 1
-                while spelled[0, t] == spelled[1, t]:  # the sets do not overlap
+                while spelled[0, t] == spelled[1, t]:  # disjoint sets have different paths
                     t -= 1
                 if spelled[0, t] < spelled[1, t]:
                     chosen = place
@@ -225,7 +233,7 @@ def _enumerate_paths(T: int, V: int, trace: Any) -> Any:
         n: int, length: int, emissions: Any, steps: Any, best: Any, sums: Any, links: Any, paths: Any, scores: Any,
         spelled: Any, row: Any,
     ) -> int:  # fmt: skip
-        """Write paths 1..n, path 0 being the best; returns how many there are in all."""
+        """Write paths 1 to n - 1, given path 0; returns the number of paths found."""
         links[-1, IN_PLACE], links[-1, IN_ALL] = 0, 0
         sums[-1, SHARE], sums[-1, SIZE] = (2 * length + 1) * ROUNDING, 0.0
         explore(0, -1, n - 1, length, emissions, steps, best, sums, links, paths)
@@ -245,7 +253,7 @@ def _enumerate_paths(T: int, V: int, trace: Any) -> Any:
 
 @cache
 def search(T: int, V: int, *, jit: bool) -> Any:
-    """The kernel for T tags in V lanes, which numba compiles at the first call or reads from its cache; or as it is."""
+    """The kernel for T tags in V lanes, compiled or read from the cache at the first call; without `jit` as Python."""
     viterbi, trace = _viterbi(T, V), _trace(V)
     enumerate_paths = _enumerate_paths(T, V, trace)
     revision = REVISION
@@ -253,7 +261,7 @@ def search(T: int, V: int, *, jit: bool) -> Any:
     def kernel(
         emissions: Any, lengths: Any, tables: Any, n: int, low: int, high: int, paths: Any, scores: Any, found: Any
     ) -> int:
-        """Sentences low..high of a batch: (B, P, T) -> paths (B, n, P), scores (B, n), found (B,)."""
+        """Search sentences low to high - 1 of a batch: (B, P, T) -> paths (B, n, P), scores (B, n), found (B,)."""
         pairs, steps, start = tables
         n_pieces = emissions.shape[1]
         most = (n - 1) * (n_pieces + 1) + 1
