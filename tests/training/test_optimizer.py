@@ -66,7 +66,7 @@ def loss_of(head: Head, words: WordFeatures) -> torch.Tensor:
     return (head.words(words) * 3).tanh().sum() + (head.projection.weight**2).sum()
 
 
-def batches(n: int) -> list[Words]:
+def batches(n: int) -> list[WordFeatures]:
     generator = torch.Generator().manual_seed(1)
     ids = [torch.randint(0, 5000, (2, 3, 4), generator=generator) for _ in range(n)]
     return [WordFeatures(some, torch.arange(-1, 3).expand(2, 4)) for some in ids]
