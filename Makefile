@@ -35,18 +35,22 @@ $(VENV)/.test-data: $(VENV)/.done Makefile
 # The paper's experiments (docs/paper.md): params.yaml is changed, and the pipeline runs. CORPUS: a folder of SlavicNER.
 # `git checkout params.yaml dvc.lock && dvc checkout` brings the sample back.
 FORMAT ?= slavicner
-ENCODER ?= bert-base-multilingual-cased
+# A folder; the default one is fetched from the Hugging Face hub when it is absent.
+ENCODER ?= encoders/bert-base-multilingual-cased
 BLIND ?= ryanair nord_stream
 PAPER = experiments/paper.yaml prepare.source=$(or $(CORPUS),../SlavicNER) prepare.format=$(FORMAT) encoder.model=$(ENCODER)
 space := $(subst ,, )
 comma := ,
 
-paper: setup
+paper: setup $(ENCODER)
 	python -m experiments.params $(PAPER) $(SET)
 	dvc repro
 	@cat reports/results.md
 
-paper-blind: setup
+encoders/bert-base-multilingual-cased: | setup
+	ner-head fetch bert-base-multilingual-cased $@
+
+paper-blind: setup $(ENCODER)
 	python -m experiments.params $(PAPER) experiments/paper-blind.yaml \
 		"prepare.splits.test=[$(subst $(space),$(comma),$(strip $(BLIND)))]" $(SET)
 	dvc repro
