@@ -1,4 +1,4 @@
-"""What a GPU makes of it, in one table: extraction, the paper's head on cached features, the CRF.
+"""Speed on a GPU, in one table: extraction, the paper's head on cached features, the CRF.
 
     python -m benchmarks.gpu                          # a machine with CUDA, 40 GB of disk, an hour at most
     python -m benchmarks.gpu --device cpu --tiny      # the script itself, in half a minute; its figures mean nothing

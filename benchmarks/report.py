@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def processor() -> str:
-    """The CPU's name, as far as the system tells it."""
+    """The name of the CPU, if the system gives one."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
