@@ -5,7 +5,7 @@ import torch
 
 from ner_head.head.model import Head, build_head
 from ner_head.head.params import HeadParams, LstmParams, WordParams
-from ner_head.head.words import Words
+from ner_head.head.words import WordFeatures
 from ner_head.training import optimizer as module
 from ner_head.training.optimizer import HeadOptimizer, RowAdamW
 
@@ -61,15 +61,15 @@ def head_with_words(buckets: int = 50) -> Head:
     return build_head(params, n_layers=2, width=4, tag_set=params.tag_set(["LOC"]), languages=["cs", "pl"])
 
 
-def loss_of(head: Head, words: Words) -> torch.Tensor:
+def loss_of(head: Head, words: WordFeatures) -> torch.Tensor:
     assert head.words is not None
     return (head.words(words) * 3).tanh().sum() + (head.projection.weight**2).sum()
 
 
-def batches(n: int) -> list[Words]:
+def batches(n: int) -> list[WordFeatures]:
     generator = torch.Generator().manual_seed(1)
     ids = [torch.randint(0, 5000, (2, 3, 4), generator=generator) for _ in range(n)]
-    return [Words(some, torch.arange(-1, 3).expand(2, 4)) for some in ids]
+    return [WordFeatures(some, torch.arange(-1, 3).expand(2, 4)) for some in ids]
 
 
 @pytest.mark.parametrize("clip", [0.1, 100.0])
