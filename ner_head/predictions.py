@@ -138,6 +138,6 @@ def predict(
 
     With `n_best` above 1 the predictions have readings, with `probabilities` each span carries its own.
     """
-    word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.words else []
+    word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.reads_words else []
     tagged = iter(tagger.tag(features, word_ids, n_best=n_best, probabilities=probabilities))
     return [to_prediction(d, [next(tagged) for _ in d.sentences], languages) for d in documents]

@@ -1,4 +1,8 @@
-"""A head on disk: `model.safetensors` and `manifest.json`, all that prediction needs beside the encoder."""
+"""A head on disk: `model.safetensors` and `manifest.json`, all that prediction needs beside the encoder.
+
+A committee is saved as one model. The weights of its heads are named `heads.0.*`, `heads.1.*` and so on, those of the
+CRF that decodes for all of them `crf.*`, and `members` in the manifest lists where each head comes from.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -14,6 +18,7 @@ from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.errors import DataError, system_error
 from ner_head.features.files import write_whole
 from ner_head.features.store import EncoderRecord
+from ner_head.head.committee import AnyHead, together
 from ner_head.head.model import Head, build_head
 from ner_head.head.params import HeadParams
 from ner_head.params import Params
@@ -42,6 +47,8 @@ class ModelManifest(Params):
     encoder: EncoderRecord
     head: HeadParams
     training: TrainingRecord
+    members: list[TrainingRecord] = Field(default_factory=list)
+    """Of a committee: where the weights of each head come from. Empty for a single head."""
     temperatures: Temperatures = Temperatures()
 
     @property
@@ -52,10 +59,10 @@ class ModelManifest(Params):
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A head with its manifest."""
+    """A head, or a committee, with its manifest."""
 
     manifest: ModelManifest
-    head: Head
+    head: AnyHead
 
     def save(self, directory: Path) -> None:
         """Write both files, each whole."""
@@ -84,7 +91,7 @@ class SavedModel:
         if manifest.version != VERSION:
             raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
         try:
-            head = new_head(manifest)
+            head = together([new_head(manifest) for _ in manifest.members or [manifest.training]])
             head.load_state_dict(tensors)
         except (RuntimeError, TypeError) as error:
             raise DataError(
@@ -94,7 +101,7 @@ class SavedModel:
 
 
 def new_head(manifest: ModelManifest) -> Head:
-    """A head of the manifest's shape, with fresh weights."""
+    """A single head of the manifest's shape, with fresh weights."""
     encoder = manifest.encoder
     return build_head(
         manifest.head,

@@ -14,8 +14,9 @@ from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
 from ner_head.features.shard import Features
+from ner_head.head.committee import AnyHead
 from ner_head.head.crf import Hypothesis, LinearChainCRF, SpanPattern
-from ner_head.head.model import Head, HeadOutput, Steps
+from ner_head.head.model import HeadOutput, Steps
 from ner_head.head.words import Words
 from ner_head.posterior import SpanPatterns, Temperatures, span_probabilities, tempered
 
@@ -75,10 +76,10 @@ class OutputBatch:
 
 
 class Tagger:
-    """A head in evaluation mode, with the names of its tags and the temperatures of its probabilities."""
+    """A head or a committee that finds spans, with the names of its tags and the temperatures of its probabilities."""
 
     def __init__(
-        self, head: Head, tag_set: TagSet, device: torch.device, temperatures: Temperatures | None = None
+        self, head: AnyHead, tag_set: TagSet, device: torch.device, temperatures: Temperatures | None = None
     ) -> None:
         self.head, self.tag_set, self.device = head, tag_set, device
         self.temperatures = temperatures or Temperatures()
@@ -127,7 +128,7 @@ class Tagger:
             batch = pad_features(chosen, self.head.layers).to(self.device)
             steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
             words = None
-            if self.head.words is not None:
+            if self.head.reads_words:
                 words = pad_words(chosen, [word_ids[i] for i in members]).to(self.device)
             output = self.head(batch.hidden, batch.mask, steps, words)
             yield OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)

@@ -8,6 +8,7 @@ import torch
 
 from ner_head.errors import DataError
 from ner_head.features.store import EncoderRecord
+from ner_head.head.committee import Committee
 from ner_head.head.params import HeadParams
 from ner_head.posterior import Temperatures
 from ner_head.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
@@ -49,6 +50,29 @@ def test_temperatures_are_kept_and_a_model_without_them_has_none(saved: Path) ->
     del content["temperatures"]  # as models were before
     path.write_text(json.dumps(content))
     assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures()
+
+
+def test_a_committee_is_saved_and_loaded_with_all_its_heads(tmp_path: Path) -> None:
+    records = [TrainingRecord(seed=seed, epoch=3, dev_f1=0.5) for seed in (2, 3)]
+    torch.manual_seed(0)
+    committee = Committee([new_head(MANIFEST) for _ in records])
+    manifest = MANIFEST.model_copy(update={"members": records})
+    SavedModel(manifest, committee).save(tmp_path)
+    loaded = SavedModel.load(tmp_path, device=CPU)
+    assert loaded.manifest == manifest
+    assert isinstance(loaded.head, Committee)
+    wanted = committee.state_dict()
+    assert loaded.head.state_dict().keys() == wanted.keys()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in loaded.head.state_dict().items())
+    assert {name.split(".")[0] for name in wanted} == {"heads", "crf"}
+
+
+def test_a_manifest_with_another_number_of_members_is_one_clear_line(saved: Path) -> None:
+    path = saved / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "members": [content["training"]] * 2}))
+    with pytest.raises(DataError, match="weights and manifest do not fit"):
+        SavedModel.load(saved, device=CPU)
 
 
 def test_an_absent_model_is_one_clear_line(tmp_path: Path) -> None:

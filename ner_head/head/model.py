@@ -84,6 +84,21 @@ class Head(nn.Module):
                 width, hidden=params.classifier, n_languages=n_languages, dropout=params.dropout
             )
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether `forward` needs the features of words."""
+        return self.words is not None
+
+    @property
+    def guesses_languages(self) -> bool:
+        """Whether its output has language logits."""
+        return self.language is not None
+
+    @torch.no_grad()
+    def layer_weights(self) -> Tensor:
+        """What each of `layers` counts in the mix, (K,) or (K, D)."""
+        return self.mix.layer_weights()
+
     def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: Words | None = None) -> HeadOutput:
         """Score the tags of each step.
 

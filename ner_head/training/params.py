@@ -33,10 +33,17 @@ class TrainingParams(Params):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of matrix products: `auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
     seed: int = Field(default=0, ge=0)
+    committee: int = Field(default=1, ge=1)
+    """Heads of different seeds that are trained one after the other and decide together; 1 = a single head."""
     held_out: float = Field(default=0.1, ge=0, le=0.5)
     """Share of train that a second head is trained without, to fit the temperatures on; 0 = none, no second head."""
     new_forms: float = Field(default=0.7, ge=0, le=1)
     """Share of names that train does not have, where the model will be used: temperatures are fitted for that."""
+
+    def members(self) -> list[TrainingParams]:
+        """The params of each head's run. Committees of one size and of different seeds share no head's seed."""
+        first = self.seed * self.committee
+        return [self.model_copy(update={"seed": first + i, "committee": 1}) for i in range(self.committee)]
 
     def epochs_for(self, n_sentences: int) -> int:
         """Epochs over so many sentences: a small corpus is read many times, a large one once or twice."""

@@ -73,7 +73,7 @@ def fit_temperatures(
         1 for what there is too little to fit on.
     """
     found = predicted(tagger, documents, store, languages, seen)
-    tell(shortages(found, has_languages=tagger.head.language is not None))
+    tell(shortages(found, has_languages=tagger.head.guesses_languages))
     return Temperatures(spans=_of_spans(tagger, found, new_forms), languages=_of_languages(*found.languages))
 
 
