@@ -1,8 +1,8 @@
-"""A learned blend of the encoder's layers."""
+"""One vector per piece from the encoder's layers: a learned blend, or a projection of all of them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ class LayerMix(nn.Module):
     `per_dimension`: a free weight per layer and dimension and a gamma per dimension, as in the paper's code.
     """
 
-    def __init__(self, n_layers: int, width: int, *, kind: MixKind) -> None:
+    def __init__(self, n_layers: int, width: int, *, kind: Literal["softmax", "free", "per_dimension"]) -> None:
         super().__init__()
         self.kind = kind
         columns = width if kind == "per_dimension" else 1
@@ -97,3 +97,33 @@ class LayerMix(nn.Module):
         """
         mixed: Tensor = Blend.apply(hidden.flatten(0, 1), self._weights())  # type: ignore[no-untyped-call]
         return self.gamma * mixed.view(*hidden.shape[:2], -1)
+
+
+class LayerConcat(nn.Module):
+    """o = W [b_1 ; ... ; b_L] + c: the layers side by side (Devlin et al., 2019, table 7), projected to D dimensions.
+
+    A fresh one gives the mean of the layers.
+    """
+
+    def __init__(self, n_layers: int, width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(n_layers * width, width)
+        with torch.no_grad():
+            self.projection.weight.copy_(torch.eye(width).repeat(1, n_layers) / n_layers)
+            self.projection.bias.zero_()
+
+    def layer_weights(self) -> Tensor:
+        """The share of each layer in W by Frobenius norm, (L,); they sum to 1."""
+        width = self.projection.out_features
+        norms = torch.linalg.vector_norm(self.projection.weight.view(width, -1, width), dim=(0, 2))
+        return norms / norms.sum()
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Cached states (B, P, L, D), float16 or float32 -> (B, P, D)."""
+        projected: Tensor = self.projection(hidden.flatten(2).to(self.projection.weight.dtype))
+        return projected
+
+
+def layer_mix(n_layers: int, width: int, *, kind: MixKind) -> LayerMix | LayerConcat:
+    """The part of a head that makes one vector of D dimensions from L layers."""
+    return LayerConcat(n_layers, width) if kind == "concat" else LayerMix(n_layers, width, kind=kind)

@@ -13,7 +13,7 @@ from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import LayerMix, layer_slice
+from ner_head.head.layer_mix import layer_mix, layer_slice
 from ner_head.head.params import HeadParams
 from ner_head.head.words import WordEmbeddings, Words
 
@@ -56,7 +56,7 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.layers, self.pieces = layer_slice(params.layers, n_layers), params.pieces
-        self.mix = LayerMix(self.layers.stop - self.layers.start, width, kind=params.mix)
+        self.mix = layer_mix(self.layers.stop - self.layers.start, width, kind=params.mix)
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
         if params.words.width:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from ner_head.corpus.tagging import TagSet
 from ner_head.params import Params
 
-MixKind = Literal["softmax", "free", "per_dimension"]
+MixKind = Literal["softmax", "free", "per_dimension", "concat"]
 
 LAYERS = r"^(all|last(-[1-9]\d*)?|[1-9]\d*(-[1-9]\d*)?)$"
 

@@ -10,7 +10,7 @@ from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import LayerMix, layer_slice
 from ner_head.head.model import Head, Steps, build_head
-from ner_head.head.params import AttentionParams, HeadParams, LstmParams
+from ner_head.head.params import AttentionParams, HeadParams, LstmParams, MixKind
 
 LABELS = ["EVT", "LOC", "ORG", "PER", "PRO"]
 LANGUAGES = ["bg", "cs", "pl", "ru"]
@@ -29,9 +29,9 @@ def test_the_papers_head_has_its_number_of_parameters() -> None:
     assert count(build_head(without, n_layers=12, width=768, tag_set=tags, languages=LANGUAGES)) == 7_369_198
 
 
-@pytest.mark.parametrize("kind", ["softmax", "free", "per_dimension"])
-def test_a_fresh_mix_is_the_mean_of_the_layers(kind: str) -> None:
-    mix = LayerMix(4, 6, kind=kind)
+@pytest.mark.parametrize("kind", ["softmax", "free", "per_dimension", "concat"])
+def test_a_fresh_mix_is_the_mean_of_the_layers(kind: MixKind) -> None:
+    mix = layer_mix.layer_mix(4, 6, kind=kind)
     hidden = torch.randn(2, 3, 4, 6).half()
     torch.testing.assert_close(mix(hidden), hidden.float().mean(2))
 
@@ -61,6 +61,19 @@ def test_the_gradient_of_the_mix_is_that_of_the_formula(monkeypatch: pytest.Monk
     found = torch.autograd.grad((mix(hidden) * goal).sum(), [mix.weights, mix.gamma, hidden])
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+
+
+def test_concatenated_layers_are_projected_each_by_its_own_columns() -> None:
+    torch.manual_seed(0)
+    mix = layer_mix.LayerConcat(3, 4)
+    torch.nn.init.normal_(mix.projection.weight)
+    torch.nn.init.normal_(mix.projection.bias)
+    hidden = torch.randn(2, 5, 3, 4).half()
+    weight, bias = mix.projection.weight, mix.projection.bias
+    expected = bias + sum(hidden[:, :, i].float() @ weight[:, 4 * i : 4 * i + 4].T for i in range(3))
+    torch.testing.assert_close(mix(hidden), expected)
+    shares = torch.stack([weight[:, 4 * i : 4 * i + 4].norm() for i in range(3)])
+    torch.testing.assert_close(mix.layer_weights(), shares / shares.sum())
 
 
 def test_reversal_stays_within_each_length() -> None:
@@ -172,6 +185,7 @@ def test_the_classifier_pools_real_pieces_only() -> None:
     [
         {},
         {"tags": "iobx", "mix": "per_dimension"},
+        {"mix": "concat"},
         {"lstm": LstmParams(layers=0)},
         {"attention": AttentionParams(layers=0)},
         {"lstm": LstmParams(layers=2, hidden=6), "attention": AttentionParams(layers=2, heads=2, key_size=3)},
