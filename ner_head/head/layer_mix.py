@@ -116,7 +116,8 @@ class LayerConcat(nn.Module):
         """The share of each layer in W by Frobenius norm, (L,); they sum to 1."""
         width = self.projection.out_features
         norms = torch.linalg.vector_norm(self.projection.weight.view(width, -1, width), dim=(0, 2))
-        return norms / norms.sum()
+        shares: Tensor = norms / norms.sum()
+        return shares
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Cached states (B, P, L, D), float16 or float32 -> (B, P, D)."""
