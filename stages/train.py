@@ -63,7 +63,7 @@ def main() -> None:
     head = fresh_head(manifest, params.seed)
     size = params.committee * sum(p.numel() for p in head.parameters() if p.requires_grad)
     names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
-    store = preload(store, names, Wanted(head_params.pieces, head.layers), place=runtime.preload, device=device)
+    store = preload(store, names, Wanted(head.pieces, head.layers), place=runtime.preload, device=device)
     session = Session(params, runtime.progress, device, store)
     session.tell(f"{size:,} parameters, {len(train)} train and {len(dev)} dev documents")
     fits = session.fit(manifest, train, dev)

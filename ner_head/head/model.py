@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import layer_mix, layer_slice
 from ner_head.head.params import HeadParams
+from ner_head.head.word_means import word_means
 from ner_head.head.words import WordEmbeddings, Words
 
 
@@ -49,13 +51,16 @@ class Head(nn.Module):
     Attributes:
         layers: those of the encoder that `forward` wants, K of them.
         pieces: those of a word that it wants.
+        joins_pieces: whether its LSTM runs over words, each the mean of its pieces.
     """
 
     def __init__(
         self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
     ) -> None:
         super().__init__()
-        self.layers, self.pieces = layer_slice(params.layers, n_layers), params.pieces
+        self.layers = layer_slice(params.layers, n_layers)
+        self.pieces: Literal["all", "first"] = "first" if params.pieces == "first" else "all"
+        self.joins_pieces = params.pieces == "mean"
         self.mix = layer_mix(self.layers.stop - self.layers.start, width, kind=params.mix)
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
@@ -112,14 +117,17 @@ class Head(nn.Module):
         if self.words is not None:
             assert words is not None  # whoever builds the batch asks the head
             sequence = torch.cat([sequence, self.words(words)], dim=-1)
-        sequence = self.dropout(sequence)
+        sequence, index = self.dropout(sequence), steps.pieces
+        if self.joins_pieces:
+            sequence = word_means(sequence, mask, steps.pieces, steps.mask)
+            mask = nn.functional.pad(steps.mask, (1, 0), value=True)  # [CLS] stays in front
+            index = torch.arange(1, mask.shape[1], device=mask.device).expand_as(steps.pieces)
         for lstm in self.lstms:
             sequence = self.dropout(lstm(sequence, mask))
         for attention in self.attentions:
             sequence = attention(sequence, mask)
         language_logits = self.language(sequence, mask) if self.language is not None else None
-        index = steps.pieces[:, :, None].expand(-1, -1, sequence.shape[2])
-        chosen = sequence.gather(1, index)
+        chosen = sequence.gather(1, index[:, :, None].expand(-1, -1, sequence.shape[2]))
         if self.projection is not None:
             chosen = self.dropout(self.projection(chosen).tanh())
         return HeadOutput(self.emissions(chosen), language_logits)

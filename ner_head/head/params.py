@@ -52,8 +52,8 @@ class HeadParams(Params):
 
     layers: Annotated[str, BeforeValidator(_text), Field(pattern=LAYERS)] = "all"
     """Of the encoder, for the mix: `all`, `last`, the last few (`last-8`), one by its number, or a range (`1-4`)."""
-    pieces: Literal["all", "first"] = "all"
-    """Of a word: those that the network sees. [CLS] is always there."""
+    pieces: Literal["all", "first", "mean"] = "all"
+    """Of a word: those that the network sees, or, with `mean`, one vector for them all. [CLS] is always there."""
     mix: MixKind = "softmax"
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
