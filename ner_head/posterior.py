@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -22,15 +24,28 @@ NO_WORD = -1  # [CLS], and pads
 
 
 class Temperatures(Params):
-    """What scores are divided by before they become probabilities (Guo et al., 2017): above 1 = less sure.
+    """What makes probabilities mean what they say; no decision changes.
 
-    No decision changes: the best path and the most probable language stay what they are.
+    Scores are divided by a temperature before they become probabilities (Guo et al., 2017): above 1 = less sure.
     """
 
     spans: float = Field(default=1.0, gt=0)
     """Of the CRF: emissions, transitions, starts and ends."""
+    labels: dict[str, Annotated[float, Field(ge=-20, le=20)]] = Field(default_factory=dict)
+    """By label, what is added to the log-odds of a span's probability after the temperature; 0 for labels not named."""
     languages: float = Field(default=1.0, gt=0)
     """Of the language classifier's logits."""
+
+    def shifted(self, probability: float, label: str) -> float:
+        """The probability of a span with a label, from what the CRF gives at the temperature."""
+        shift = self.labels.get(label, 0.0)
+        return probability if not shift else float(shift_log_odds(np.array(probability), shift))
+
+
+def shift_log_odds(probabilities: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """Probabilities p whose log-odds, log(p / (1 - p)), have grown by `shift`; 0 and 1 stay."""
+    odds = math.exp(shift) * probabilities
+    return odds / (1 - probabilities + odds)
 
 
 @torch.no_grad()

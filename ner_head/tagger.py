@@ -156,7 +156,8 @@ class Tagger:
         """The spans of each sentence of a batch with their probabilities; `crf` is the tempered one."""
         emissions = self.well_formed(batch) / self.temperatures.spans
         chances = iter(span_probabilities(crf, emissions, batch.steps.mask, self.patterns_of(spans, batch)))
-        return [[replace(span, probability=next(chances)) for span in found] for found in spans]
+        shifted = self.temperatures.shifted
+        return [[replace(s, probability=shifted(next(chances), s.label)) for s in found] for found in spans]
 
     def patterns_of(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> list[list[SpanPattern]]:
         """The patterns of the spans of each sentence of a batch, span after span."""

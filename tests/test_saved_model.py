@@ -43,9 +43,9 @@ def test_what_is_saved_is_loaded(saved: Path) -> None:
 
 def test_temperatures_are_kept_and_a_model_without_them_has_none(saved: Path) -> None:
     path = saved / "manifest.json"
-    warm = MANIFEST.model_copy(update={"temperatures": Temperatures(spans=1.5, languages=0.5)})
+    warm = MANIFEST.model_copy(update={"temperatures": Temperatures(spans=1.5, labels={"LOC": -0.5}, languages=0.5)})
     SavedModel(warm, new_head(MANIFEST)).save(saved)
-    assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures(spans=1.5, languages=0.5)
+    assert SavedModel.load(saved, device=CPU).manifest.temperatures == warm.temperatures
     content = json.loads(path.read_text())
     del content["temperatures"]  # as models were before
     path.write_text(json.dumps(content))
@@ -98,6 +98,11 @@ def test_damaged_weights_are_one_clear_line(saved: Path) -> None:
         ("version", 2, "a model of version 2; this ner-head reads 1"),
         ("labels", ["LOC"], "weights and manifest do not fit"),
         ("temperatures", {"spans": 0.0}, r"manifest\.json: temperatures\.spans: Input should be greater than 0"),
+        (
+            "temperatures",
+            {"labels": {"LOC": float("nan")}},
+            r"manifest\.json: temperatures\.labels\.LOC: Input should be",
+        ),
         ("surprise", 1, r"manifest\.json: surprise: Extra inputs are not permitted"),
     ],
 )
