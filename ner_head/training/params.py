@@ -16,7 +16,7 @@ class TrainingParams(Params):
     """Section `training`."""
 
     epochs: int = Field(default=20, ge=1)
-    most_steps: int = Field(default=1500, ge=0)
+    most_steps: int = Field(default=3000, ge=0)
     """Fewer epochs are run where all of them take about more steps than this; 0 = any number of steps."""
     batch_size: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
