@@ -31,13 +31,15 @@ VARIANTS: dict[str, list[str]] = {
     "no-words": ["head.words.width=0"],
     "mix-free": ["head.mix=free"],
     "mix-per-dimension": ["head.mix=per_dimension"],
+    "mix-concat": ["head.mix=concat", "head.layers=last-4"],
     "last-layer": ["head.layers=last"],
     "layer-6": ["head.layers=6"],
     "layers-1-4": ["head.layers=1-4"],
+    "all-pieces": ["head.pieces=all"],
     "first-pieces": ["head.pieces=first"],
     "softmax": ["head.decoder=softmax"],
-    "iobx": ["head.tags=iobx"],
-    "iobx-softmax": ["head.tags=iobx", "head.decoder=softmax"],
+    "iobx": ["head.tags=iobx", "head.pieces=all"],
+    "iobx-softmax": ["head.tags=iobx", "head.pieces=all", "head.decoder=softmax"],
     "linear": ["head.lstm.layers=0", "head.attention.layers=0", "head.projection=0", "head.decoder=softmax"],
 }
 COMPUTED = re.compile(r"\d+ shards, \d+ to compute: ([\d,]+) pieces")

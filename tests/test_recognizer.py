@@ -74,7 +74,7 @@ def test_the_models_temperatures_are_used(model: Path, tmp_path: Path, documents
     warm = tmp_path / "warm"
     shutil.copytree(model, warm)
     manifest = json.loads((warm / "manifest.json").read_text())
-    assert manifest["temperatures"] == {"spans": 1.0, "languages": 1.0}
+    assert manifest["temperatures"] == {"spans": 1.0, "labels": {}, "languages": 1.0}
     (warm / "manifest.json").write_text(json.dumps({**manifest, "temperatures": {"spans": 4.0, "languages": 1.0}}))
     texts = [document.text for document in documents]
     one, other = (Recognizer.load(folder, device="cpu").recognize(texts) for folder in (model, warm))

@@ -53,16 +53,28 @@ def set_epochs(folder: Path, number: int) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("epochs: 400", f"epochs: {number}"), encoding="utf-8")
 
 
+def set_committee(folder: Path, size: int) -> None:
+    path = folder / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("committee: 1", f"committee: {size}"), encoding="utf-8")
+
+
 def contents(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in FILES]
 
 
-@pytest.mark.parametrize("killed_after", [3, 12 + 3], ids=["first-head", "head-for-temperatures"])
-def test_a_run_that_is_killed_ends_in_the_same_files(prepared: Path, tmp_path: Path, killed_after: int) -> None:
+@pytest.mark.parametrize(
+    ("committee", "killed_after"),
+    [(1, 3), (1, 12 + 3), (2, 12 + 3), (2, 36 + 3)],
+    ids=["first-head", "head-for-temperatures", "second-of-a-committee", "second-of-a-committee-for-temperatures"],
+)
+def test_a_run_that_is_killed_ends_in_the_same_files(
+    prepared: Path, tmp_path: Path, committee: int, killed_after: int
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         shutil.copytree(prepared, folder)
         set_epochs(folder, 12)
+        set_committee(folder, committee)
     assert started(whole).wait() == 0
     assert not list((whole / "data/training").iterdir())
     process = started(killed)
@@ -81,8 +93,8 @@ def test_a_run_that_is_killed_ends_in_the_same_files(prepared: Path, tmp_path: P
     lines = process.stderr.read().splitlines()
     assert process.wait() == 0
     told = [f"epoch {n}/12" for n in range(1, 13)]
-    assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == (told * 2)[killed_after:]
-    heads = ["12", "3"] if killed_after > 12 else ["3"]
+    assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == (told * 2 * committee)[killed_after:]
+    heads = ["12"] * (killed_after // 12) + ["3"]
     resumed = [line for line in lines if line.startswith("resuming")]
     assert resumed == [f"resuming after epoch {n}/12" for n in heads]
     assert contents(killed) == contents(whole)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ner_head.base.params import Params
@@ -46,12 +49,26 @@ class Prediction:
 
 
 class Temperatures(Params):
-    """Divisors of scores and logits before they become probabilities (Guo et al., 2017).
+    """Calibration of probabilities. The best path and the most probable language do not change.
 
-    Values above 1 make probabilities less extreme. The best path and the most probable language do not change.
+    Scores and logits are divided by a temperature before they become probabilities (Guo et al., 2017). Values above 1
+    make probabilities less extreme.
     """
 
     spans: float = Field(default=1.0, gt=0)
     """Divisor of the CRF's emissions and of its transition, start and end scores."""
+    labels: dict[str, Annotated[float, Field(ge=-20, le=20)]] = Field(default_factory=dict)
+    """By label, a number that is added to the log-odds of a span's probability after the temperature; 0 if absent."""
     languages: float = Field(default=1.0, gt=0)
     """Divisor of the language classifier's logits."""
+
+    def shifted(self, probability: float, label: str) -> float:
+        """The probability of a span with a label, from the probability that the CRF gives at the temperature."""
+        shift = self.labels.get(label, 0.0)
+        return probability if not shift else float(shift_log_odds(np.array(probability), shift))
+
+
+def shift_log_odds(probabilities: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """Add `shift` to the log-odds, log(p / (1 - p)), of probabilities; 0 and 1 stay."""
+    odds = math.exp(shift) * probabilities
+    return odds / (1 - probabilities + odds)

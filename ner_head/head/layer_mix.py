@@ -124,10 +124,39 @@ class WeightedSum(LayerMix):
         return self.gamma * mixed.view(*hidden.shape[:2], -1)
 
 
+class LayerConcat(LayerMix):
+    """o = W [b_1 ; ... ; b_L] + c: the layers side by side (Devlin et al., 2019, table 7), projected to D dimensions.
+
+    Args:
+        n_layers: number of layers, L.
+        width: width of the hidden states, D.
+    """
+
+    def __init__(self, n_layers: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.projection = nn.Linear(n_layers * width, width)
+        with torch.no_grad():  # the mean of the layers
+            self.projection.weight.copy_(torch.eye(width).repeat(1, n_layers) / n_layers)
+            self.projection.bias.zero_()
+
+    def layer_weights(self) -> Tensor:
+        """The share of each layer in W by its Frobenius norm, (L,); they sum to 1."""
+        norms = torch.linalg.vector_norm(self.projection.weight.view(self.width, -1, self.width), dim=(0, 2))
+        shares: Tensor = norms / norms.sum()
+        return shares
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, P, L, D) -> (B, P, D)."""
+        projected: Tensor = self.projection(hidden.flatten(2).to(self.projection.weight.dtype))
+        return projected
+
+
 MIXES: dict[MixKind, Callable[[int, int], LayerMix]] = {
     "softmax": partial(WeightedSum, softmax=True),
     "free": WeightedSum,
     "per_dimension": partial(WeightedSum, per_dimension=True),
+    "concat": LayerConcat,
 }
 """`head.mix` -> the class for L layers of width D. A test checks that it has every name of `MixKind`."""
 

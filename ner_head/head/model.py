@@ -15,6 +15,7 @@ from ner_head.head.dropout import Dropout
 from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import layer_mix, layer_slice
 from ner_head.head.params import HeadParams
+from ner_head.head.word_means import word_means
 from ner_head.head.words import WordEmbeddings, WordFeatures
 
 
@@ -49,13 +50,15 @@ class Head(nn.Module):
     Attributes:
         layers: layers of the encoder that `forward` expects, K of them.
         pieces: pieces of a word that `forward` expects.
+        averages_pieces: whether the LSTM runs over words, each the mean of its pieces.
     """
 
     def __init__(
         self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
     ) -> None:
         super().__init__()
-        self.layers, self.pieces = layer_slice(params.layers, n_layers), params.pieces
+        self.layers, self.pieces = layer_slice(params.layers, n_layers), params.read_pieces
+        self.averages_pieces = params.pieces == "mean"
         self.mix = layer_mix(self.layers.stop - self.layers.start, width, kind=params.mix)
         width = self.mix.width
         self.dropout = Dropout(params.dropout)
@@ -85,6 +88,21 @@ class Head(nn.Module):
                 width, hidden=params.classifier, n_languages=n_languages, dropout=params.dropout
             )
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether `forward` needs word features."""
+        return self.words is not None
+
+    @property
+    def predicts_languages(self) -> bool:
+        """Whether the output has language logits."""
+        return self.language is not None
+
+    @torch.no_grad()
+    def layer_weights(self) -> Tensor:
+        """The weight of each of `layers` in the mix, (K,) or (K, D)."""
+        return self.mix.layer_weights()
+
     def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: WordFeatures | None = None) -> HeadOutput:
         """Compute the emissions of each step.
 
@@ -98,14 +116,17 @@ class Head(nn.Module):
         if self.words is not None:
             assert words is not None  # `Tagger` and `collate` provide them
             sequence = torch.cat([sequence, self.words(words)], dim=-1)
-        sequence = self.dropout(sequence)
+        sequence, index = self.dropout(sequence), steps.pieces
+        if self.averages_pieces:
+            sequence = word_means(sequence, mask, steps.pieces, steps.mask)
+            mask = nn.functional.pad(steps.mask, (1, 0), value=True)  # [CLS] is the first position
+            index = torch.arange(1, mask.shape[1], device=mask.device).expand_as(steps.pieces)
         for lstm in self.lstms:
             sequence = self.dropout(lstm(sequence, mask))
         for attention in self.attentions:
             sequence = attention(sequence, mask)
         language_logits = self.language(sequence, mask) if self.language is not None else None
-        index = steps.pieces[:, :, None].expand(-1, -1, sequence.shape[2])
-        chosen = sequence.gather(1, index)
+        chosen = sequence.gather(1, index[:, :, None].expand(-1, -1, sequence.shape[2]))
         if self.projection is not None:
             chosen = self.dropout(self.projection(chosen).tanh())
         return HeadOutput(self.emissions(chosen), language_logits)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from ner_head.base.params import Params
 from ner_head.corpus.tagging import TagSet
 
-MixKind = Literal["softmax", "free", "per_dimension"]
+MixKind = Literal["softmax", "free", "per_dimension", "concat"]
 """The names of `layer_mix.MIXES`, which are not imported here, because they need torch."""
 
 LAYERS = r"^(all|last(-[1-9]\d*)?|[1-9]\d*(-[1-9]\d*)?)$"
@@ -53,8 +53,8 @@ class HeadParams(Params):
 
     layers: Annotated[str, BeforeValidator(_text), Field(pattern=LAYERS)] = "all"
     """Layers of the encoder for the mix: `all`, `last`, the last few (`last-8`), one number, or a range (`1-4`)."""
-    pieces: Literal["all", "first"] = "all"
-    """Pieces of a word that the network reads. [CLS] is always read."""
+    pieces: Literal["all", "first", "mean"] = "all"
+    """The pieces of a word that the network sees: all, the first, or one vector, the mean of all. [CLS] is included."""
     mix: MixKind = "softmax"
     words: WordParams = WordParams()
     lstm: LstmParams = LstmParams()
@@ -74,6 +74,11 @@ class HeadParams(Params):
         if self.tags == "iobx" and self.pieces != "all":
             raise ValueError("tags: iobx has a tag for every piece: it needs pieces: all")
         return self
+
+    @property
+    def read_pieces(self) -> Literal["all", "first"]:
+        """The pieces of a word whose hidden states are read."""
+        return "first" if self.pieces == "first" else "all"
 
     @classmethod
     def paper(cls) -> HeadParams:

@@ -116,6 +116,6 @@ def predict(
         n_best: Number of hypotheses per sentence. Above 1 the predictions have readings.
         probabilities: Whether the predicted spans have probabilities.
     """
-    word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.words else []
+    word_ids = [ids for document in documents for ids in document_word_ids(document)] if tagger.head.reads_words else []
     tagged = iter(tagger.tag(features, word_ids, n_best=n_best, probabilities=probabilities))
     return [to_prediction(d, [next(tagged) for _ in d.sentences], languages) for d in documents]

@@ -1,4 +1,8 @@
-"""Models on disk: `model.safetensors` and `manifest.json`, which are all that prediction needs beside the encoder."""
+"""Models on disk: `model.safetensors` and `manifest.json`, which are all that prediction needs beside the encoder.
+
+A committee is one model. The weights of its heads are named `heads.0.*`, `heads.1.*` and so on, those of the CRF that
+decodes for all of them `crf.*`. `members` in the manifest lists the origin of each head.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -16,6 +20,7 @@ from ner_head.base.params import Params
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.store import EncoderRecord
+from ner_head.head.committee import AnyHead, together
 from ner_head.head.model import Head, build_head
 from ner_head.head.params import HeadParams
 
@@ -42,6 +47,8 @@ class ModelManifest(Params):
     encoder: EncoderRecord
     head: HeadParams
     training: TrainingRecord
+    members: list[TrainingRecord] = Field(default_factory=list)
+    """Origin of the weights of each head of a committee. Empty for a single head."""
     temperatures: Temperatures = Temperatures()
 
     @property
@@ -52,10 +59,14 @@ class ModelManifest(Params):
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model: a head and its manifest."""
+    """A model: a head, or a committee of heads, and its manifest."""
 
     manifest: ModelManifest
-    head: Head
+    head: AnyHead
+
+    def at(self, temperatures: Temperatures) -> SavedModel:
+        """The same model with temperatures."""
+        return SavedModel(self.manifest.model_copy(update={"temperatures": temperatures}), self.head)
 
     def save(self, directory: Path) -> None:
         """Write both files, each atomically."""
@@ -87,7 +98,7 @@ class SavedModel:
         if manifest.version != VERSION:
             raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
         try:
-            head = new_head(manifest)
+            head = together([new_head(manifest) for _ in manifest.members or [manifest.training]])
             head.load_state_dict(tensors)
         except (RuntimeError, TypeError) as error:
             raise DataError(

@@ -14,8 +14,9 @@ from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
 from ner_head.features.store.shard import Features
+from ner_head.head.committee import AnyHead
 from ner_head.head.crf import Hypothesis
-from ner_head.head.model import Head, HeadOutput, Steps
+from ner_head.head.model import HeadOutput, Steps
 from ner_head.head.words import WordFeatures
 from ner_head.inference.span_decoder import SpanDecoder, SpanQuery
 
@@ -78,14 +79,14 @@ class Tagger:
     """Finds spans in features.
 
     Args:
-        head: it is put in evaluation mode at each call.
+        head: a head or a committee. It is put in evaluation mode at each call.
         tag_set: tags of the head.
         device: device of the head.
         temperatures: of the probabilities.
     """
 
     def __init__(
-        self, head: Head, tag_set: TagSet, device: torch.device, temperatures: Temperatures | None = None
+        self, head: AnyHead, tag_set: TagSet, device: torch.device, temperatures: Temperatures | None = None
     ) -> None:
         self.head, self.tag_set, self.device = head, tag_set, device
         self.temperatures = temperatures or Temperatures()
@@ -128,7 +129,7 @@ class Tagger:
             batch = pad_features(chosen, self.head.layers).to(self.device)
             steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
             words = None
-            if self.head.words is not None:
+            if self.head.reads_words:
                 words = pad_words(chosen, [word_ids[i] for i in members]).to(self.device)
             output = self.head(batch.hidden, batch.mask, steps, words)
             yield OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)
@@ -144,7 +145,8 @@ class Tagger:
         spans = [self.decoder.spans(best[0].tags, words) for best, words in rows]
         if probabilities:
             chances = iter(self.decoder.probabilities(self.query(spans, batch)))
-            spans = [[replace(span, probability=next(chances)) for span in found] for found in spans]
+            shifted = self.temperatures.shifted
+            spans = [[replace(s, probability=shifted(next(chances), s.label)) for s in found] for found in spans]
         languages = np.zeros((len(paths), 0), dtype=np.float32)
         if batch.output.language_logits is not None:
             logits = batch.output.language_logits.float() / self.temperatures.languages

@@ -33,6 +33,8 @@ class TrainingParams(Params):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of matrix products: `auto` is bfloat16 on a GPU that supports it, and float32 elsewhere."""
     seed: int = Field(default=0, ge=0)
+    committee: int = Field(default=1, ge=1)
+    """Number of heads of different seeds, trained in turn, whose mean scores are decoded; 1 = a single head."""
     held_out: float = Field(default=0.1, ge=0, le=0.5)
     """Share of train documents that are held out to fit the temperatures, with a second head; 0 = no second head."""
     new_forms: float = Field(default=0.7, ge=0, le=1)
@@ -40,6 +42,11 @@ class TrainingParams(Params):
 
     The temperatures are fitted for this share.
     """
+
+    def members(self) -> list[TrainingParams]:
+        """The params of each head of a committee. Committees of the same size with different seeds share no seed."""
+        first = self.seed * self.committee
+        return [self.model_copy(update={"seed": first + i, "committee": 1}) for i in range(self.committee)]
 
     def epochs_for(self, n_sentences: int) -> int:
         """Number of epochs for a number of sentences: `epochs`, or fewer to stay near `most_steps`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -19,6 +20,7 @@ from ner_head.corpus.segment import SEGMENTATION
 from ner_head.evaluation.measures.slices import forms
 from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.store import FeatureStore
+from ner_head.head.committee import AnyHead, Committee
 from ner_head.head.layer_mix import layer_slice
 from ner_head.head.model import Head
 from ner_head.head.params import HeadParams
@@ -31,8 +33,9 @@ from ner_head.training.progress import show_training
 from ner_head.training.result import TrainingResult, n_parameters
 from ner_head.training.state import Checkpoint, Epoch, run_key
 from ner_head.training.temperatures import fit_temperatures
-from ner_head.training.trainer import Trained, Trainer
+from ner_head.training.trainer import Trained, Trainer, strict_f1
 
+Epochs = Literal["best", "last"]
 NOTHING_FOUND = "dev F1 is 0 in every epoch: the head finds nothing right on dev; check its labels, or train for longer"
 
 
@@ -54,14 +57,24 @@ class Fit:
     """A trained head.
 
     Attributes:
+        seed: Seed of the run.
         head: Head with the weights of the best epoch.
         trained: Learning curve and weights.
         checkpoint: Checkpoint of the run, to be removed when its result has been saved; None without checkpoints.
     """
 
+    seed: int
     head: Head
     trained: Trained
     checkpoint: Checkpoint | None
+
+    def epoch(self, which: Epochs) -> Epoch:
+        """The best or the last epoch."""
+        return self.trained.best if which == "best" else self.trained.curve[-1]
+
+    def weights(self, which: Epochs) -> dict[str, torch.Tensor]:
+        """The weights after the best or the last epoch."""
+        return self.trained.best_weights if which == "best" else self.trained.last_weights
 
 
 class TrainingSession:
@@ -117,64 +130,86 @@ class TrainingSession:
             training=TrainingRecord(seed=params.seed, epoch=0),
         )
         names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
-        wanted = Selection(head.pieces, layer_slice(head.layers, encoder.n_layers))
+        wanted = Selection(head.read_pieces, layer_slice(head.layers, encoder.n_layers))
         self.store = preload(store, names, wanted, place=place, device=device)
 
     def run(self) -> TrainingResult:
-        """Train a head on the whole train split and fit its temperatures."""
-        fit = self.fit(self.train, self.dev)
-        best, last = fit.trained.best, fit.trained.curve[-1]
-        if self.dev and best.dev_f1 == 0:
+        """Train a head, or a committee of heads, on the whole train split and fit the temperatures."""
+        fits = self.fit_members(self.train, self.dev)
+        best, last = self.model(fits, "best"), self.model(fits, "last")
+        if self.dev and best.manifest.training.dev_f1 == 0:
             self.notify([NOTHING_FOUND])
-        temperatures, second = self.calibrate(best.epoch)
+        temperatures, seconds = self.calibrate([fit.trained.best.epoch for fit in fits])
         return TrainingResult(
-            best=self._model(best, fit.trained.best_weights, temperatures),
-            last=self._model(last, fit.trained.last_weights, temperatures),
-            curve=fit.trained.curve,
+            best=best.at(temperatures),
+            last=last.at(temperatures),
+            curves=[fit.trained.curve for fit in fits],
             n_words=sum(len(sentence.words) for document in self.train for sentence in document.sentences),
-            checkpoints=[each.checkpoint for each in (fit, second) if each is not None and each.checkpoint is not None],
+            checkpoints=[fit.checkpoint for fit in (*fits, *seconds) if fit.checkpoint is not None],
         )
 
-    def fit(self, train: Sequence[Document], dev: Sequence[Document], *, last: int = 0) -> Fit:
+    def fit_members(self, train: Sequence[Document], dev: Sequence[Document], *, last: Sequence[int] = ()) -> list[Fit]:
+        """Train each head of the committee in turn; a single head if `training.committee` is 1.
+
+        Args:
+            train: Documents to train on.
+            dev: Documents on which the epochs are selected.
+            last: Last epoch of each head; empty = all epochs.
+        """
+        members = self.params.members()
+        fits = []
+        for number, (params, end) in enumerate(zip(members, last or [0] * len(members), strict=True), 1):
+            if len(members) > 1:
+                self._tell(f"head {number} of {len(members)}")
+            fits.append(self.fit(train, dev, last=end, params=params))
+        return fits
+
+    def fit(
+        self, train: Sequence[Document], dev: Sequence[Document], *, last: int = 0, params: TrainingParams | None = None
+    ) -> Fit:
         """Train a head, or resume its training from a checkpoint.
 
         Args:
             train: Documents to train on.
             dev: Documents on which the epoch is selected.
             last: Last epoch, although the learning rate is scheduled for all epochs; 0 = all epochs.
+            params: Params of this head; those of the session if None.
         """
-        head, manifest = self.new_head(), self.manifest
+        params = params or self.params
+        head, manifest = self.new_head(params.seed), self.manifest
         self._tell(f"{n_parameters(head):,} parameters, {len(train)} train and {len(dev)} dev documents")
-        trainer = Trainer(head, manifest.tag_set, manifest.languages, params=self.params, device=self.device)
+        trainer = Trainer(head, manifest.tag_set, manifest.languages, params=params, device=self.device)
         checkpoint = None
         if self.checkpoints is not None:
             key = self._key(trainer, self.checkpoints.inputs, train, last)
             checkpoint = Checkpoint(self.checkpoints.folder, key)
         sentences = examples(train, manifest.tag_set, manifest.languages)
-        with closing(show_training(self.show, last or self.params.epochs, scored=bool(dev))) as callback:
+        with closing(show_training(self.show, last or params.epochs, scored=bool(dev))) as callback:
             trained = trainer.fit(sentences, dev, self.store, callback=callback, checkpoint=checkpoint, last=last)
         head.load_state_dict(trained.best_weights)
-        return Fit(head, trained, checkpoint)
+        return Fit(params.seed, head, trained, checkpoint)
 
-    def calibrate(self, n_epochs: int) -> tuple[Temperatures, Fit | None]:
-        """Fit the temperatures on held-out documents, with a second head that is trained without them.
+    def calibrate(self, n_epochs: Sequence[int]) -> tuple[Temperatures, list[Fit]]:
+        """Fit the temperatures on held-out documents, with second heads that are trained without them.
 
-        The head of the model is trained on all documents, and is overconfident on documents that it was trained on.
+        The heads of the model are trained on all documents, and are overconfident on documents that they were trained
+        on.
 
         Args:
-            n_epochs: Number of epochs to train the second head for.
+            n_epochs: Number of epochs to train each second head for.
         Returns:
-            The temperatures and the second head; 1 and None if nothing can be held out.
+            The temperatures and the second heads; 1 and none if nothing can be held out.
         """
         kept, held = hold_out(self.train, self.params.held_out, seed=self.params.seed)
         if not held:
             if self.params.held_out:
                 self.notify(["temperatures: 1.0, because train has too few documents to hold any out"])
-            return Temperatures(), None
-        self._tell(f"temperatures: training a second head without {len(held)} held-out train documents")
-        fit = self.fit(kept, [], last=n_epochs)
+            return Temperatures(), []
+        what = "a second head" if len(n_epochs) == 1 else f"{len(n_epochs)} second heads"
+        self._tell(f"temperatures: training {what} without {len(held)} held-out train documents")
+        fits = self.fit_members(kept, [], last=n_epochs)
         found = fit_temperatures(
-            self.tagger(fit.head),
+            self.tagger(self.model(fits, "best", scored=False).head),
             held,
             self.store,
             self.manifest.languages,
@@ -183,31 +218,46 @@ class TrainingSession:
             notify=self.notify,
         )
         self._tell(f"temperatures: {found.spans:.3f} of spans, {found.languages:.3f} of languages")
-        return found, fit
+        return found, fits
 
-    def new_head(self) -> Head:
-        """A head with fresh weights, which depend on the seed only."""
+    def model(self, fits: Sequence[Fit], which: Epochs, *, scored: bool = True) -> SavedModel:
+        """The model of the best or the last epoch of each head, without temperatures.
+
+        Args:
+            fits: One head, or the heads of a committee.
+            which: The epoch.
+            scored: Whether a committee is scored on dev. A single head has the score of its epoch.
+        """
+        heads, records = [], []
+        for fit in fits:
+            head, epoch = self.new_head(fit.seed).to(self.device), fit.epoch(which)
+            head.load_state_dict(fit.weights(which))
+            heads.append(head)
+            score = epoch.dev_f1 if self.dev else None
+            records.append(TrainingRecord(seed=fit.seed, epoch=epoch.epoch, dev_f1=score))
+        if len(heads) == 1:
+            return SavedModel(self.manifest.model_copy(update={"training": records[0]}), heads[0])
+        tagger = self.tagger(Committee(heads))
+        f1 = strict_f1(tagger, self.dev, self.store, self.manifest.languages) if self.dev and scored else None
+        record = TrainingRecord(seed=self.params.seed, epoch=max(each.epoch for each in records), dev_f1=f1)
+        return SavedModel(self.manifest.model_copy(update={"training": record, "members": records}), tagger.head)
+
+    def new_head(self, seed: int | None = None) -> Head:
+        """A head with fresh weights, which depend on the seed only; the seed of the session if None."""
         with torch.random.fork_rng():
-            torch.manual_seed(self.params.seed)
+            torch.manual_seed(self.params.seed if seed is None else seed)
             return new_head(self.manifest)
 
-    def tagger(self, head: Head, temperatures: Temperatures | None = None) -> Tagger:
+    def tagger(self, head: AnyHead, temperatures: Temperatures | None = None) -> Tagger:
         """A tagger with a head of this session."""
         return Tagger(head, self.manifest.tag_set, self.device, temperatures)
-
-    def _model(self, epoch: Epoch, weights: Mapping[str, torch.Tensor], temperatures: Temperatures) -> SavedModel:
-        """A model with the weights after an epoch."""
-        record = TrainingRecord(seed=self.params.seed, epoch=epoch.epoch, dev_f1=epoch.dev_f1 if self.dev else None)
-        head = self.new_head()
-        head.load_state_dict(weights)
-        return SavedModel(self.manifest.model_copy(update={"training": record, "temperatures": temperatures}), head)
 
     def _key(self, trainer: Trainer, inputs: Sequence[Path], train: Sequence[Document], last: int) -> str:
         """The key of a run: a digest of everything that decides its result."""
         documents = " ".join(document.key for document in train)
         return run_key(
             {str(path): digest_of(path) for path in inputs}
-            | {"head": self.manifest.head.model_dump_json(), "training": self.params.model_dump_json()}
+            | {"head": self.manifest.head.model_dump_json(), "training": trainer.params.model_dump_json()}
             | {"documents": f"{last} {documents}", "device": trainer.device.type}
             | {"precision": str(trainer.dtype), "torch": torch.__version__}
         )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from ner_head.corpus.documents import Document, Span, character_span, word_spans
-from ner_head.corpus.results import Temperatures
+from ner_head.corpus.results import Temperatures, shift_log_odds
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.evaluation.measures.calibration import Confidence, fit_temperature
 from ner_head.evaluation.measures.slices import Form, form
@@ -19,6 +20,7 @@ from ner_head.inference.predictions import features_of
 from ner_head.inference.span_decoder import SpanQuery
 from ner_head.inference.tagger import OutputBatch, Tagger
 
+MOST_SHIFT = 3.0  # of log-odds: a factor of 20
 FEWEST = 50  # smallest number of predicted spans, or sentences, to fit a temperature on
 
 
@@ -28,6 +30,7 @@ class HeldOut:
 
     Attributes:
         queries: The N predicted spans, by batch.
+        labels: Label of each predicted span, (N,).
         right: Whether each predicted span has the offsets and label of a gold span, (N,).
         kinds: Kind of each predicted span, (N,): "new" if it overlaps a gold span whose form is unseen in training,
             "known" if it overlaps other gold spans only, "none" if it overlaps no gold span.
@@ -36,6 +39,7 @@ class HeldOut:
     """
 
     queries: list[SpanQuery]
+    labels: NDArray[np.str_]
     right: NDArray[np.bool_]
     kinds: NDArray[np.str_]
     gold: tuple[int, int]
@@ -52,12 +56,14 @@ def fit_temperatures(
     new_forms: float,
     notify: Callable[[list[str]], None] = lambda lines: None,
 ) -> Temperatures:
-    """Fit the temperatures of spans and of languages on documents that the head was not trained on.
+    """Fit the calibration of spans and of languages on documents that the head was not trained on.
 
     The temperature of spans minimises the log loss of "the predicted span is correct". Held-out documents of a train
     topic have few new names, and a head is more confident and more accurate on names that it knows. Therefore predicted
     spans that overlap gold spans are weighted as if a share of `new_forms` of the gold spans had new forms. Other
     predicted spans have weight 1. The temperature of languages minimises the cross-entropy.
+
+    The shifts of labels (`label_shifts`) are fitted after the temperature, on the same spans.
 
     Args:
         tagger: Tagger without temperatures.
@@ -68,11 +74,14 @@ def fit_temperatures(
         new_forms: Expected share of gold spans with a new form, in the texts that the model is used on.
         notify: Function that receives a message for each temperature with too few data to fit it.
     Returns:
-        The temperatures; 1 where there are too few data.
+        The temperatures; 1, and no shift of a label, where there are too few data.
     """
     found = predicted(tagger, documents, store, languages, seen)
-    notify(shortages(found, has_languages=tagger.head.language is not None))
-    return Temperatures(spans=_of_spans(tagger, found, new_forms), languages=_of_languages(*found.languages))
+    notify(shortages(found, has_languages=tagger.head.predicts_languages))
+    weights = span_weights(found.kinds, found.gold, new_forms)
+    spans = _of_spans(tagger, found, weights)
+    shifts = label_shifts(_chances(tagger, found, spans), found.right, found.labels, weights)
+    return Temperatures(spans=spans, labels=shifts, languages=_of_languages(*found.languages))
 
 
 def shortages(found: HeldOut, *, has_languages: bool) -> list[str]:
@@ -87,18 +96,51 @@ def shortages(found: HeldOut, *, has_languages: bool) -> list[str]:
     ]
 
 
-def _of_spans(tagger: Tagger, found: HeldOut, new_forms: float) -> float:
+def _of_spans(tagger: Tagger, found: HeldOut, weights: NDArray[np.float64]) -> float:
     if len(found.right) < FEWEST:
         return 1.0
-    weights = span_weights(found.kinds, found.gold, new_forms)
+    return fit_temperature(lambda t: Confidence(_chances(tagger, found, t), found.right).log_loss(weights))
 
-    @torch.inference_mode()
-    def loss(temperature: float) -> float:
-        decoder = tagger.decoder.at(temperature)
-        chances = [chance for query in found.queries for chance in decoder.probabilities(query)]
-        return Confidence(np.array(chances), found.right).log_loss(weights)
 
-    return fit_temperature(loss)
+@torch.inference_mode()
+def _chances(tagger: Tagger, found: HeldOut, temperature: float) -> NDArray[np.float64]:
+    """The probability of each predicted span at a temperature, (N,)."""
+    decoder = tagger.decoder.at(temperature)
+    return np.array([chance for query in found.queries for chance in decoder.probabilities(query)])
+
+
+def label_shifts(
+    chances: NDArray[np.float64], right: NDArray[np.bool_], labels: NDArray[np.str_], weights: NDArray[np.float64]
+) -> dict[str, float]:
+    """Shifts of the log-odds by label, such that the probabilities of a label sum to its number of correct spans.
+
+    One temperature calibrates the mean over all labels. A head can be overconfident about one label and underconfident
+    about another. A shift is the intercept of a logistic regression with slope 1 (Platt, 1999).
+
+    Args:
+        chances: Probability of each of N spans, (N,).
+        right: Whether each is correct, (N,).
+        labels: Label of each, (N,).
+        weights: Weight of each, (N,).
+    Returns:
+        Shifts from -`MOST_SHIFT` to `MOST_SHIFT`, of the labels with at least `FEWEST` spans.
+    """
+    shifts = {}
+    for label in sorted(set(labels.tolist())):
+        mine = labels == label
+        if mine.sum() < FEWEST:
+            continue
+        goal = float(weights[mine] @ right[mine])
+
+        def excess(shift: float, mine: NDArray[np.bool_] = mine, goal: float = goal) -> float:
+            return float(weights[mine] @ shift_log_odds(chances[mine], shift)) - goal
+
+        low, high = excess(-MOST_SHIFT), excess(MOST_SHIFT)
+        if low < 0 < high:
+            shifts[label] = round(brentq(excess, -MOST_SHIFT, MOST_SHIFT, xtol=1e-7), 6)
+        else:  # fewer, or more, correct spans than the largest shift can express
+            shifts[label] = MOST_SHIFT if high <= 0 else -MOST_SHIFT
+    return shifts
 
 
 def span_weights(kinds: NDArray[np.str_], gold: tuple[int, int], new_forms: float) -> NDArray[np.float64]:
@@ -131,7 +173,7 @@ def predicted(
     places = [(document, i) for document in documents for i in range(len(document.sentences))]
     features = [each for document in documents for each in features_of(store, document)]
     ids = [each for document in documents for each in document_word_ids(document)]
-    batches, queries, rows = list[OutputBatch](), list[SpanQuery](), list[tuple[bool, str]]()
+    batches, queries, rows = list[OutputBatch](), list[SpanQuery](), list[tuple[str, bool, str]]()
     golds = [sentence_gold(*place, seen) for place in places]
     for batch in tagger.outputs(features, ids):
         paths = tagger.decoder.paths(batch.output.emissions, batch.steps.mask)
@@ -139,12 +181,17 @@ def predicted(
         spans = [tagger.decoder.spans(best.tags, words) for (best,), words in rows_of]
         batches.append(batch)
         queries.append(tagger.query(spans, batch))
-        rows += [(s in golds[i], kind(s, golds[i])) for i, each in zip(batch.members, spans, strict=True) for s in each]
+        rows += [
+            (span.label, span in golds[i], kind(span, golds[i]))
+            for i, each in zip(batch.members, spans, strict=True)
+            for span in each
+        ]
     new = sum(is_new for gold in golds for is_new in gold.values())
     return HeldOut(
         queries,
-        np.array([right for right, _ in rows], dtype=bool),
-        np.array([found for _, found in rows], dtype=np.str_),
+        np.array([label for label, _, _ in rows], dtype=np.str_),
+        np.array([right for _, right, _ in rows], dtype=bool),
+        np.array([found for _, _, found in rows], dtype=np.str_),
         (new, sum(map(len, golds)) - new),
         _language_logits(batches, [document.language for document, _ in places], languages),
     )

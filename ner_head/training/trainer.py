@@ -143,9 +143,14 @@ class Trainer:
         return loss.detach()
 
     def dev_f1(self, dev: Sequence[Document], store: FeatureStore) -> float:
-        """Strict micro F1 by character offsets; 0 without dev documents."""
-        predictions = predict_from_store(self.tagger, dev, store, self.languages)
-        return total_counts(dev, [prediction.document for prediction in predictions]).scores()["f1"]
+        """`strict_f1` of the head in its present state."""
+        return strict_f1(self.tagger, dev, store, self.languages)
+
+
+def strict_f1(tagger: Tagger, dev: Sequence[Document], store: FeatureStore, languages: Sequence[str]) -> float:
+    """Strict micro F1 by character offsets; 0 without dev documents."""
+    predictions = predict_from_store(tagger, dev, store, languages)
+    return total_counts(dev, [prediction.document for prediction in predictions]).scores()["f1"]
 
 
 def seed_dropout(device: torch.device, seed: int) -> None:

@@ -161,3 +161,10 @@ def test_params_are_frozen() -> None:
 
 def test_exit_codes_tell_usage_data_and_resources_apart() -> None:
     assert [error.exit_code for error in (NerHeadError, UsageError, DataError, ResourceError)] == [3, 2, 3, 4]
+
+
+def test_a_single_head_keeps_its_seed_and_committees_share_none() -> None:
+    assert TrainingParams(seed=7).members() == [TrainingParams(seed=7)]
+    seeds = [[each.seed for each in TrainingParams(seed=seed, committee=3).members()] for seed in range(3)]
+    assert seeds == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert {each.committee for each in TrainingParams(committee=3).members()} == {1}

@@ -13,6 +13,7 @@ from ner_head.head.language import LanguageClassifier
 from ner_head.head.layer_mix import MIXES, LayerMix, layer_slice
 from ner_head.head.model import Head, Steps, build_head
 from ner_head.head.params import AttentionParams, HeadParams, LstmParams, MixKind
+from ner_head.head.word_means import word_means
 
 LABELS = ["EVT", "LOC", "ORG", "PER", "PRO"]
 LANGUAGES = ["bg", "cs", "pl", "ru"]
@@ -90,6 +91,19 @@ def test_a_mix_can_depend_on_its_input_and_have_another_width(monkeypatch: pytes
     assert output.emissions.shape == (1, 5, len(TagSet.iob(LABELS)))
     output.emissions.sum().backward()
     assert head.mix.gate.weight.grad is not None
+
+
+def test_concatenated_layers_are_projected_each_by_its_own_columns() -> None:
+    torch.manual_seed(0)
+    mix = layer_mix.LayerConcat(3, 4)
+    torch.nn.init.normal_(mix.projection.weight)
+    torch.nn.init.normal_(mix.projection.bias)
+    hidden = torch.randn(2, 5, 3, 4).half()
+    weight, bias = mix.projection.weight, mix.projection.bias
+    expected = bias + sum(hidden[:, :, i].float() @ weight[:, 4 * i : 4 * i + 4].T for i in range(3))
+    torch.testing.assert_close(mix(hidden), expected)
+    shares = torch.stack([weight[:, 4 * i : 4 * i + 4].norm() for i in range(3)])
+    torch.testing.assert_close(mix.layer_weights(), shares / shares.sum())
 
 
 def test_reversal_stays_within_each_length() -> None:
@@ -201,6 +215,7 @@ def test_the_classifier_pools_real_pieces_only() -> None:
     [
         {},
         {"tags": "iobx", "mix": "per_dimension"},
+        {"mix": "concat"},
         {"lstm": LstmParams(layers=0)},
         {"attention": AttentionParams(layers=0)},
         {"lstm": LstmParams(layers=2, hidden=6), "attention": AttentionParams(layers=2, heads=2, key_size=3)},
@@ -229,6 +244,48 @@ def test_a_padded_sentence_scores_the_same_alone(changes: dict[str, object]) -> 
             torch.testing.assert_close(alone.language_logits[0], together.language_logits[row], atol=1e-5, rtol=1e-5)
         else:
             assert together.language_logits is None
+
+
+def test_a_word_is_the_mean_of_its_pieces() -> None:
+    torch.manual_seed(0)
+    sequence = torch.randn(2, 6, 3)
+    mask = torch.arange(6) < torch.tensor([[6], [3]])
+    first_pieces = torch.tensor([[1, 3, 4], [1, 0, 0]])  # words of 2, 1 and 2 pieces; one of 2
+    words = torch.tensor([[True, True, True], [True, False, False]])
+    first, second = sequence
+    expected = [
+        torch.stack([first[0], first[1:3].mean(0), first[3], first[4:6].mean(0)]),
+        torch.stack([second[0], second[1:3].mean(0), torch.zeros(3), torch.zeros(3)]),
+    ]
+    torch.testing.assert_close(word_means(sequence, mask, first_pieces, words), torch.stack(expected))
+
+
+def test_a_head_that_joins_pieces_scores_a_padded_sentence_the_same_alone() -> None:
+    torch.manual_seed(0)
+    params = HeadParams(pieces="mean", lstm=LstmParams(hidden=8), projection=9, classifier=7)
+    tag_set = params.tag_set(LABELS)
+    head = build_head(params, n_layers=3, width=10, tag_set=tag_set, languages=LANGUAGES).eval()
+    hidden, mask = torch.randn(2, 7, 3, 10), torch.arange(7) < torch.tensor([[4], [7]])
+    steps = Steps(torch.tensor([[1, 3, 0, 0], [1, 2, 4, 6]]), torch.arange(4) < torch.tensor([[2], [4]]))
+    together = head(hidden, mask, steps)
+    alone = head(hidden[:1, :4], mask[:1, :4], Steps(steps.pieces[:1, :2], steps.mask[:1, :2]))
+    assert alone.language_logits is not None
+    assert together.language_logits is not None
+    torch.testing.assert_close(alone.emissions[0], together.emissions[0, :2], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(alone.language_logits[0], together.language_logits[0], atol=1e-5, rtol=1e-5)
+    single = Steps(torch.arange(1, 7)[None], mask[1:, 1:])  # where every word is one piece, nothing is joined
+    plain = build_head(
+        params.model_copy(update={"pieces": "all"}), n_layers=3, width=10, tag_set=tag_set, languages=LANGUAGES
+    ).eval()
+    plain.load_state_dict(head.state_dict())
+    joined, each = head(hidden[1:], mask[1:], single), plain(hidden[1:], mask[1:], single)
+    torch.testing.assert_close(joined.emissions, each.emissions)
+
+
+@pytest.mark.parametrize("pieces", ["first", "mean"])
+def test_a_tag_for_every_piece_needs_every_piece(pieces: str) -> None:
+    with pytest.raises(ValueError, match="it needs pieces: all"):
+        HeadParams.model_validate({"tags": "iobx", "pieces": pieces})
 
 
 def test_steps_choose_the_pieces_that_are_tagged() -> None:

@@ -9,6 +9,7 @@ import torch
 from ner_head.base.errors import DataError
 from ner_head.corpus.results import Temperatures
 from ner_head.features.store.store import EncoderRecord
+from ner_head.head.committee import Committee
 from ner_head.head.params import HeadParams
 from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 
@@ -42,13 +43,36 @@ def test_what_is_saved_is_loaded(saved: Path) -> None:
 
 def test_temperatures_are_kept_and_a_model_without_them_has_none(saved: Path) -> None:
     path = saved / "manifest.json"
-    warm = MANIFEST.model_copy(update={"temperatures": Temperatures(spans=1.5, languages=0.5)})
+    warm = MANIFEST.model_copy(update={"temperatures": Temperatures(spans=1.5, labels={"LOC": -0.5}, languages=0.5)})
     SavedModel(warm, new_head(MANIFEST)).save(saved)
-    assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures(spans=1.5, languages=0.5)
+    assert SavedModel.load(saved, device=CPU).manifest.temperatures == warm.temperatures
     content = json.loads(path.read_text())
     del content["temperatures"]  # as in older models
     path.write_text(json.dumps(content))
     assert SavedModel.load(saved, device=CPU).manifest.temperatures == Temperatures()
+
+
+def test_a_committee_is_saved_and_loaded_with_all_its_heads(tmp_path: Path) -> None:
+    records = [TrainingRecord(seed=seed, epoch=3, dev_f1=0.5) for seed in (2, 3)]
+    torch.manual_seed(0)
+    committee = Committee([new_head(MANIFEST) for _ in records])
+    manifest = MANIFEST.model_copy(update={"members": records})
+    SavedModel(manifest, committee).save(tmp_path)
+    loaded = SavedModel.load(tmp_path, device=CPU)
+    assert loaded.manifest == manifest
+    assert isinstance(loaded.head, Committee)
+    wanted = committee.state_dict()
+    assert loaded.head.state_dict().keys() == wanted.keys()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in loaded.head.state_dict().items())
+    assert {name.split(".")[0] for name in wanted} == {"heads", "crf"}
+
+
+def test_a_manifest_with_another_number_of_members_is_one_clear_line(saved: Path) -> None:
+    path = saved / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "members": [content["training"]] * 2}))
+    with pytest.raises(DataError, match="weights and manifest do not fit"):
+        SavedModel.load(saved, device=CPU)
 
 
 def test_an_absent_model_is_one_clear_line(tmp_path: Path) -> None:
@@ -74,6 +98,11 @@ def test_damaged_weights_are_one_clear_line(saved: Path) -> None:
         ("version", 2, "a model of version 2; this ner-head reads 1"),
         ("labels", ["LOC"], "weights and manifest do not fit"),
         ("temperatures", {"spans": 0.0}, r"manifest\.json: temperatures\.spans: Input should be greater than 0"),
+        (
+            "temperatures",
+            {"labels": {"LOC": float("nan")}},
+            r"manifest\.json: temperatures\.labels\.LOC: Input should be",
+        ),
         ("surprise", 1, r"manifest\.json: surprise: Extra inputs are not permitted"),
     ],
 )

@@ -199,6 +199,27 @@ def test_temperatures_move_probabilities_not_spans(
         np.testing.assert_allclose(b.languages, scaled - np.log(np.exp(scaled).sum()), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shift", [{"LOC": 0.7, "PER": 0.7}, {"ORG": 0.7}])
+def test_the_shift_of_a_label_moves_the_log_odds_of_its_spans_alone(
+    tagger: Tagger, documents: list[Document], store: FeatureStore, shift: dict[str, float]
+) -> None:
+    features = [each for document in documents for each in features_of(store, document)]
+    ids = [each for document in documents for each in document_word_ids(document)]
+    shifted = Tagger(tagger.head, tagger.tag_set, CPU, Temperatures(labels=shift))
+    one, other = (each.tag(features, ids, probabilities=True) for each in (tagger, shifted))
+    pairs = [pair for a, b in zip(one, other, strict=True) for pair in zip(a.spans, b.spans, strict=True)]
+    assert pairs
+    for before, after in pairs:
+        assert (before.start, before.end, before.label) == (after.start, after.end, after.label)
+        p, q = before.probability, after.probability
+        assert p is not None
+        assert q is not None
+        if before.label in shift:
+            assert q * (1 - p) == pytest.approx(np.exp(0.7) * p * (1 - q), abs=1e-9)
+        else:
+            assert q == p
+
+
 def test_decoding_tables_are_made_once_and_follow_the_scores(
     tagger: Tagger, documents: list[Document], store: FeatureStore
 ) -> None:

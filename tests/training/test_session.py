@@ -42,7 +42,7 @@ def test_a_run_ends_in_two_models_and_its_reports(
     notes: list[str] = []
     result = session_for(documents, documents, store, notes=notes, held_out=0.5).run()
     record = result.best.manifest.training
-    assert (record.seed, record.dev_f1) == (0, max(epoch.dev_f1 for epoch in result.curve))
+    assert (record.seed, record.dev_f1) == (0, max(epoch.dev_f1 for epoch in result.curves[0]))
     assert result.last.manifest.training.epoch == 2
     assert [row[0] for row in result.learning_curve()] == [1, 2]
     assert [row[0] for row in result.layer_weights()] == ["01", "02", "03"]

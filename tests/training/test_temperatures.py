@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.results import Temperatures
+from ner_head.corpus.results import Temperatures, shift_log_odds
 from ner_head.evaluation.measures.calibration import Confidence
 from ner_head.evaluation.measures.slices import forms
 from ner_head.features.store.store import FeatureStore
@@ -14,7 +14,17 @@ from ner_head.head.params import HeadParams, LstmParams
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.tagger import Tagger
 from ner_head.training import temperatures as module
-from ner_head.training.temperatures import fit_temperatures, kind, predicted, sentence_gold, shortages, span_weights
+from ner_head.training.temperatures import (
+    FEWEST,
+    MOST_SHIFT,
+    fit_temperatures,
+    kind,
+    label_shifts,
+    predicted,
+    sentence_gold,
+    shortages,
+    span_weights,
+)
 
 LABELS, LANGUAGES, CPU = ("LOC", "PER"), ["cs", "pl", "ru"], torch.device("cpu")
 
@@ -57,7 +67,9 @@ def test_what_a_tagger_found_lines_up_with_its_predictions(
 ) -> None:
     found = predicted(tagger, documents, store, LANGUAGES, forms(documents[:2]))
     assert found.gold == (8, 4)
-    assert len(found.right) == len(found.kinds) == sum(len(query.patterns) for query in found.queries) > 0
+    numbers = {len(found.right), len(found.kinds), len(found.labels), sum(len(q.patterns) for q in found.queries)}
+    assert len(numbers) == 1
+    assert numbers != {0}
     logits, right = found.languages
     assert logits.shape == (12, 3)
     assert sorted(right.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
@@ -82,6 +94,34 @@ def test_the_temperature_found_has_the_lowest_loss(
     assert language_loss(found.languages) <= min(map(language_loss, grid)) + 1e-3
     assert span_loss(found.spans) <= min(map(span_loss, grid)) + 1e-3
     assert span_loss(found.spans) < span_loss(1.0)
+
+
+def test_the_shift_of_a_label_makes_its_probabilities_add_up_to_what_is_right() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array(["LOC"] * 200 + ["PER"] * 100 + ["PRO"] * (FEWEST - 1))
+    chances = rng.uniform(0.05, 0.95, len(labels))
+    odds = chances / (1 - chances) * np.where(labels == "LOC", np.exp(-1.0), np.exp(0.5))
+    right = rng.uniform(size=len(labels)) < odds / (1 + odds)
+    weights = rng.uniform(0.5, 2.0, len(labels))
+    shifts = label_shifts(chances, right, labels, weights)
+    assert shifts.keys() == {"LOC", "PER"}  # PRO has too few spans
+    for label, shift in shifts.items():
+        mine = labels == label
+        shifted = shift_log_odds(chances[mine], shift)
+        assert weights[mine] @ shifted == pytest.approx(weights[mine] @ right[mine], rel=1e-4)
+        near = [_log_loss(shift_log_odds(chances[mine], shift + d), right[mine], weights[mine]) for d in (-0.1, 0, 0.1)]
+        assert near[1] == min(near)  # the intercept of a logistic regression
+    assert shifts["LOC"] == pytest.approx(-1.0, abs=0.5)
+    assert shifts["PER"] == pytest.approx(0.5, abs=0.6)
+
+
+def _log_loss(chances: np.ndarray, right: np.ndarray, weights: np.ndarray) -> float:
+    return Confidence(chances, right).log_loss(weights)
+
+
+def test_a_label_of_which_nothing_is_right_is_shifted_no_farther_than_allowed() -> None:
+    labels, right = np.array(["LOC"] * FEWEST), np.zeros(FEWEST, dtype=bool)
+    assert label_shifts(np.full(FEWEST, 0.9), right, labels, np.ones(FEWEST)) == {"LOC": -MOST_SHIFT}
 
 
 def test_too_little_to_fit_on_leaves_probabilities_alone(

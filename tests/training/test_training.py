@@ -239,7 +239,7 @@ def test_features_in_memory_train_the_same_head(store: FeatureStore, documents: 
     assert [e.dev_f1 for e in held.curve] == [e.dev_f1 for e in read.curve]
 
 
-@pytest.mark.parametrize("pieces", ["all", "first"])
+@pytest.mark.parametrize("pieces", ["all", "first", "mean"])
 def test_a_head_that_sees_first_pieces_learns_and_reads_no_others(
     store: FeatureStore, documents: list[Document], pieces: str
 ) -> None:
