@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from ner_head.base.layers import LayerChoice
 from ner_head.base.params import Params
 from ner_head.corpus.tagging import TagSet
 
 MixKind = Literal["softmax", "free", "per_dimension"]
-
-LAYERS = r"^(all|last(-[1-9]\d*)?|[1-9]\d*(-[1-9]\d*)?)$"
 
 
 class LstmParams(Params):
@@ -42,15 +41,10 @@ class WordParams(Params):
     """Share of the features left out while training."""
 
 
-def _text(value: object) -> object:
-    """YAML's 7 is a number."""
-    return str(value) if type(value) is int else value
-
-
 class HeadParams(Params):
     """Section `head`: the shape of the network. Zero layers or units switch a part off."""
 
-    layers: Annotated[str, BeforeValidator(_text), Field(pattern=LAYERS)] = "all"
+    layers: LayerChoice = "all"
     """Of the encoder, for the mix: `all`, `last`, the last few (`last-8`), one by its number, or a range (`1-4`)."""
     pieces: Literal["all", "first"] = "all"
     """Of a word: those that the network sees. [CLS] is always there."""

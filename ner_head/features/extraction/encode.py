@@ -79,7 +79,12 @@ def start_shard(
 
     def finish() -> list[Buffer]:
         return shard_parts(
-            [view.wait().whole for view in views], sentences, codec=mark.spec.codec, key=key, fingerprint=mark.digest()
+            [view.wait().whole for view in views],
+            sentences,
+            codec=mark.spec.codec,
+            key=key,
+            fingerprint=mark.digest(),
+            first_layer=encoder.layers[0],
         )
 
     return finish
@@ -88,7 +93,13 @@ def start_shard(
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
     """Features of all sentences without a store, for prediction; they are rounded in the same way as in a store."""
     pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
-    states = encoder.encode([[p.ids for p in document] for document in pieces], batch_pieces=batch_pieces)
+    ids = [[p.ids for p in document] for document in pieces]
+    with encoder.threads() as threads:
+        found = encoder.start(ids, batch_pieces=batch_pieces, threads=threads).wait()
+    decode, first = encoder.fingerprint.spec.codec.decode, encoder.layers[0]
+    separators = decode(found.whole.separators)
     flat = [p for document in pieces for p in document]
-    codec = encoder.fingerprint.spec.codec
-    return [Features(codec.decode(s), p.ids, p.word_of_piece) for s, p in zip(states, flat, strict=True)]
+    return [
+        Features(decode(states), p.ids, p.word_of_piece, separator, first)
+        for states, p, separator in zip(found.sentences, flat, separators, strict=True)
+    ]

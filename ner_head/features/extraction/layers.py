@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ner_head.base.errors import DataError
+from ner_head.base.layers import LayerShape
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -58,22 +61,38 @@ def layer_weights(network: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def layer_shape(config: PretrainedConfig) -> dict[str, int | float | str]:
-    """Fields of `head.encoder_layers.LayerShape`, from a config of transformers."""
-    if config.model_type == "distilbert":
-        return {
-            "width": config.dim,
-            "heads": config.n_heads,
-            "intermediate": config.hidden_dim,
-            "activation": config.activation,
-            "epsilon": 1e-12,
-            "dropout": config.dropout,
-        }
-    return {
-        "width": config.hidden_size,
-        "heads": config.num_attention_heads,
-        "intermediate": config.intermediate_size,
-        "activation": config.hidden_act,
-        "epsilon": config.layer_norm_eps,
-        "dropout": config.hidden_dropout_prob,
-    }
+def keep_layers(network: nn.Module, n_layers: int) -> None:
+    """Remove the layers above the first `n_layers`, so that they are not computed.
+
+    Other architectures than BERT keep all layers, because the output of their last layer goes through a norm.
+
+    Args:
+        network: of transformers.
+        n_layers: number of layers to keep.
+    """
+    for place in PARTS:
+        owner, _, name = place.rpartition(".")
+        with suppress(AttributeError):
+            layers = getattr(network.get_submodule(owner), name)
+            del layers[max(n_layers, 1) :]  # transformers returns no states without layers
+
+
+def layer_shape(config: PretrainedConfig) -> LayerShape:
+    """The shape of the layers, from a config of transformers.
+
+    Raises:
+        DataError: the layers have an activation function that `head/encoder_layers.py` lacks.
+    """
+    distilbert = config.model_type == "distilbert"
+    try:
+        return LayerShape(
+            width=config.dim if distilbert else config.hidden_size,
+            heads=config.n_heads if distilbert else config.num_attention_heads,
+            intermediate=config.hidden_dim if distilbert else config.intermediate_size,
+            activation=config.activation if distilbert else config.hidden_act,
+            epsilon=1e-12 if distilbert else config.layer_norm_eps,
+            dropout=config.dropout if distilbert else config.hidden_dropout_prob,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"the layers of this encoder: {first['loc'][0]}: {first['msg']}") from None
