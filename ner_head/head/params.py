@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -44,7 +44,7 @@ class WordParams(Params):
 class HeadParams(Params):
     """Section `head`: the shape of the network. Zero layers or units switch a part off."""
 
-    layers: LayerChoice = "all"
+    layers: Annotated[LayerChoice, Field(pattern="^[^0]")] = "all"
     """Of the encoder, for the mix: `all`, `last`, the last few (`last-8`), one by its number, or a range (`1-4`)."""
     pieces: Literal["all", "first"] = "all"
     """Of a word: those that the network sees. [CLS] is always there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from ner_head.base.errors import DataError
+from ner_head.base.layers import LayerShape
 from ner_head.features.extraction.layers import layer_shape, layer_weights
-from ner_head.head.encoder_layers import EncoderLayers, LayerShape
+from ner_head.head.encoder_layers import EncoderLayers
 from tests import tiny_encoders
 
 BERT_LIKE = [name for name in tiny_encoders.FAMILIES if name != "modernbert"]
@@ -24,7 +26,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def top(folder: Path, n_layers: int, rank: int = 0) -> EncoderLayers:
     """The last layers of the encoder in a folder."""
     model, config = AutoModel.from_pretrained(folder), AutoConfig.from_pretrained(folder)
-    layers = EncoderLayers(LayerShape.model_validate(layer_shape(config)), n_layers, rank=rank)
+    layers = EncoderLayers(layer_shape(config), n_layers, rank=rank)
     layers.load(layer_weights(model), 3 - n_layers + 1)
     return layers.eval()
 
@@ -61,7 +63,7 @@ def test_checkpointing_changes_no_gradient(tmp_path: Path) -> None:
     layers = top(tiny_encoders.save("bert", tmp_path), 2).train()
     states, last, mask = torch.randn(2, 5, 16), torch.randn(2, 16), torch.ones(2, 5, dtype=torch.bool)
     grads = []
-    for layers.checkpointing in (False, True):
+    for layers.room in (math.inf, 0.0):
         layers.zero_grad()
         torch.manual_seed(0)
         layers(states, last, mask)[-1].sum().backward()
