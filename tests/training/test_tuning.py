@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_head.base.errors import DataError, UsageError
 from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
