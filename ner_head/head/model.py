@@ -167,9 +167,7 @@ def layers_to_read(params: HeadParams, n_layers: int, n_tuned: int) -> range:
     if n_tuned > n_layers:
         raise UsageError(f"training.tune_layers: {n_tuned}, but the encoder has {n_layers} layers")
     if mixed[-1] != n_layers:
-        raise UsageError(
-            f"training.tune_layers trains the last layers, but head.layers: {params.layers} leaves them out"
-        )
+        raise UsageError(f"training.tune_layers trains the last layer, which head.layers: {params.layers} leaves out")
     if params.pieces != "all":
         raise UsageError("training.tune_layers needs all pieces: set head.pieces to all")
     below = n_layers - n_tuned

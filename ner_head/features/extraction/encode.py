@@ -30,16 +30,28 @@ class PieceCounts:
 
     Attributes:
         pieces: number of word pieces, [CLS] of each sentence included.
+        sentences: number of sentences.
         words: number of words.
         unknown: count of each word with at least one [UNK].
     """
 
     pieces: int
+    sentences: int
     words: int
     unknown: Counter[str]
 
     def __add__(self, other: PieceCounts) -> PieceCounts:
-        return PieceCounts(self.pieces + other.pieces, self.words + other.words, self.unknown + other.unknown)
+        return PieceCounts(
+            self.pieces + other.pieces,
+            self.sentences + other.sentences,
+            self.words + other.words,
+            self.unknown + other.unknown,
+        )
+
+    @property
+    def vectors(self) -> int:
+        """Number of stored vectors per layer and view: of each piece and of each [SEP]."""
+        return self.pieces + self.sentences
 
 
 def count_pieces(words: DocumentWords, encoder: Encoder) -> PieceCounts:
@@ -51,7 +63,7 @@ def count_pieces(words: DocumentWords, encoder: Encoder) -> PieceCounts:
         for sentence, found in zip(flat, pieces, strict=True)
         for word in np.unique(found.word_of_piece[found.ids == encoder.word_pieces.unk]).tolist()
     )
-    return PieceCounts(sum(map(len, pieces)), sum(map(len, flat)), unknown)
+    return PieceCounts(sum(map(len, pieces)), len(flat), sum(map(len, flat)), unknown)
 
 
 def encode_shard(words: DocumentWords, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:

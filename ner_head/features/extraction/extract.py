@@ -81,7 +81,8 @@ def extract(
     # the largest first: workers finish at about the same time, and writing the last shard, which no computation
     # overlaps, takes little time
     missing.sort(key=lambda plan: -pieces[plan.key])
-    check_room(pool.directory, sum(pieces.values()) * encoder.fingerprint.bytes_per_piece)
+    vectors = sum(count.vectors for count in counts.values())
+    check_room(pool.directory, vectors * encoder.fingerprint.bytes_per_piece)
     with ShardProgress(workers.show, n_shards=len(plans), pieces=pieces) as progress:
         for receipt in _compute(missing, encoder, batch_pieces=batch_pieces, pool=pool, workers=workers):
             found[receipt.key] = receipt.sha256
@@ -93,7 +94,7 @@ def extract(
 def write_layers(encoder: Encoder, output: Path) -> LayersRecord | None:
     """Write `layers.safetensors`; None, and no file, if the encoder's layers are not those of BERT."""
     try:
-        shape, weights = encoder.layer_shape(), encoder.layer_weights()
+        weights, shape = encoder.layer_weights(), encoder.layer_shape()
     except DataError:
         return None  # training.tune_layers says so, if it is used
     content = save(weights)
@@ -103,7 +104,7 @@ def write_layers(encoder: Encoder, output: Path) -> LayersRecord | None:
 
 def warn_of_unknown_words(counts: Iterable[PieceCounts]) -> None:
     """Warn, on standard error, if many words have characters that the tokenizer does not know."""
-    total = sum(counts, PieceCounts(0, 0, Counter()))
+    total = sum(counts, PieceCounts(0, 0, 0, Counter()))
     unknown = total.unknown.total()
     if unknown > UNKNOWN_SHARE * total.words:
         examples = " ".join(form for form, _ in total.unknown.most_common(5))

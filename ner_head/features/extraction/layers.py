@@ -81,7 +81,7 @@ def layer_shape(config: PretrainedConfig) -> LayerShape:
     """The shape of the layers, from a config of transformers.
 
     Raises:
-        DataError: the layers have an activation function that `head/encoder_layers.py` lacks.
+        DataError: the layers are not those of BERT, or have an activation function that `head/encoder_layers.py` lacks.
     """
     distilbert = config.model_type == "distilbert"
     try:
@@ -93,6 +93,8 @@ def layer_shape(config: PretrainedConfig) -> LayerShape:
             epsilon=1e-12 if distilbert else config.layer_norm_eps,
             dropout=config.dropout if distilbert else config.hidden_dropout_prob,
         )
+    except AttributeError as error:
+        raise DataError(f"the layers of this encoder are not BERT's: its config has no {error.name}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"the layers of this encoder: {first['loc'][0]}: {first['msg']}") from None
