@@ -157,11 +157,14 @@ def separator_states(sentence: Features, layers: range | None) -> NDArray[np.flo
 def _gather(sentences: Sequence[Resident], separator: bool) -> FeatureBatch:
     rows = sentences[0].rows
     index, mask = pad_rows([np.arange(s.start, s.start + len(s.piece_ids)) for s in sentences], fill=len(rows) - 1)
-    wanted = torch.from_numpy(index)
-    if rows.is_cuda:
-        wanted = wanted.pin_memory().to(rows.device, non_blocking=True)
-    last = rows[[s.start + len(s.piece_ids) for s in sentences], -1] if separator else rows.new_empty(len(sentences), 0)
-    return FeatureBatch(rows[wanted], torch.from_numpy(mask), last)
+    ends = torch.tensor([s.start + len(s.piece_ids) for s in sentences])
+    last = rows[_moved(ends, rows.device), -1] if separator else rows.new_empty(len(sentences), 0)
+    return FeatureBatch(rows[_moved(torch.from_numpy(index), rows.device)], torch.from_numpy(mask), last)
+
+
+def _moved(index: Tensor, device: torch.device) -> Tensor:
+    """An index on a device, copied without waiting for a GPU."""
+    return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[range]:
