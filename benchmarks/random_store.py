@@ -11,7 +11,7 @@ from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import COLUMNS
 from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
-from ner_head.features.store.shard_writer import shard_parts
+from ner_head.features.store.shard_writer import CodedView, shard_parts
 from ner_head.features.store.store import (
     EncoderRecord,
     FeatureStore,
@@ -37,7 +37,8 @@ def random_store(folder: Path, n_pieces: int, n_layers: int = 12, width: int = 7
     rng = np.random.default_rng(0)
     a_shard = min(n_pieces, SHARD_BYTES // (n_layers * width * 2))
     sizes = rng.integers(8, 71, max(1, a_shard // MEAN)).tolist()
-    states = Coded(rng.standard_normal((sum(sizes), n_layers, width), np.float32).astype(np.float16))
+    numbers = [rng.standard_normal((n, n_layers, width), np.float32) for n in (sum(sizes), len(sizes))]
+    states = CodedView(*(Coded(part.astype(np.float16)) for part in numbers))
     pieces = [Pieces(np.ones(n, np.int32), np.arange(-1, n - 1, dtype=np.int32)) for n in sizes]
     folder.mkdir(parents=True, exist_ok=True)
     shards = []

@@ -27,7 +27,7 @@ from ner_head.features.store.batches import pad_features, shuffled_batches
 from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
-from ner_head.features.store.shard_writer import shard_parts
+from ner_head.features.store.shard_writer import CodedView, shard_parts
 from ner_head.features.store.store import (
     EncoderRecord,
     FeatureStore,
@@ -54,7 +54,7 @@ def fill(folder: Path, n_bytes: int, width: int) -> list[int]:
             hidden = [rng.standard_normal((n, LAYERS, width), np.float32).astype(np.float16) for n in sizes]
             pieces = [Pieces(np.ones(n, np.int32), np.arange(-1, n - 1, dtype=np.int32)) for n in sizes]
             key = f"{number:064x}"
-            whole = Coded(np.concatenate(hidden))
+            whole = CodedView(Coded(np.concatenate(hidden)), Coded(np.stack([states[-1] for states in hidden])))
             image = b"".join(shard_parts([whole], pieces, codec=CODECS["float16"], key=key, fingerprint="f" * 64))
             (folder / f"{key}.h5").write_bytes(image)
             rows = [ShardDocument(key=str(number), n_sentences=len(sizes))]

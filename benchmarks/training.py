@@ -30,7 +30,7 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
-from ner_head.features.store.batches import FeatureBatch, shuffled_batches
+from ner_head.features.store.batches import shuffled_batches
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import build_head
 from ner_head.head.params import AttentionParams, HeadParams, LstmParams, WordParams
@@ -99,7 +99,7 @@ class Contest:
         start = time.perf_counter()
         for bodies, batch in prepared:
             states = torch.from_numpy(self.corpus.encoder.forward(bodies).values)[:, : batch.features.mask.shape[1]]
-            features = FeatureBatch(states, batch.features.mask)
+            features = replace(batch.features, hidden=states)
             self.trainer._step(replace(batch, features=features), 1e-4)
         self.trainer.optimizer.settle()
         return time.perf_counter() - start

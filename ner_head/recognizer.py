@@ -19,6 +19,7 @@ from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.features.extraction.checkpoints import find_encoder
 from ner_head.features.extraction.encode import encode_documents
 from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.store.store import EncoderRecord
 from ner_head.inference.predictions import predict
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger
@@ -68,13 +69,20 @@ class Recognizer:
         """
         runtime = validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
         torch_device = runtime.start()
-        model = SavedModel.load(Path(model_directory), device=torch_device)
+
+        def find(record: EncoderRecord) -> Path:
+            if encoder is not None:
+                return find_encoder(encoder)
+            return find_encoder(record.model, local=record.local, beside=Path(model_directory))
+
+        def layer_weights(record: EncoderRecord) -> dict[str, torch.Tensor]:
+            return Encoder(find(record), device=torch_device, load=False).layer_weights()
+
+        model = SavedModel.load(Path(model_directory), device=torch_device, layer_weights=layer_weights)
         record = model.manifest.encoder
-        if encoder is None:
-            folder = find_encoder(record.model, local=record.local, beside=Path(model_directory))
-        else:
-            folder = find_encoder(encoder)
-        recognizer = cls(model, Encoder(folder, device=torch_device, spec=record.spec), runtime)
+        folder = find(record)
+        frozen = Encoder(folder, device=torch_device, spec=record.spec, layers=model.head.layers)
+        recognizer = cls(model, frozen, runtime)
         recognizer.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
         return recognizer
 

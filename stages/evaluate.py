@@ -37,8 +37,9 @@ N_BEST = 11  # as in the paper
 def main() -> None:
     """Predict dev and test, and score the splits that have gold spans. A blind test split has none."""
     device = read_params(PARAMS, "runtime", RuntimeParams).start()
-    model = SavedModel.load(MODEL, device=device)
-    manifest, store = model.manifest, FeatureStore.open(FEATURES)
+    store = FeatureStore.open(FEATURES)
+    model = SavedModel.load(MODEL, device=device, layer_weights=lambda _: store.layer_weights())
+    manifest = model.manifest
     tagger = Tagger(model.head, manifest.tag_set, device, manifest.temperatures)
     untempered = Tagger(model.head, manifest.tag_set, device)
     seen, baseline = forms(read_split("train")), read_baseline()

@@ -37,4 +37,5 @@ def main() -> None:
         pool=Pool(Path(runtime.pool)),
         output=FEATURES,
         workers=workers,
+        with_weights=True,
     )

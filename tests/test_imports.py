@@ -84,7 +84,7 @@ def test_the_parts_form_no_circle() -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("transformers", {"features/extraction/families.py", "features/extraction/gguf_weights.py"}),
+        ("transformers", {f"features/extraction/{name}.py" for name in ("families", "gguf_weights", "layers")}),
         ("huggingface_hub", {"features/extraction/checkpoints.py"}),
         ("h5py", {"features/store/shard.py", "features/store/shard_writer.py", "features/store/hewitt.py"}),
         ("dask", {"features/extraction/cluster.py"}),

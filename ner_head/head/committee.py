@@ -20,7 +20,8 @@ class Committee(nn.Module):
     the committee and gives its probabilities. They are the normalised geometric mean of the heads' probabilities of
     the path, a logarithmic opinion pool (Heskes, 1998).
 
-    A committee is not trained. Its CRF is computed once, from the heads as they are given.
+    A committee is not trained. Its CRF is computed once, from the heads as they are given. The heads read cached states
+    only: none has tuned layers of the encoder.
 
     Args:
         heads: K heads with the same shape, tags and languages.
@@ -28,7 +29,8 @@ class Committee(nn.Module):
         ValueError: there is no head.
 
     Attributes:
-        layers: those of the encoder that `forward` wants.
+        mixed: numbers of the encoder's layers that are mixed.
+        layers: numbers of the encoder's layers that `forward` reads.
         pieces: those of a word that it wants.
         crf: with the mean of the heads' transitions, starts and ends.
     """
@@ -38,7 +40,7 @@ class Committee(nn.Module):
         if not heads:
             raise ValueError("a committee needs at least 1 head, got 0")
         self.heads = nn.ModuleList(heads)
-        self.layers, self.pieces = heads[0].layers, heads[0].pieces
+        self.mixed, self.layers, self.pieces = heads[0].mixed, heads[0].layers, heads[0].pieces
         self.crf = mean_crf([head.crf for head in heads])
 
     @property
@@ -56,13 +58,25 @@ class Committee(nn.Module):
         """Whether its output has language logits."""
         return any(head.predicts_languages for head in self.members)
 
+    @property
+    def reads_separator(self) -> bool:
+        """Whether `forward` needs the states of [SEP]."""
+        return False
+
     def layer_weights(self) -> Tensor:
         """The mean of the heads' weights of `layers`, (K,) or (K, D)."""
         return torch.stack([head.layer_weights() for head in self.members]).mean(0)
 
-    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: WordFeatures | None = None) -> HeadOutput:
+    def forward(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        steps: Steps,
+        words: WordFeatures | None = None,
+        separator: Tensor | None = None,
+    ) -> HeadOutput:
         """The mean of the heads' emissions and of their language logits; the arguments are those of `Head`."""
-        outputs: list[HeadOutput] = [head(hidden, mask, steps, words) for head in self.members]
+        outputs: list[HeadOutput] = [head(hidden, mask, steps, words, separator) for head in self.members]
         logits = [output.language_logits for output in outputs if output.language_logits is not None]
         emissions = torch.stack([output.emissions for output in outputs]).mean(0)
         return HeadOutput(emissions, torch.stack(logits).mean(0) if logits else None)

@@ -68,6 +68,25 @@ class BiLSTM(nn.Module):
         return torch.cat([ahead, reverse_within(behind, lengths)], dim=-1)
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v, all (B, heads, P, d), with dropout of the softmax.
+
+    Args:
+        query: queries.
+        key: keys.
+        value: values.
+        mask: (B, 1, 1, P) bool, which pieces may be attended to.
+        dropout: of the attention weights.
+    """
+    rate = dropout.rate if dropout.training else 0.0
+    if not dropout.training or query.device.type != "cpu":
+        return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+    # on a CPU, torch has no fused kernel with dropout, and its dropout is slow (see `Dropout`)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
+    scores = scores + torch.where(mask, 0.0, -torch.inf)
+    return dropout(scores.softmax(-1)) @ value  # type: ignore[no-any-return]
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention with residual and layer norm (Vaswani et al., 2017, section 3.2).
 
@@ -92,17 +111,7 @@ class SelfAttention(nn.Module):
             return projected.view(n_sentences, n_pieces, self.heads, -1).transpose(1, 2)
 
         query, key, value = split(self.query(sequence)), split(self.key(sequence)), split(self.value(sequence))
-        mixed = self._attend(query, key, value, mask[:, None, None, :])
+        mixed = attend(query, key, value, mask[:, None, None, :], self.dropout)
         joined = mixed.transpose(1, 2).reshape(n_sentences, n_pieces, -1)
         normed: Tensor = self.norm(sequence + self.dropout(self.output(joined)))
         return normed
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        """softmax(q k^T / sqrt(d)) v, (B, heads, P, d)."""
-        if not self.training or query.device.type != "cpu":
-            rate = self.dropout.rate if self.training else 0.0
-            return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
-        # on a CPU, torch has no fused kernel with dropout, and its dropout is slow (see `Dropout`)
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
-        scores = scores + torch.where(mask, 0.0, -torch.inf)
-        return self.dropout(scores.softmax(-1)) @ value  # type: ignore[no-any-return]

@@ -10,27 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ner_head.base.errors import UsageError
 from ner_head.head.params import MixKind
 
 CACHED = 1 << 17  # float32 numbers of a block, which fits the cache of a core and is read twice
-
-
-def layer_slice(layers: str, n_layers: int) -> slice:
-    """The layers that `head.layers` names: `all`, `last`, `last-8`, one of 1 to L, or a range such as `1-4`.
-
-    `last-8` means the last 8, or all if there are fewer.
-
-    Raises:
-        UsageError: the encoder does not have these layers.
-    """
-    if layers.startswith("last-"):
-        return slice(max(0, n_layers - int(layers.removeprefix("last-"))), n_layers)
-    first, _, last = {"all": f"1-{n_layers}", "last": str(n_layers)}.get(layers, layers).partition("-")
-    start, stop = int(first) - 1, int(last or first)
-    if not 0 <= start < stop <= n_layers:
-        raise UsageError(f"head.layers: {layers}, but the encoder has layers 1 to {n_layers}")
-    return slice(start, stop)
 
 
 class Blend(torch.autograd.Function):

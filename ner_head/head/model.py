@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ner_head.base.errors import UsageError
+from ner_head.base.layers import layer_range
 from ner_head.corpus.tagging import TagSet
 from ner_head.head.context import BiLSTM, SelfAttention
 from ner_head.head.crf import Forbidden, LinearChainCRF
 from ner_head.head.dropout import Dropout
+from ner_head.head.encoder_layers import EncoderLayers
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import layer_mix, layer_slice
+from ner_head.head.layer_mix import layer_mix
 from ner_head.head.params import HeadParams
 from ner_head.head.word_means import word_means
 from ner_head.head.words import WordEmbeddings, WordFeatures
@@ -48,18 +51,30 @@ class Head(nn.Module):
     """The network that is trained. Its input is the hidden states of a frozen encoder.
 
     Attributes:
-        layers: layers of the encoder that `forward` expects, K of them.
-        pieces: pieces of a word that `forward` expects.
+        mixed: numbers of the encoder's layers that are mixed.
+        layers: numbers of the encoder's layers that `forward` reads, K of them.
+        pieces: pieces of a word that `forward` reads.
         averages_pieces: whether the LSTM runs over words, each the mean of its pieces.
+        encoder_layers: the last layers of the encoder, if they are trained: the mix then takes their states from here.
     """
 
     def __init__(
-        self, params: HeadParams, *, n_layers: int, width: int, n_tags: int, n_languages: int, forbidden: Forbidden
+        self,
+        params: HeadParams,
+        *,
+        n_layers: int,
+        width: int,
+        n_tags: int,
+        n_languages: int,
+        forbidden: Forbidden,
+        encoder_layers: EncoderLayers | None = None,
     ) -> None:
         super().__init__()
-        self.layers, self.pieces = layer_slice(params.layers, n_layers), params.read_pieces
+        n_tuned = len(encoder_layers.layers) if encoder_layers is not None else 0
+        self.mixed, self.pieces = layer_range(params.layers, n_layers, param="head.layers"), params.read_pieces
+        self.layers = layers_to_read(params, n_layers, n_tuned)
         self.averages_pieces = params.pieces == "mean"
-        self.mix = layer_mix(self.layers.stop - self.layers.start, width, kind=params.mix)
+        self.mix = layer_mix(len(self.mixed), width, kind=params.mix)
         width = self.mix.width
         self.dropout = Dropout(params.dropout)
         self.words: WordEmbeddings | None = None
@@ -87,6 +102,7 @@ class Head(nn.Module):
             self.language = LanguageClassifier(
                 width, hidden=params.classifier, n_languages=n_languages, dropout=params.dropout
             )
+        self.encoder_layers = encoder_layers
 
     @property
     def reads_words(self) -> bool:
@@ -98,12 +114,24 @@ class Head(nn.Module):
         """Whether the output has language logits."""
         return self.language is not None
 
+    @property
+    def reads_separator(self) -> bool:
+        """Whether `forward` needs the states of [SEP]."""
+        return self.encoder_layers is not None
+
     @torch.no_grad()
     def layer_weights(self) -> Tensor:
-        """The weight of each of `layers` in the mix, (K,) or (K, D)."""
+        """The weight of each of `mixed` in the mix, (M,) or (M, D)."""
         return self.mix.layer_weights()
 
-    def forward(self, hidden: Tensor, mask: Tensor, steps: Steps, words: WordFeatures | None = None) -> HeadOutput:
+    def forward(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        steps: Steps,
+        words: WordFeatures | None = None,
+        separator: Tensor | None = None,
+    ) -> HeadOutput:
         """Compute the emissions of each step.
 
         Args:
@@ -111,8 +139,9 @@ class Head(nn.Module):
             mask: (B, P) bool, left-aligned: real pieces.
             steps: the pieces that get a tag.
             words: features of the words; needed if the head has word embeddings.
+            separator: states of [SEP] in the highest of `layers`, (B, D); needed if `reads_separator`.
         """
-        sequence = self.mix(hidden)
+        sequence = self.mix(self._states(hidden, mask, separator))
         if self.words is not None:
             assert words is not None  # `Tagger` and `collate` provide them
             sequence = torch.cat([sequence, self.words(words)], dim=-1)
@@ -131,8 +160,50 @@ class Head(nn.Module):
             chosen = self.dropout(self.projection(chosen).tanh())
         return HeadOutput(self.emissions(chosen), language_logits)
 
+    def _states(self, hidden: Tensor, mask: Tensor, separator: Tensor | None) -> Tensor:
+        """The states of the mixed layers, (B, P, M, D): the cached ones, and above them those computed here."""
+        if self.encoder_layers is None:
+            return hidden
+        assert separator is not None  # `Tagger` and `collate` provide it
+        computed = self.encoder_layers(hidden[:, :, -1].float(), separator, mask)
+        below = self.mixed.start - self.layers.stop  # computed layers that are not mixed, if positive
+        upper = [states.float() for states in computed[max(below, 0) :]]
+        lower = hidden if below < 0 else hidden[:, :, :0]
+        return torch.cat([lower.float(), torch.stack(upper, 2)], 2)
 
-def build_head(params: HeadParams, *, n_layers: int, width: int, tag_set: TagSet, languages: Sequence[str]) -> Head:
+
+def layers_to_read(params: HeadParams, n_layers: int, n_tuned: int) -> range:
+    """The numbers of the cached layers that a head reads.
+
+    Args:
+        params: section `head`.
+        n_layers: number of layers of the encoder, L.
+        n_tuned: number of the encoder's last layers that are trained, N. The head computes them from layer L - N.
+    Raises:
+        UsageError: the encoder does not have these layers, or `head` leaves out what the tuned layers need.
+    """
+    mixed = layer_range(params.layers, n_layers, param="head.layers")
+    if not n_tuned:
+        return mixed
+    if n_tuned > n_layers:
+        raise UsageError(f"training.tune_layers: {n_tuned}, but the encoder has {n_layers} layers")
+    if mixed[-1] != n_layers:
+        raise UsageError(f"training.tune_layers trains the last layer, which head.layers: {params.layers} leaves out")
+    if params.read_pieces != "all":
+        raise UsageError("training.tune_layers needs all pieces: set head.pieces to mean or all")
+    below = n_layers - n_tuned
+    return range(min(mixed[0], below), below + 1)
+
+
+def build_head(
+    params: HeadParams,
+    *,
+    n_layers: int,
+    width: int,
+    tag_set: TagSet,
+    languages: Sequence[str],
+    encoder_layers: EncoderLayers | None = None,
+) -> Head:
     """A head with fresh weights.
 
     Args:
@@ -141,6 +212,9 @@ def build_head(params: HeadParams, *, n_layers: int, width: int, tag_set: TagSet
         width: width of the encoder, D.
         tag_set: tags of the emissions.
         languages: languages of the classifier; empty = no classifier.
+        encoder_layers: the last layers of the encoder, if they are trained.
+    Raises:
+        UsageError: as `layers_to_read`.
     """
     pairs, first, last = (torch.from_numpy(part) for part in tag_set.forbidden())
     return Head(
@@ -150,4 +224,5 @@ def build_head(params: HeadParams, *, n_layers: int, width: int, tag_set: TagSet
         n_tags=len(tag_set),
         n_languages=len(languages),
         forbidden=Forbidden(pairs, first, last),
+        encoder_layers=encoder_layers,
     )

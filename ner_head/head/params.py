@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from ner_head.base.layers import LayerChoice
 from ner_head.base.params import Params
 from ner_head.corpus.tagging import TagSet
 
 MixKind = Literal["softmax", "free", "per_dimension", "concat"]
 """The names of `layer_mix.MIXES`, which are not imported here, because they need torch."""
-
-LAYERS = r"^(all|last(-[1-9]\d*)?|[1-9]\d*(-[1-9]\d*)?)$"
 
 
 class LstmParams(Params):
@@ -43,15 +42,10 @@ class WordParams(Params):
     """Share of the features that are dropped in training."""
 
 
-def _text(value: object) -> object:
-    """An integer of YAML as text."""
-    return str(value) if type(value) is int else value
-
-
 class HeadParams(Params):
     """Section `head`: the shape of the network. A part with 0 layers or units is left out."""
 
-    layers: Annotated[str, BeforeValidator(_text), Field(pattern=LAYERS)] = "all"
+    layers: Annotated[LayerChoice, Field(pattern="^[^0]")] = "all"
     """Layers of the encoder for the mix: `all`, `last`, the last few (`last-8`), one number, or a range (`1-4`)."""
     pieces: Literal["all", "first", "mean"] = "all"
     """The pieces of a word that the network sees: all, the first, or one vector, the mean of all. [CLS] is included."""

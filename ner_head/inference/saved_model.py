@@ -1,4 +1,7 @@
-"""Models on disk: `model.safetensors` and `manifest.json`, which are all that prediction needs beside the encoder.
+"""Models on disk, which are all that prediction needs beside the encoder.
+
+A model is a folder with `model.safetensors` and `manifest.json`, and `layers.safetensors` if layers of the encoder were
+trained with the head.
 
 A committee is one model. The weights of its heads are named `heads.0.*`, `heads.1.*` and so on, those of the CRF that
 decodes for all of them `crf.*`. `members` in the manifest lists the origin of each head.
@@ -6,6 +9,8 @@ decodes for all of them `crf.*`. `members` in the manifest lists the origin of e
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +21,18 @@ from safetensors.torch import load, save
 
 from ner_head.base.errors import DataError, system_error
 from ner_head.base.files import write_whole
+from ner_head.base.layers import LayerShape
 from ner_head.base.params import Params
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.features.store.store import EncoderRecord
+from ner_head.features.store.store import LAYERS, EncoderRecord, read_weights
 from ner_head.head.committee import AnyHead, together
+from ner_head.head.encoder_layers import EncoderLayers, adaptation
 from ner_head.head.model import Head, build_head
 from ner_head.head.params import HeadParams
 
 VERSION = 1
+TUNED = "encoder_layers."  # start of the names of the tuned layers' tensors
 
 
 class TrainingRecord(Params):
@@ -34,6 +42,18 @@ class TrainingRecord(Params):
     epoch: int
     dev_f1: float | None = None
     """Strict micro F1 on dev; None without dev."""
+
+
+class TunedLayers(Params):
+    """`layers.safetensors` of a model: the last layers of the encoder, as they were trained with the head."""
+
+    layers: int = Field(ge=1)
+    """Number of layers, N."""
+    rank: int = Field(default=0, ge=0)
+    """Rank of the low-rank additions, if the file has only these; 0 = it has all weights of the layers."""
+    shape: LayerShape
+    sha256: str = ""
+    """Digest of the file."""
 
 
 class ModelManifest(Params):
@@ -50,6 +70,8 @@ class ModelManifest(Params):
     members: list[TrainingRecord] = Field(default_factory=list)
     """Origin of the weights of each head of a committee. Empty for a single head."""
     temperatures: Temperatures = Temperatures()
+    tuned: TunedLayers | None = None
+    """The encoder's layers that were trained; None for the frozen encoder."""
 
     @property
     def tag_set(self) -> TagSet:
@@ -69,18 +91,32 @@ class SavedModel:
         return SavedModel(self.manifest.model_copy(update={"temperatures": temperatures}), self.head)
 
     def save(self, directory: Path) -> None:
-        """Write both files, each atomically."""
+        """Write the files, each atomically."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
+        layers = {name: tensors.pop(name) for name in list(tensors) if name.startswith(TUNED)}
+        manifest = self.manifest
+        if manifest.tuned is not None:
+            content = save(adaptation(layers) if manifest.tuned.rank else layers)
+            tuned = manifest.tuned.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
+            manifest = manifest.model_copy(update={"tuned": tuned})
+            write_whole(directory / LAYERS, content)
         write_whole(directory / "model.safetensors", save(tensors))
-        write_whole(directory / "manifest.json", (self.manifest.model_dump_json(indent=2) + "\n").encode())
+        write_whole(directory / "manifest.json", (manifest.model_dump_json(indent=2) + "\n").encode())
 
     @classmethod
-    def load(cls, directory: Path, *, device: torch.device) -> SavedModel:
+    def load(
+        cls,
+        directory: Path,
+        *,
+        device: torch.device,
+        layer_weights: Callable[[EncoderRecord], Mapping[str, torch.Tensor]] | None = None,
+    ) -> SavedModel:
         """Read a model.
 
         Args:
             directory: Folder of the model.
             device: Device that the head is moved to.
+            layer_weights: Returns the weights of the encoder's layers, which low-rank additions are added to.
         Raises:
             DataError: A file is absent or damaged, or the files do not match.
         """
@@ -97,8 +133,16 @@ class SavedModel:
             raise DataError(f"{directory / 'model.safetensors'}: damaged: {error}") from None
         if manifest.version != VERSION:
             raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
+        if (tuned := manifest.tuned) is not None:
+            tensors |= read_weights(directory / LAYERS, tuned.sha256)
         try:
             head = together([new_head(manifest) for _ in manifest.members or [manifest.training]])
+            if tuned is not None and tuned.rank and isinstance(head, Head):
+                if layer_weights is None:
+                    raise DataError(f"{directory}: has additions to its encoder's weights, which are not given")
+                load_layers(head, manifest, layer_weights(manifest.encoder))
+                frozen = {name: tensor for name, tensor in head.state_dict().items() if name.startswith(TUNED)}
+                tensors = {name: frozen[name] for name in frozen.keys() - adaptation(frozen).keys()} | tensors
             head.load_state_dict(tensors)
         except (RuntimeError, TypeError) as error:
             raise DataError(
@@ -109,11 +153,26 @@ class SavedModel:
 
 def new_head(manifest: ModelManifest) -> Head:
     """A head with fresh weights and the shape in the manifest."""
-    encoder = manifest.encoder
+    encoder, tuned = manifest.encoder, manifest.tuned
+    layers: EncoderLayers | None = None
+    if tuned is not None:
+        with torch.random.fork_rng(devices=[]):  # the other weights start as without layers
+            layers = EncoderLayers(tuned.shape, tuned.layers, rank=tuned.rank)
     return build_head(
         manifest.head,
         n_layers=encoder.n_layers,
         width=encoder.width,
         tag_set=manifest.tag_set,
         languages=manifest.languages,
+        encoder_layers=layers,
     )
+
+
+def load_layers(head: Head, manifest: ModelManifest, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give a head that trains layers of the encoder the weights of that encoder.
+
+    Raises:
+        DataError: They do not fit.
+    """
+    if head.encoder_layers is not None and manifest.tuned is not None:
+        head.encoder_layers.load(weights, manifest.encoder.n_layers - manifest.tuned.layers + 1)

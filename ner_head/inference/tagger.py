@@ -126,12 +126,12 @@ class Tagger:
         for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
             members = order[run.start : run.stop]
             chosen = [keep_pieces(sentences[i], self.head.pieces) for i in members]
-            batch = pad_features(chosen, self.head.layers).to(self.device)
+            batch = pad_features(chosen, self.head.layers, separator=self.head.reads_separator).to(self.device)
             steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
             words = None
             if self.head.reads_words:
                 words = pad_words(chosen, [word_ids[i] for i in members]).to(self.device)
-            output = self.head(batch.hidden, batch.mask, steps, words)
+            output = self.head(batch.hidden, batch.mask, steps, words, batch.separator)
             yield OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)
 
     def query(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> SpanQuery:

@@ -98,7 +98,7 @@ def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, hea
     features = [keep_pieces(store[example.name], head.pieces) for example in chosen]
     tags, _ = pad_rows([_tags(*each, tag_set) for each in zip(chosen, features, strict=True)])
     return Batch(
-        pad_features(features, head.layers),
+        pad_features(features, head.layers, separator=head.reads_separator),
         pad_steps(features, tag_set.scheme),
         torch.from_numpy(tags),
         torch.tensor([example.language for example in chosen]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from ner_head.head.model import Head
 from ner_head.head.words import WordFeatures
 
 TABLE = "words.table.weight"  # name of the word embedding table in a head
+ENCODER_LAYER = re.compile(r"encoder_layers\.layers\.(\d+)\.")
 EPSILON = 1e-8
 FORGOTTEN = 1e-12  # decay factor of a moment from which it is neglected
 CAPACITY = 4096  # number of steps after which all rows are updated
@@ -121,11 +124,20 @@ class HeadOptimizer:
     Args:
         head: Head to train.
         betas: Decay rates of the moments.
-        decay: Decoupled weight decay.
+        decay: Decoupled weight decay. Biases and layer norms of the encoder's layers have none.
         clip: Maximum norm of the gradient.
+        layer_factors: Learning rate of each of the head's encoder layers, as a multiple of that of the other weights.
     """
 
-    def __init__(self, head: Head, *, betas: tuple[float, float], decay: float, clip: float) -> None:
+    def __init__(
+        self,
+        head: Head,
+        *,
+        betas: tuple[float, float],
+        decay: float,
+        clip: float,
+        layer_factors: Sequence[float] = (),
+    ) -> None:
         self.head, self.clip, self.steps = head, clip, 0
         self.dense = {name: p for name, p in head.named_parameters() if p.requires_grad}
         self.rows: RowAdamW | None = None
@@ -135,7 +147,7 @@ class HeadOptimizer:
                 self.rows = RowAdamW(self.dense.pop(TABLE), betas=betas, decay=decay)
         self.fused = {p.device.type for p in self.dense.values()} <= {"cpu", "cuda"}
         self.adam = torch.optim.AdamW(
-            self.dense.values(), betas=betas, weight_decay=decay, eps=EPSILON, fused=self.fused
+            _groups(self.dense, layer_factors), betas=betas, weight_decay=decay, eps=EPSILON, fused=self.fused
         )
 
     def settle(self) -> None:
@@ -182,10 +194,26 @@ class HeadOptimizer:
         norm = nn.utils.get_total_norm(grads)
         nn.utils.clip_grads_with_norm_(self.dense.values(), self.clip, norm)
         for group in self.adam.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         self.adam.step()
         if self.rows is not None:
             values = table.values() * (self.clip / (norm + 1e-6)).clamp(max=1.0)
             self.rows.step(table.indices()[0], values, rate)
             self.rows.table.grad = None
         self.adam.zero_grad()
+
+
+def _groups(dense: Mapping[str, nn.Parameter], layer_factors: Sequence[float]) -> list[dict[str, Any]]:
+    """The parameter groups of AdamW: the head's own weights, then two for each encoder layer, with and without decay.
+
+    Without layers, this is one group of all parameters in their order.
+    """
+    groups: list[dict[str, Any]] = [{"params": [], "factor": 1.0}]
+    for factor in layer_factors:
+        groups += [{"params": [], "factor": factor}, {"params": [], "factor": factor, "weight_decay": 0.0}]
+    for name, parameter in dense.items():
+        number = 0
+        if match := ENCODER_LAYER.match(name):
+            number = 1 + 2 * int(match[1]) + (parameter.ndim < 2)
+        groups[number]["params"].append(parameter)
+    return [group for group in groups if group["params"]]

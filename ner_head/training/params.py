@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ner_head.base.params import Params
 
@@ -32,6 +32,14 @@ class TrainingParams(Params):
     """Number of epochs without a better dev F1 after which training stops; 0 = never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of matrix products: `auto` is bfloat16 on a GPU that supports it, and float32 elsewhere."""
+    tune_layers: int = Field(default=0, ge=0)
+    """Number of the encoder's last layers that are trained too; 0 = none."""
+    tune_rate: float = Field(default=1e-4, gt=0)
+    """Learning rate of the encoder's last layer."""
+    tune_decay: float = Field(default=0.9, gt=0, le=1)
+    """Factor of the learning rate from each of these layers to the one below it."""
+    tune_rank: int = Field(default=0, ge=0)
+    """Rank of low-rank additions to queries and values that are trained instead of the layers' weights; 0 = none."""
     seed: int = Field(default=0, ge=0)
     committee: int = Field(default=1, ge=1)
     """Number of heads of different seeds, trained in turn, whose mean scores are decoded; 1 = a single head."""
@@ -42,6 +50,12 @@ class TrainingParams(Params):
 
     The temperatures are fitted for this share.
     """
+
+    @model_validator(mode="after")
+    def _check_committee(self) -> TrainingParams:
+        if self.committee > 1 and self.tune_layers:
+            raise ValueError("committee: the heads of a committee have no tuned layers; set tune_layers to 0")
+        return self
 
     def members(self) -> list[TrainingParams]:
         """The params of each head of a committee. Committees of the same size with different seeds share no seed."""
@@ -58,6 +72,11 @@ class TrainingParams(Params):
         warm = self.warmup * n_steps
         share = min((step + 1) / max(warm, 1), (n_steps - step) / max(n_steps - warm, 1), 1.0)
         return self.learning_rate * share
+
+    def layer_factors(self) -> list[float]:
+        """The learning rate of each tuned layer as a multiple of `learning_rate`, from the lowest to the last layer."""
+        top = self.tune_rate / self.learning_rate
+        return [top * self.tune_decay**depth for depth in reversed(range(self.tune_layers))]
 
     def dtype(self, device: torch.device) -> torch.dtype:
         """The type of matrix products on a device."""

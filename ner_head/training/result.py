@@ -41,7 +41,7 @@ class TrainingResult:
     def layer_weights(self) -> list[list[object]]:
         """Rows of encoder layer and its weight in the mix, averaged over dimensions and heads."""
         head = self.best.head
-        weights = enumerate(head.layer_weights().detach().cpu(), head.layers.start + 1)
+        weights = zip(head.mixed, head.layer_weights().detach().cpu(), strict=True)
         return [[f"{i:02}", float(w.mean())] for i, w in weights]  # two digits, because plots sort layers as text
 
     def report(self) -> dict[str, float]:

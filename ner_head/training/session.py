@@ -19,12 +19,12 @@ from ner_head.corpus.results import Temperatures
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.evaluation.measures.slices import forms
 from ner_head.features.store.preload import Selection, preload
+from ner_head.features.store.shard import check_layers
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.committee import AnyHead, Committee
-from ner_head.head.layer_mix import layer_slice
-from ner_head.head.model import Head
+from ner_head.head.model import Head, layers_to_read
 from ner_head.head.params import HeadParams
-from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
+from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, TunedLayers, load_layers, new_head
 from ner_head.inference.tagger import Tagger
 from ner_head.training.examples import examples
 from ner_head.training.held_out import hold_out
@@ -95,7 +95,8 @@ class TrainingSession:
         checkpoints: Where interrupted runs are resumed from; None keeps no checkpoints.
         notify: Function that receives messages about unexpected properties of the data or the result.
     Raises:
-        DataError: The train split has no entities.
+        DataError: The train split has no entities, or the store lacks layers that the heads read or tune.
+        UsageError: The encoder does not have the layers of the params.
     """
 
     def __init__(
@@ -120,6 +121,9 @@ class TrainingSession:
         if not labels:
             raise DataError("the train split has no entities to learn from")
         encoder = store.manifest.encoder
+        reads = layers_to_read(head, encoder.n_layers, params.tune_layers)
+        check_layers(encoder.stored_layers, reads)
+        self.layer_weights = store.layer_weights() if params.tune_layers else {}
         self.manifest = ModelManifest(
             scheme=head.tags,
             labels=labels,
@@ -128,9 +132,10 @@ class TrainingSession:
             encoder=encoder,
             head=head,
             training=TrainingRecord(seed=params.seed, epoch=0),
+            tuned=tuned_layers(store, params),
         )
         names = [sentence_id(d.key, i) for d in (*train, *dev) for i in range(len(d.sentences))]
-        wanted = Selection(head.read_pieces, layer_slice(head.layers, encoder.n_layers))
+        wanted = Selection(head.read_pieces, reads, separator=params.tune_layers > 0)
         self.store = preload(store, names, wanted, place=place, device=device)
 
     def run(self) -> TrainingResult:
@@ -243,10 +248,16 @@ class TrainingSession:
         return SavedModel(self.manifest.model_copy(update={"training": record, "members": records}), tagger.head)
 
     def new_head(self, seed: int | None = None) -> Head:
-        """A head with fresh weights, which depend on the seed only; the seed of the session if None."""
+        """A head with fresh weights, which depend on the seed only, and the encoder's weights in layers to be tuned.
+
+        Args:
+            seed: The seed; that of the session if None.
+        """
         with torch.random.fork_rng():
             torch.manual_seed(self.params.seed if seed is None else seed)
-            return new_head(self.manifest)
+            head = new_head(self.manifest)
+        load_layers(head, self.manifest, self.layer_weights)
+        return head
 
     def tagger(self, head: AnyHead, temperatures: Temperatures | None = None) -> Tagger:
         """A tagger with a head of this session."""
@@ -266,3 +277,11 @@ class TrainingSession:
         """Print a line on standard error if progress is shown."""
         if self.show != "none":
             print(line, file=sys.stderr)
+
+
+def tuned_layers(store: FeatureStore, params: TrainingParams) -> TunedLayers | None:
+    """The layers of the encoder that are trained, for the manifest of a model; None without any."""
+    record = store.manifest.layers
+    if not params.tune_layers or record is None:
+        return None
+    return TunedLayers(layers=params.tune_layers, rank=params.tune_rank, shape=record.shape)

@@ -14,6 +14,7 @@ from ner_head.corpus.documents import Document
 from ner_head.corpus.tagging import TagSet
 from ner_head.evaluation.measures.spans import total_counts
 from ner_head.features.store.batches import shuffled_batches
+from ner_head.features.store.preload import free_memory
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head
 from ner_head.inference.predictions import predict_from_store
@@ -28,6 +29,7 @@ from ner_head.training.run import Run
 from ner_head.training.state import Checkpoint, Epoch
 
 NO_CALLBACK = TrainingCallback()
+ROOM = 0.5  # share of the free memory for the activations of the encoder's layers
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,15 @@ class Trainer:
         self.head, self.tag_set, self.languages = head.to(device), tag_set, languages
         self.params, self.device, self.dtype = params, device, params.dtype(device)
         self.tagger = Tagger(head, tag_set, device)
-        self.optimizer = HeadOptimizer(head, betas=params.betas, decay=params.weight_decay, clip=params.clip)
+        if head.encoder_layers is not None:
+            head.encoder_layers.room = ROOM * free_memory(device)
+        self.optimizer = HeadOptimizer(
+            head,
+            betas=params.betas,
+            decay=params.weight_decay,
+            clip=params.clip,
+            layer_factors=params.layer_factors(),
+        )
 
     def fit(
         self,
@@ -136,7 +146,8 @@ class Trainer:
         """Perform one optimizer step and return the loss. No operation here synchronises with a GPU."""
         self.optimizer.prepare(batch.words)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            output = self.head(batch.features.hidden, batch.features.mask, batch.steps, batch.words)
+            features = batch.features
+            output = self.head(features.hidden, features.mask, batch.steps, batch.words, features.separator)
             loss = joint_loss(self.head, output, batch.steps, batch.tags, batch.languages)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(rate)

@@ -215,6 +215,7 @@ def test_export_writes_one_dataset_a_sentence_in_the_structural_probes_layout(pr
             assert rows.dtype == np.float32
             assert rows.shape == (3, opened.n_pieces(name) + 1, 16)  # [CLS] pieces [SEP]
             np.testing.assert_array_equal(rows[:, :-1], opened[name].hidden.transpose(1, 0, 2))
+            np.testing.assert_array_equal(rows[:, -1], opened[name].separator)
 
 
 def test_plan_counts_what_is_missing_and_times_the_encoder(
@@ -228,7 +229,8 @@ def test_plan_counts_what_is_missing_and_times_the_encoder(
     pieces = sum(opened.n_pieces(name) for name in opened)
     assert (found["documents"], found["sentences"], found["pieces"]) == (6, 12, pieces)
     assert found["missing_shards"] == len({shard.key for shard in opened.manifest.shards})
-    assert found["bytes_to_write"] == found["missing_pieces"] * 3 * 16 * 2
+    separators = sum({shard.key: shard.n_sentences for shard in opened.manifest.shards}.values())
+    assert found["bytes_to_write"] == (found["missing_pieces"] + separators) * 3 * 16 * 2
     assert found["pieces_per_second"] > 0
     code, (again,), _ = run("plan", "--seconds", "0", *(f"data/prepared/{split}.jsonl" for split in ("train", "dev")))
     counted = ("documents", "sentences", "pieces", "shards", "missing_shards", "missing_pieces", "bytes_to_write")

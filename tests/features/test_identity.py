@@ -27,7 +27,7 @@ CHANGED = {
     "width": 17,
     "limit": 25,
 }
-SETTINGS = {"dtype": "bfloat16", "context": "document", "views": 1, "compute": "bfloat16"}
+SETTINGS = {"dtype": "bfloat16", "context": "document", "views": 1, "compute": "bfloat16", "layers": "2-3"}
 
 
 def test_every_field_of_the_fingerprint_has_its_test() -> None:
@@ -45,6 +45,11 @@ def test_a_field_of_the_fingerprint_changes_the_key(name: str) -> None:
 def test_a_setting_of_the_encoder_changes_the_key(name: str) -> None:
     changed = replace(MARK, spec=EncoderSpec.model_validate({name: SETTINGS[name]}))
     assert shard_key(WORDS, changed.digest()) != shard_key(WORDS, MARK.digest())
+
+
+@pytest.mark.parametrize("layers", ["1-3", "last-3", "last-9"])
+def test_all_layers_by_another_name_are_the_same_features(layers: str) -> None:
+    assert replace(MARK, spec=EncoderSpec(layers=layers)).digest() == MARK.digest()
 
 
 def test_the_digest_of_a_fingerprint_stays_the_same_between_releases() -> None:
@@ -67,7 +72,7 @@ def test_words_and_where_sentences_and_documents_end_change_the_key(words: plans
 
 def test_the_format_version_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     before = shard_key(WORDS, MARK.digest())
-    monkeypatch.setattr(plans, "VERSION", 2)
+    monkeypatch.setattr(plans, "VERSION", plans.VERSION + 1)
     assert shard_key(WORDS, MARK.digest()) != before
 
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from ner_head.base.errors import UsageError
+from ner_head.base.layers import layer_range
 from ner_head.corpus.tagging import TagSet
 from ner_head.head import layer_mix
 from ner_head.head.context import BiLSTM, SelfAttention, reverse_within
 from ner_head.head.language import LanguageClassifier
-from ner_head.head.layer_mix import MIXES, LayerMix, layer_slice
+from ner_head.head.layer_mix import MIXES, LayerMix
 from ner_head.head.model import Head, Steps, build_head
 from ner_head.head.params import AttentionParams, HeadParams, LstmParams, MixKind
 from ner_head.head.word_means import word_means
@@ -151,13 +152,15 @@ def test_a_head_mixes_the_layers_it_is_told_to(layers: object, chosen: list[int]
     head = build_head(params, n_layers=4, width=6, tag_set=params.tag_set(LABELS), languages=[])
     hidden = torch.randn(2, 3, 4, 6)
     assert head.mix.layer_weights().shape == (len(chosen),)
-    torch.testing.assert_close(head.mix(hidden[:, :, head.layers]), hidden[:, :, chosen].mean(2))
+    torch.testing.assert_close(
+        head.mix(hidden[:, :, head.layers.start - 1 : head.layers.stop - 1]), hidden[:, :, chosen].mean(2)
+    )
 
 
 @pytest.mark.parametrize("layers", ["5", "1-5", "3-2"])
 def test_layers_that_the_encoder_lacks_are_one_line(layers: str) -> None:
     with pytest.raises(UsageError, match=f"head.layers: {layers}, but the encoder has layers 1 to 4"):
-        layer_slice(layers, 4)
+        layer_range(layers, 4, param="head.layers")
 
 
 @pytest.mark.parametrize("layers", ["0", "first", "last-0", "1-", "-2", 0, 1.5, True, None])

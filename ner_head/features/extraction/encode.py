@@ -30,16 +30,28 @@ class PieceCounts:
 
     Attributes:
         pieces: number of word pieces, [CLS] of each sentence included.
+        sentences: number of sentences.
         words: number of words.
         unknown: count of each word with at least one [UNK].
     """
 
     pieces: int
+    sentences: int
     words: int
     unknown: Counter[str]
 
     def __add__(self, other: PieceCounts) -> PieceCounts:
-        return PieceCounts(self.pieces + other.pieces, self.words + other.words, self.unknown + other.unknown)
+        return PieceCounts(
+            self.pieces + other.pieces,
+            self.sentences + other.sentences,
+            self.words + other.words,
+            self.unknown + other.unknown,
+        )
+
+    @property
+    def vectors(self) -> int:
+        """Number of stored vectors per layer and view: of each piece and of each [SEP]."""
+        return self.pieces + self.sentences
 
 
 def count_pieces(words: DocumentWords, encoder: Encoder) -> PieceCounts:
@@ -51,7 +63,7 @@ def count_pieces(words: DocumentWords, encoder: Encoder) -> PieceCounts:
         for sentence, found in zip(flat, pieces, strict=True)
         for word in np.unique(found.word_of_piece[found.ids == encoder.word_pieces.unk]).tolist()
     )
-    return PieceCounts(sum(map(len, pieces)), sum(map(len, flat)), unknown)
+    return PieceCounts(sum(map(len, pieces)), len(flat), sum(map(len, flat)), unknown)
 
 
 def encode_shard(words: DocumentWords, encoder: Encoder, *, key: str, batch_pieces: int) -> list[Buffer]:
@@ -79,7 +91,12 @@ def start_shard(
 
     def finish() -> list[Buffer]:
         return shard_parts(
-            [view.wait().whole for view in views], sentences, codec=mark.spec.codec, key=key, fingerprint=mark.digest()
+            [view.wait().whole for view in views],
+            sentences,
+            codec=mark.spec.codec,
+            key=key,
+            fingerprint=mark.digest(),
+            first_layer=encoder.layers[0],
         )
 
     return finish
@@ -88,7 +105,13 @@ def start_shard(
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
     """Features of all sentences without a store, for prediction; they are rounded in the same way as in a store."""
     pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
-    states = encoder.encode([[p.ids for p in document] for document in pieces], batch_pieces=batch_pieces)
+    ids = [[p.ids for p in document] for document in pieces]
+    with encoder.threads() as threads:
+        found = encoder.start(ids, batch_pieces=batch_pieces, threads=threads).wait()
+    decode, first = encoder.fingerprint.spec.codec.decode, encoder.layers[0]
+    separators = decode(found.whole.separators)
     flat = [p for document in pieces for p in document]
-    codec = encoder.fingerprint.spec.codec
-    return [Features(codec.decode(s), p.ids, p.word_of_piece) for s, p in zip(states, flat, strict=True)]
+    return [
+        Features(decode(states), p.ids, p.word_of_piece, separator, first)
+        for states, p, separator in zip(found.sentences, flat, separators, strict=True)
+    ]

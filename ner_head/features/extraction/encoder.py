@@ -19,11 +19,14 @@ import torch
 from numpy.typing import NDArray
 
 from ner_head.base.files import digest_of_all
+from ner_head.base.layers import LayerShape, spell
 from ner_head.features.extraction.families import EncoderFiles
+from ner_head.features.extraction.layers import keep_layers, layer_shape, layer_weights
 from ner_head.features.extraction.passes import Pass, plan_passes
 from ner_head.features.extraction.products import pack_products
 from ner_head.features.store.batches import length_batches
 from ner_head.features.store.codecs import Coded
+from ner_head.features.store.shard_writer import CodedView
 from ner_head.features.store.spec import DEFAULT_SPEC, EncoderSpec
 
 
@@ -34,7 +37,7 @@ class Fingerprint:
     Attributes:
         weights: SHA-256 of the config and the weights.
         tokenizer: SHA-256 of the tokenizer.
-        n_layers: L, number of layers.
+        n_layers: number of layers.
         width: D, size of a hidden state.
         limit: number of word pieces in a pass, [CLS] and [SEP] included.
         spec: settings of the encoder.
@@ -49,12 +52,24 @@ class Fingerprint:
 
     @property
     def bytes_per_piece(self) -> int:
-        """Bytes of one word piece's hidden states in all views."""
-        return (1 + self.spec.views) * self.spec.codec.bytes_per_piece(self.n_layers, self.width)
+        """Bytes of one word piece's stored hidden states in all views."""
+        return (1 + self.spec.views) * self.spec.codec.bytes_per_piece(len(self.stored), self.width)
+
+    @property
+    def stored(self) -> range:
+        """The numbers of the stored layers.
+
+        Raises:
+            UsageError: the encoder does not have the layers of the settings.
+        """
+        return self.spec.stored(self.n_layers)
 
     def digest(self) -> str:
-        """SHA-256 over all fields."""
-        fields = {name: value for name, value in vars(self).items() if name != "spec"} | self.spec.model_dump()
+        """SHA-256 over all fields. The stored layers are a part of it unless they are all layers."""
+        fields = {name: value for name, value in vars(self).items() if name != "spec"}
+        fields |= self.spec.model_dump(exclude={"layers"})
+        if self.stored != range(1, self.n_layers + 1):  # models of earlier versions keep their fingerprints
+            fields["layers"] = spell(self.stored)
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -63,12 +78,12 @@ class Encoding:
     """Batches that are being computed, and the hidden states that they write.
 
     Attributes:
-        whole: (N, L, D) of all sentences, as stored.
+        whole: states of all S sentences with N pieces: (N, L, D) of the pieces and (S, L, D) of [SEP], as stored.
         sentences: (P, L, D) of each sentence, views of `whole`.
         batches: the batches; `whole` is complete when all are done.
     """
 
-    whole: Coded
+    whole: CodedView
     sentences: list[Coded]
     batches: list[Future[None]]
 
@@ -88,6 +103,7 @@ class Encoder:
         *,
         device: torch.device,
         spec: EncoderSpec = DEFAULT_SPEC,
+        layers: range | None = None,
         load: bool = True,
     ) -> None:
         """Read the tokenizer and the config.
@@ -96,6 +112,7 @@ class Encoder:
             folder: folder of the encoder.
             device: where it is run.
             spec: its settings.
+            layers: numbers of the layers that `encode` returns; by default those that the settings store.
             load: load the weights now, not when they are first used.
         Raises:
             DataError: the folder is not a usable encoder (`EncoderFiles.open`).
@@ -112,6 +129,7 @@ class Encoder:
             limit=self.files.limit,
             spec=spec,
         )
+        self.layers = layers or self.fingerprint.stored
         if load:
             _ = self.model
 
@@ -123,14 +141,31 @@ class Encoder:
             DataError: the weights cannot be read, or tensors are missing.
         """
         model = self.files.load(self.device)
+        keep_layers(model, self.layers[-1])
         if self.device.type == "cpu" and self.fingerprint.spec.compute == "float32":
             pack_products(model)
         return model
 
+    def layer_weights(self) -> dict[str, torch.Tensor]:
+        """The weights of all layers, as `layers.layer_weights` names them. The network is loaded for this.
+
+        Raises:
+            DataError: the layers are not those of BERT.
+        """
+        return layer_weights(self.files.load(torch.device("cpu")))
+
+    def layer_shape(self) -> LayerShape:
+        """The shape of the layers.
+
+        Raises:
+            DataError: the layers are not those of BERT.
+        """
+        return layer_shape(self.files.config)
+
     def encode(
         self, documents: Sequence[Sequence[NDArray[np.int32]]], *, batch_pieces: int, view: int = 0
     ) -> list[Coded]:
-        """Hidden states of all layers except the embeddings.
+        """Hidden states of `layers`.
 
         Args:
             documents: documents of sentences of piece ids (P,), [CLS] first.
@@ -174,14 +209,15 @@ class Encoder:
     ) -> Encoding:
         """Start the computation of `encode` on some threads.
 
-        Sentences over the encoder's limit are encoded in overlapping windows. Passes of similar lengths share a batch.
-        In a view above 0 the encoder's dropout is on. There, each pass is a batch of its own with a seed that is
-        computed from its pieces, so its result depends on nothing else.
+        Sentences over the encoder's limit are encoded in overlapping windows; their [SEP] is that of the last window.
+        Passes of similar lengths share a batch. In a view above 0 the encoder's dropout is on. There, each pass is a
+        batch of its own with a seed that is computed from its pieces, so its result depends on nothing else.
         """
         mark = self.fingerprint
         offsets = np.cumsum([0, *(len(ids) for document in documents for ids in document)]).tolist()
-        whole = mark.spec.codec.empty((offsets[-1], mark.n_layers, mark.width))
-        sentences = [whole[start:end] for start, end in pairwise(offsets)]
+        size = (len(self.layers), mark.width)
+        whole = CodedView(*(mark.spec.codec.empty((n, *size)) for n in (offsets[-1], len(offsets) - 1)))
+        sentences = [whole.pieces[start:end] for start, end in pairwise(offsets)]
         passes = plan_passes(documents, context=mark.spec.context, capacity=mark.limit - 2)
 
         def run(batch: range) -> None:
@@ -193,6 +229,8 @@ class Encoder:
                     place[kept.target : kept.target + kept.end - kept.start] = states[row][kept.start : kept.end]
                     if kept.target == 1:
                         place[0] = states[row][0]
+                    if kept.target + kept.end - kept.start == len(place.values):
+                        whole.separators[kept.sentence] = states[row][len(member) - 1]
 
         batches = length_batches([len(p) for p in passes], 1 if view else batch_pieces)
         # the longest first, so that all threads finish at about the same time
@@ -213,7 +251,7 @@ class Encoder:
                 attention_mask=torch.from_numpy(mask).to(self.device),
                 output_hidden_states=True,
             )
-        layers = output.hidden_states[1:]
+        layers = output.hidden_states[self.layers.start : self.layers.stop]
         codec = self.fingerprint.spec.codec
         # rounding while the layers are joined takes one pass over memory instead of two
         kind: torch.dtype = getattr(torch, codec.working)

@@ -70,15 +70,16 @@ def estimate(
         spaces=encoder.word_pieces.marks_spaces,
     )
     have = Pool(pool)
-    pieces = {plan.key: count_pieces(plan.words, encoder).pieces for plan in plans}
+    counts = {plan.key: count_pieces(plan.words, encoder) for plan in plans}
     missing = list({plan.key: plan for plan in plans if not have.has(plan.key)}.values())
-    to_compute = sum(pieces[plan.key] for plan in missing)
-    needed, free = to_compute * encoder.fingerprint.bytes_per_piece, free_bytes(pool)
+    to_compute = sum(counts[plan.key].pieces for plan in missing)
+    vectors = sum(counts[plan.key].vectors for plan in missing)
+    needed, free = vectors * encoder.fingerprint.bytes_per_piece, free_bytes(pool)
     rate = probe(missing, encoder, batch_pieces=batch_pieces, seconds=probe_seconds) if missing else 0.0
     return Estimate(
         documents=sum(len(plan.names) for plan in plans),
         sentences=sum(len(document) for plan in plans for document in plan.words),
-        pieces=sum(pieces[plan.key] for plan in plans),
+        pieces=sum(counts[plan.key].pieces for plan in plans),
         shards=len(plans),
         missing_shards=len(missing),
         missing_pieces=to_compute,

@@ -6,13 +6,17 @@ DVC's outs. So a run that was interrupted, or repeated with other documents or s
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from ner_head.base.files import Buffer, check_room, link
+from safetensors.torch import save
+
+from ner_head.base.errors import DataError
+from ner_head.base.files import Buffer, check_room, link, write_whole
 from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encode import PieceCounts, count_pieces, start_shard
 from ner_head.features.extraction.encoder import Encoder
@@ -20,7 +24,15 @@ from ner_head.features.extraction.plans import ShardPlan, plan_shards
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.progress import ShardProgress
 from ner_head.features.extraction.workers import Receipt, Workers, run_on_workers
-from ner_head.features.store.store import EncoderRecord, ShardDocument, ShardRecord, StoreManifest, write_manifest
+from ner_head.features.store.store import (
+    LAYERS,
+    EncoderRecord,
+    LayersRecord,
+    ShardDocument,
+    ShardRecord,
+    StoreManifest,
+    write_manifest,
+)
 
 UNKNOWN_SHARE = 0.02  # share of unknown words above which there is a warning
 AHEAD = 1  # shards that are started before one is written; each of them is in memory
@@ -36,6 +48,7 @@ def extract(
     pool: Pool,
     output: Path,
     workers: Workers | None = None,
+    with_weights: bool = False,
 ) -> StoreManifest:
     """Write a store: shards, which are hard links to the pool, and a manifest that lists them.
 
@@ -48,6 +61,7 @@ def extract(
         pool: where finished shards are kept.
         output: folder of the store.
         workers: processes that compute; None = this process.
+        with_weights: whether to write the weights of the encoder's layers too, so that heads can train them.
     Raises:
         ResourceError: there is too little free disk space, or shards killed their workers (named in the error).
     """
@@ -67,17 +81,30 @@ def extract(
     # the largest first: workers finish at about the same time, and writing the last shard, which no computation
     # overlaps, takes little time
     missing.sort(key=lambda plan: -pieces[plan.key])
-    check_room(pool.directory, sum(pieces.values()) * encoder.fingerprint.bytes_per_piece)
+    vectors = sum(count.vectors for count in counts.values())
+    check_room(pool.directory, vectors * encoder.fingerprint.bytes_per_piece)
     with ShardProgress(workers.show, n_shards=len(plans), pieces=pieces) as progress:
         for receipt in _compute(missing, encoder, batch_pieces=batch_pieces, pool=pool, workers=workers):
             found[receipt.key] = receipt.sha256
             progress.finished(receipt.key)
-    return _assemble(plans, found, encoder, encoder_name=encoder_name, pool=pool, output=output)
+    layers = write_layers(encoder, output) if with_weights else None
+    return _assemble(plans, found, encoder, layers, encoder_name=encoder_name, pool=pool, output=output)
+
+
+def write_layers(encoder: Encoder, output: Path) -> LayersRecord | None:
+    """Write `layers.safetensors`; None, and no file, if the encoder's layers are not those of BERT."""
+    try:
+        weights, shape = encoder.layer_weights(), encoder.layer_shape()
+    except DataError:
+        return None  # training.tune_layers says so, if it is used
+    content = save(weights)
+    write_whole(output / LAYERS, content)
+    return LayersRecord(sha256=hashlib.sha256(content).hexdigest(), shape=shape)
 
 
 def warn_of_unknown_words(counts: Iterable[PieceCounts]) -> None:
     """Warn, on standard error, if many words have characters that the tokenizer does not know."""
-    total = sum(counts, PieceCounts(0, 0, Counter()))
+    total = sum(counts, PieceCounts(0, 0, 0, Counter()))
     unknown = total.unknown.total()
     if unknown > UNKNOWN_SHARE * total.words:
         examples = " ".join(form for form, _ in total.unknown.most_common(5))
@@ -123,6 +150,7 @@ def _assemble(
     plans: Sequence[ShardPlan],
     digests: dict[str, str],
     encoder: Encoder,
+    layers: LayersRecord | None,
     *,
     encoder_name: str,
     pool: Pool,
@@ -145,6 +173,6 @@ def _assemble(
         width=mark.width,
         **mark.spec.model_dump(),
     )
-    manifest = StoreManifest(encoder=record, shards=records)
+    manifest = StoreManifest(encoder=record, layers=layers, shards=records)
     write_manifest(output, manifest)
     return manifest

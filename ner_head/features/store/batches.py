@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ner_head.base.errors import DataError
 from ner_head.features.store.shard import Features
 
 ALL = slice(None)
@@ -20,13 +21,13 @@ PieceChoice = Literal["all", "first"]
 N = TypeVar("N", bound=np.generic)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resident(Features):
     """Features of a sentence whose selected hidden states are rows of a tensor in memory (`preload`).
 
     Attributes:
         rows: (N, K, D) hidden states of many sentences; the last row is zeros, for padding.
-        start: index of the sentence's first row.
+        start: index of the sentence's first row. If [SEP] was selected, its row follows those of the pieces.
     """
 
     rows: Tensor
@@ -50,7 +51,7 @@ class ResidentRows:
         start = self.starts.get(name)
         if start is None:
             return found
-        return Resident(found.hidden, found.piece_ids, found.word_of_piece, rows=self.rows, start=start)
+        return Resident(**vars(found), rows=self.rows, start=start)
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,16 @@ class FeatureBatch:
     Attributes:
         hidden: (B, P, K, D) float16 or float32, as stored; zeros as padding.
         mask: (B, P) bool, True for word pieces, which come first, and False for padding.
+        separator: states of [SEP] in the highest of the K layers, (B, D); (B, 0) if they are not needed.
     """
 
     hidden: Tensor
     mask: Tensor
+    separator: Tensor
 
     def to(self, device: torch.device) -> FeatureBatch:
         """The same batch on a device."""
-        return FeatureBatch(self.hidden.to(device), self.mask.to(device))
+        return FeatureBatch(self.hidden.to(device), self.mask.to(device), self.separator.to(device))
 
 
 def first_pieces(word_of_piece: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -82,7 +85,10 @@ def keep_pieces(sentence: Features, pieces: PieceChoice) -> Features:
     kept = np.concatenate([[0], first_pieces(sentence.word_of_piece)])
     if isinstance(sentence, Resident):
         return replace(sentence, piece_ids=sentence.piece_ids[kept], word_of_piece=sentence.word_of_piece[kept])
-    return Features(np.asarray(sentence.hidden)[kept], sentence.piece_ids[kept], sentence.word_of_piece[kept])
+    hidden = np.asarray(sentence.hidden)[kept]
+    return replace(
+        sentence, hidden=hidden, piece_ids=sentence.piece_ids[kept], word_of_piece=sentence.word_of_piece[kept]
+    )
 
 
 def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDArray[np.bool_]]:
@@ -94,36 +100,71 @@ def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDA
     return padded, filled
 
 
-def pad_features(sentences: Sequence[Features], layers: slice = ALL) -> FeatureBatch:
-    """A batch of sentences with the chosen layers.
+def pad_features(
+    sentences: Sequence[Features], layers: range | None = None, *, separator: bool = False
+) -> FeatureBatch:
+    """A batch of sentences.
 
     Sentences that are all resident are gathered on the device of their rows. Others are copied from the memory map.
+
+    Args:
+        sentences: their features.
+        layers: numbers of the layers of the encoder, K; None for all that are stored.
+        separator: whether to read the states of [SEP] too.
+    Raises:
+        DataError: not all of the layers are stored, or [SEP] is not.
     """
     resident = [sentence for sentence in sentences if isinstance(sentence, Resident)]
     if len(resident) == len(sentences):
-        return _gather(resident)
+        return _gather(resident, separator)
     lengths = np.array([len(s.piece_ids) for s in sentences])
     chosen = [_states(sentence, layers) for sentence in sentences]
     hidden = np.empty((len(sentences), int(lengths.max()), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
     for row, states in zip(hidden, chosen, strict=True):
         row[: len(states)], row[len(states) :] = states, 0
     mask = np.arange(hidden.shape[1]) < lengths[:, None]
-    return FeatureBatch(torch.from_numpy(hidden), torch.from_numpy(mask))
+    last = [separator_states(sentence, layers)[-1] for sentence in sentences] if separator else []
+    joined = np.stack(last) if separator else np.empty((len(sentences), 0), dtype=hidden.dtype)
+    return FeatureBatch(torch.from_numpy(hidden), torch.from_numpy(mask), torch.from_numpy(joined))
 
 
-def _states(sentence: Features, layers: slice) -> NDArray[np.floating]:
+def _states(sentence: Features, layers: range | None) -> NDArray[np.floating]:
     if isinstance(sentence, Resident):  # its rows have the chosen layers only
         return sentence.rows[sentence.start : sentence.start + len(sentence.piece_ids)].cpu().numpy()
-    return np.asarray(sentence.hidden)[:, layers]
+    return piece_states(sentence, layers)
 
 
-def _gather(sentences: Sequence[Resident]) -> FeatureBatch:
+def piece_states(sentence: Features, layers: range | None) -> NDArray[np.floating]:
+    """The states of the pieces in some layers, (P, K, D).
+
+    Raises:
+        DataError: not all of the layers are stored.
+    """
+    return np.asarray(sentence.hidden)[:, ALL if layers is None else sentence.places(layers)]
+
+
+def separator_states(sentence: Features, layers: range | None) -> NDArray[np.floating]:
+    """The states of [SEP] in some layers, (K, D).
+
+    Raises:
+        DataError: they are not stored.
+    """
+    if sentence.separator is None:
+        raise DataError("the features have no [SEP], which tuned layers need; run `dvc repro extract`")
+    return np.asarray(sentence.separator)[ALL if layers is None else sentence.places(layers)]
+
+
+def _gather(sentences: Sequence[Resident], separator: bool) -> FeatureBatch:
     rows = sentences[0].rows
     index, mask = pad_rows([np.arange(s.start, s.start + len(s.piece_ids)) for s in sentences], fill=len(rows) - 1)
-    wanted = torch.from_numpy(index)
-    if rows.is_cuda:
-        wanted = wanted.pin_memory().to(rows.device, non_blocking=True)
-    return FeatureBatch(rows[wanted], torch.from_numpy(mask))
+    ends = torch.tensor([s.start + len(s.piece_ids) for s in sentences])
+    last = rows[_moved(ends, rows.device), -1] if separator else rows.new_empty(len(sentences), 0)
+    return FeatureBatch(rows[_moved(torch.from_numpy(index), rows.device)], torch.from_numpy(mask), last)
+
+
+def _moved(index: Tensor, device: torch.device) -> Tensor:
+    """An index on a device, copied without waiting for a GPU."""
+    return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[range]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ner_head.base.errors import UsageError
 from ner_head.base.runtime import Preload
-from ner_head.features.store.batches import PieceChoice, ResidentRows, keep_pieces
+from ner_head.features.store.batches import PieceChoice, ResidentRows, keep_pieces, piece_states, separator_states
 from ner_head.features.store.shard import Features
 from ner_head.features.store.store import FeatureStore
 
@@ -26,11 +26,13 @@ class Selection:
 
     Attributes:
         pieces: which word pieces.
-        layers: which of the L layers.
+        layers: numbers of the layers; None for all that are stored.
+        separator: whether it reads the states of [SEP] too; then `pieces` is `all`.
     """
 
     pieces: PieceChoice
-    layers: slice
+    layers: range | None
+    separator: bool = False
 
 
 def preload(
@@ -51,7 +53,7 @@ def preload(
         return store
     if store.manifest.encoder.views:
         raise UsageError(f"runtime.preload: {place} holds one view of the features; this store has several")
-    n_rows = sum(_length(store, name, selection.pieces) for name in names)
+    n_rows = sum(_length(store, name, selection.pieces) for name in names) + selection.separator * len(names)
     first = _states(store[names[0]], selection)
     size = (n_rows + 1) * first[0].nbytes
     target = torch.device("cpu") if place == "ram" else device
@@ -81,7 +83,10 @@ def _length(store: FeatureStore, name: str, pieces: PieceChoice) -> int:
 
 
 def _states(sentence: Features, selection: Selection) -> np.ndarray:
-    return np.asarray(keep_pieces(sentence, selection.pieces).hidden)[:, selection.layers]
+    states = piece_states(keep_pieces(sentence, selection.pieces), selection.layers)
+    if not selection.separator:
+        return states
+    return np.concatenate([states, separator_states(sentence, selection.layers)[None]])
 
 
 def _copy(

@@ -10,12 +10,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_head.base.errors import DamagedShardError, ResourceError, system_error
+from ner_head.base.errors import DamagedShardError, DataError, ResourceError, system_error
 from ner_head.base.files import digest_of
+from ner_head.base.layers import spell
 from ner_head.features.store.codecs import CODECS, Codec, Coded
 from ner_head.features.store.mapping import MappedFile
 
-FORMAT, VERSION = "ner-head features", 1
+FORMAT, VERSION = "ner-head features", 2
+READABLE = (1, 2)
+"""Versions that are read. Version 1 has no `separator` and no `first_layer`; its first layer is 1."""
 INDEX = {"piece_ids": "<i4", "word_of_piece": "<i4", "offsets": "<i8"}
 
 
@@ -27,15 +30,43 @@ class Features:
         hidden: (P, L, D), float32, or float16 as a view of the file if it is stored as float16.
         piece_ids: (P,) int32, [CLS] first.
         word_of_piece: (P,) int32, -1 for [CLS].
+        separator: (L, D), hidden states of [SEP], of the same type as `hidden`; None in a store of version 1.
+        first_layer: number of the lowest of the L stored layers.
     """
 
     hidden: NDArray[np.floating]
     piece_ids: NDArray[np.int32]
     word_of_piece: NDArray[np.int32]
+    separator: NDArray[np.floating] | None = None
+    first_layer: int = 1
+
+    def places(self, layers: range) -> slice:
+        """Where layers of the encoder are on the axis L.
+
+        Raises:
+            DataError: not all of them are stored.
+        """
+        stored = range(self.first_layer, self.first_layer + self.hidden.shape[1])
+        check_layers(stored, layers)
+        return slice(layers[0] - self.first_layer, layers[-1] + 1 - self.first_layer)
+
+
+def check_layers(stored: range, wanted: range) -> None:
+    """Check that layers of an encoder are stored.
+
+    Raises:
+        DataError: they are not; says which `encoder.layers` would store them.
+    """
+    if wanted[0] not in stored or wanted[-1] not in stored:
+        both = range(min(stored[0], wanted[0]), max(stored[-1], wanted[-1]) + 1)
+        raise DataError(
+            f"the features have layers {spell(stored)} of the encoder, but the head reads {spell(wanted)}; "
+            f"set encoder.layers to {spell(both)} and run `dvc repro extract`"
+        )
 
 
 def view_name(name: str, view: int) -> str:
-    """Name of the dataset of a view: `hidden`, `hidden_1`, `hidden_2` ..., and in the same way for `scale`."""
+    """Name of the dataset of a view: `hidden`, `hidden_1`, `hidden_2` ..., and in the same way for the others."""
     return f"{name}_{view}" if view else name
 
 
@@ -84,8 +115,12 @@ class Shard:
     def _read_attributes(self, file: h5py.File, key: str, fingerprint: str) -> None:
         wanted = ("format", "version", "key", "fingerprint", "dtype")
         attributes = {name: file.attrs.get(name) for name in wanted}
-        if attributes["format"] != FORMAT or attributes["version"] != VERSION:
-            self._refuse(f"not a shard of format {FORMAT!r} version {VERSION}")
+        if attributes["format"] != FORMAT or attributes["version"] not in READABLE:
+            self._refuse(f"not a shard of format {FORMAT!r} version {' or '.join(map(str, READABLE))}")
+        self._version = int(attributes["version"])
+        self.first_layer = int(file.attrs["first_layer"]) if self._version > 1 else 1
+        if self.first_layer < 0:
+            self._refuse(f"its first layer is {self.first_layer}")
         if attributes["fingerprint"] != fingerprint:
             found = str(attributes["fingerprint"])[:12]
             self._refuse(f"made by encoder {found}, but the manifest names {fingerprint[:12]}")
@@ -124,19 +159,31 @@ class Shard:
 
     def _map_states(self, file: h5py.File) -> None:
         self._states: list[Coded] = []
+        self._separators: list[Coded] = []
         self._places: list[int] = []
         while not self._states or view_name("hidden", len(self._states)) in file:
             view = len(self._states)
-            dataset = self._dataset(file, view_name("hidden", view), self.codec.stored, 3)
-            states = self._map(dataset)
-            scale: NDArray[Any] | None = None
-            if self.codec.scaled:
-                scale = self._map(self._dataset(file, view_name("scale", view), "<f4", 2))
-            expected = self._states[0].values.shape if view else (len(self._piece_ids), *states.shape[1:])
-            if states.shape != expected or (scale is not None and scale.shape != expected[:2]):
+            states = self._coded(file, "hidden", "scale", view)
+            size = self._states[0].values.shape[1:] if view else states.values.shape[1:]
+            if states.values.shape != (len(self._piece_ids), *size):
                 self._refuse("its datasets disagree about the number of pieces")
-            self._states.append(Coded(states, scale))
-            self._places.append(dataset.id.get_offset())
+            self._states.append(states)
+            self._places.append(file[view_name("hidden", view)].id.get_offset())
+            if self._version > 1:
+                separators = self._coded(file, "separator", "separator_scale", view)
+                if separators.values.shape != (len(self), *size):
+                    self._refuse(f"{view_name('separator', view)}: does not have a [SEP] for each sentence and layer")
+                self._separators.append(separators)
+
+    def _coded(self, file: h5py.File, name: str, scale_name: str, view: int) -> Coded:
+        """The states of a view, with their scale if the codec has one."""
+        values = self._map(self._dataset(file, view_name(name, view), self.codec.stored, 3))
+        scale: NDArray[Any] | None = None
+        if self.codec.scaled:
+            scale = self._map(self._dataset(file, view_name(scale_name, view), "<f4", 2))
+            if scale.shape != values.shape[:2]:
+                self._refuse(f"{view_name(scale_name, view)}: does not have a number for each vector")
+        return Coded(values, scale)
 
     def _map(self, dataset: h5py.Dataset) -> NDArray[Any]:
         flat = np.frombuffer(self._content.view, dataset.dtype, dataset.size, dataset.id.get_offset())
@@ -191,8 +238,15 @@ class Shard:
         start, end = int(self.offsets[row]), int(self.offsets[row + 1])
         self._fetch(view, start, end)
         stored = self._states[view][start:end]
+        last = self._separators[view][row] if self._separators else None
         if not self._sound[view, row]:
-            if not self.codec.is_finite(stored):
+            if not self.codec.is_finite(stored) or (last is not None and not self.codec.is_finite(last)):
                 self._refuse(f"sentence {row} holds NaN or infinity")
             self._sound[view, row] = True
-        return Features(self.codec.decode(stored), self._piece_ids[start:end], self._word_of_piece[start:end])
+        return Features(
+            self.codec.decode(stored),
+            self._piece_ids[start:end],
+            self._word_of_piece[start:end],
+            None if last is None else self.codec.decode(last),
+            self.first_layer,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -20,8 +20,26 @@ from ner_head.features.store.shard import FORMAT, INDEX, VERSION, view_name
 ALIGNMENT = 64  # bytes; the width of AVX-512 vectors
 
 
+class CodedView(NamedTuple):
+    """Hidden states of a view of S sentences with N pieces, as stored.
+
+    Attributes:
+        pieces: (N, L, D) of all pieces.
+        separators: (S, L, D) of the [SEP] of each sentence.
+    """
+
+    pieces: Coded
+    separators: Coded
+
+
 def shard_parts(
-    views: Sequence[Coded], pieces: Sequence[Pieces], *, codec: Codec, key: str, fingerprint: str
+    views: Sequence[CodedView],
+    pieces: Sequence[Pieces],
+    *,
+    codec: Codec,
+    key: str,
+    fingerprint: str,
+    first_layer: int = 1,
 ) -> list[Buffer]:
     """The bytes of a shard, as consecutive parts. The same input always gives the same bytes.
 
@@ -29,29 +47,30 @@ def shard_parts(
     libhdf5 would block all other threads, because h5py holds a global lock.
 
     Args:
-        views: hidden states of all sentences, (N, L, D) as stored, for each view.
+        views: hidden states of all sentences, for each view.
         pieces: the sentences.
         codec: the codec of the hidden states.
         key: the shard's key, in hex.
         fingerprint: the encoder's fingerprint, in hex.
+        first_layer: number of the lowest stored layer.
     Raises:
         DataError: a stored hidden state is not finite.
     """
     numbers: dict[str, NDArray[Any]] = {}
     for view, states in enumerate(views):
-        if not codec.is_finite(states):
+        if not codec.is_finite(states.pieces) or not codec.is_finite(states.separators):
             raise DataError(f"shard {key[:12]}: a hidden state does not fit {codec.name}; the encoder overflows")
-        numbers[view_name("hidden", view)] = states.values
-        if states.scale is not None:
-            numbers[view_name("scale", view)] = states.scale
+        for name, coded in (("hidden", states.pieces), ("separator", states.separators)):
+            numbers[view_name(name, view)] = coded.values
+            if coded.scale is not None:
+                numbers[view_name({"hidden": "scale"}.get(name, f"{name}_scale"), view)] = coded.scale
     numbers["piece_ids"] = np.concatenate([p.ids for p in pieces]).astype(INDEX["piece_ids"])
     numbers["word_of_piece"] = np.concatenate([p.word_of_piece for p in pieces]).astype(INDEX["word_of_piece"])
     numbers["offsets"] = np.cumsum([0, *map(len, pieces)], dtype=INDEX["offsets"])
     headers, places = Headers(), dict[int, str]()
     with h5py.File(headers, "w", libver=("v110", "v110"), alignment_threshold=1, alignment_interval=ALIGNMENT) as file:
-        file.attrs.update(
-            {"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint, "dtype": codec.name}
-        )
+        file.attrs.update({"format": FORMAT, "version": VERSION, "key": key, "fingerprint": fingerprint})
+        file.attrs.update({"dtype": codec.name, "first_layer": first_layer})
         for name, array in numbers.items():
             places[_reserve(file, name, array)] = name
     parts, end = list[Buffer](), 0

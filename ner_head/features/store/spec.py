@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from ner_head.base.layers import LayerChoice, layer_range
 from ner_head.base.params import Params
 from ner_head.features.store.codecs import CODECS, Codec
 
@@ -28,6 +29,17 @@ class EncoderSpec(Params):
     """Number of extra passes with the encoder's dropout on; training draws one view per epoch."""
     compute: Compute = "float32"
     """Number type of the encoder's matrix products; bfloat16 is faster on processors with units for it."""
+
+    layers: LayerChoice = "all"
+    """Layers that are stored: `all`, `last`, the last few (`last-8`), one (`8`) or a range (`8-12`; 0 = embeddings)."""
+
+    def stored(self, n_layers: int) -> range:
+        """The numbers of the stored layers of an encoder with `n_layers` layers.
+
+        Raises:
+            UsageError: the encoder does not have these layers.
+        """
+        return layer_range(self.layers, n_layers, param="encoder.layers", lowest=0)
 
     @property
     def spec(self) -> EncoderSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from ner_head.base.errors import DataError, system_error
 from ner_head.base.files import write_whole
+from ner_head.base.layers import LayerShape
 from ner_head.base.params import Params
 from ner_head.corpus.documents import sentence_id
 from ner_head.features.store.digests import DigestsAhead
@@ -19,9 +21,11 @@ from ner_head.features.store.shard import Features, Shard
 from ner_head.features.store.spec import EncoderSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ner_head.features.store.batches import ResidentRows
 
-MANIFEST = "manifest.json"
+MANIFEST, LAYERS = "manifest.json", "layers.safetensors"
 HEX64 = r"^[0-9a-f]{64}$"
 
 
@@ -54,18 +58,33 @@ class EncoderIdentity(Params):
     """Whether `model` is a folder."""
     fingerprint: str = Field(pattern=HEX64)
     n_layers: int = Field(ge=1)
+    """Number of layers of the encoder. `layers` says which of them are stored."""
     width: int = Field(ge=1)
 
 
 class EncoderRecord(EncoderSpec, EncoderIdentity):  # the last base's fields come first in the file
     """The encoder that computed the features, and its settings."""
 
+    @property
+    def stored_layers(self) -> range:
+        """The numbers of the stored layers."""
+        return self.stored(self.n_layers)
+
+
+class LayersRecord(Params):
+    """`layers.safetensors` of a store: the weights of the encoder's layers, from which their training starts."""
+
+    sha256: str = Field(pattern=HEX64)
+    shape: LayerShape
+
 
 class StoreManifest(Params):
     """`manifest.json` of a store."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     encoder: EncoderRecord
+    layers: LayersRecord | None = None
+    """None in a store of version 1, and for an encoder whose layers are not those of BERT."""
     shards: list[ShardRecord]
 
 
@@ -173,6 +192,21 @@ class FeatureStore:
         offsets = self.shard(number).offsets
         return int(offsets[row + 1] - offsets[row])
 
+    def layer_weights(self) -> dict[str, Tensor]:
+        """The weights of the encoder's layers, float32, as `NUMBER.PART.weight` and `NUMBER.PART.bias`.
+
+        Raises:
+            DataError: the store has none, or the file is damaged.
+        """
+        record = self.manifest.layers
+        if record is None:
+            raise DataError(
+                f"{self.directory}: has no weights of the encoder's layers, which training.tune_layers needs: "
+                "either this ner-head cannot train the layers of this encoder, or the features are of an earlier "
+                "version; run `dvc repro extract`"
+            )
+        return read_weights(self.directory / LAYERS, record.sha256)
+
     def view(self, number: int) -> FeatureStore:
         """This store with another view: 0 is without dropout, 1 to `encoder.views` are with dropout.
 
@@ -234,11 +268,30 @@ class FeatureStore:
                 fingerprint=encoder.fingerprint,
                 found=self._digests.of(number),
             )
-            found = (*shard.shape[1:], shard.codec.name, shard.n_views, len(shard))
-            if found != (encoder.n_layers, encoder.width, encoder.dtype, encoder.views, record.n_sentences):
+            stored = encoder.stored_layers
+            found = (shard.first_layer, *shard.shape[1:], shard.codec.name, shard.n_views, len(shard))
+            if found != (stored[0], len(stored), encoder.width, encoder.dtype, encoder.views, record.n_sentences):
                 raise DataError(f"{self.path(record)}: is not what the manifest says; run `dvc repro -f extract`")
             self._shards[number] = shard
         return self._shards[number]
+
+
+def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
+    """Read a safetensors file with a known digest.
+
+    Raises:
+        DataError: it is absent, or has another digest.
+    """
+    from safetensors.torch import load  # imports torch
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise system_error(error, path, mend="run `dvc repro`") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DataError(f"{path}: damaged (SHA-256 {found[:12]}, expected {sha256[:12]}); run `dvc repro -f`")
+    return load(content)
 
 
 def read_manifest(directory: Path) -> StoreManifest:

@@ -49,12 +49,23 @@ STRUCTURE = {
     "no cls": "word_of_piece does not number",
     "word below -1": "word_of_piece does not number",
     "negative piece": "word_of_piece does not number",
+    "separator of another type": "separator: not a contiguous <f2 dataset",
+    "separator of another axis": "separator: not a contiguous <f2 dataset of 3 axes",
+    "separator of fewer sentences": "separator: does not have a \\[SEP\\] for each sentence",
+    "separator of more layers": "separator: does not have a \\[SEP\\] for each sentence",
+    "separator of another width": "separator: does not have a \\[SEP\\] for each sentence",
+    "no separator": "separator: not a plain dataset",
+    "no first layer": "not a shard",
+    "first layer below 0": "its first layer is -1",
+    "other first layer": "is not what the manifest says",
     "more sentences": "is not what the manifest says",
     "more views": "is not what the manifest says",
     "other width": "is not what the manifest says",
     "not hdf5": "shard|HDF5|open",
     "half of a file": "shard|HDF5|truncated",
 }
+
+ABSENT = {("piece_ids", "missing"), ("separator", "no separator")}
 
 
 def arrays(change: str) -> dict[str, np.ndarray]:
@@ -63,6 +74,7 @@ def arrays(change: str) -> dict[str, np.ndarray]:
         "hidden": np.zeros((5, 1, 2), "<f2"),
         "piece_ids": np.zeros(5, "<i4"),
         "word_of_piece": np.array([-1, 0, 1, -1, 0], "<i4"),
+        "separator": np.zeros((2, 1, 2), "<f2"),
         "offsets": np.array([0, 3, 5], "<i8"),
     }
     wrong = {
@@ -83,6 +95,12 @@ def arrays(change: str) -> dict[str, np.ndarray]:
         "negative piece": ("piece_ids", np.array([1, 2, -3, 4, 5], "<i4")),
         "more sentences": ("offsets", np.array([0, 5], "<i8")),
         "other width": ("hidden", np.zeros((5, 1, 3), "<f2")),
+        "separator of another type": ("separator", data["separator"].astype("<f4")),
+        "separator of another axis": ("separator", data["separator"][:, 0]),
+        "separator of fewer sentences": ("separator", data["separator"][:1]),
+        "separator of more layers": ("separator", np.zeros((2, 2, 2), "<f2")),
+        "separator of another width": ("separator", np.zeros((2, 1, 3), "<f2")),
+        "nan in separator": ("separator", np.full((2, 1, 2), np.nan, "<f2")),
         "nan": ("hidden", np.full((5, 1, 2), np.nan, "<f2")),
         "inf": ("hidden", np.full((5, 1, 2), -np.inf, "<f2")),
     }
@@ -90,6 +108,9 @@ def arrays(change: str) -> dict[str, np.ndarray]:
         data[wrong[change][0]] = wrong[change][1]
     if change == "more sentences":
         data["word_of_piece"] = np.array([-1, 0, 1, 1, 2], "<i4")
+        data["separator"] = data["separator"][:1]
+    if change == "other width":
+        data["separator"] = np.zeros((2, 1, 3), "<f2")
     return data
 
 
@@ -128,20 +149,24 @@ def put_hidden(file: h5py.File, data: np.ndarray, change: str) -> bool:
 def hostile(path: Path, change: str) -> None:
     """A shard with one thing wrong."""
     with h5py.File(path, "w") as file:
-        attributes = {"format": "ner-head features", "version": 1, "key": KEY, "fingerprint": FINGERPRINT}
+        attributes = {"format": "ner-head features", "version": 2, "key": KEY, "fingerprint": FINGERPRINT}
+        attributes |= {"first_layer": {"first layer below 0": -1, "other first layer": 2}.get(change, 1)}
         attributes["dtype"] = "pickle" if change == "code" else "float16"
         attributes |= {"version": {"version": 99}}.get(change, {})
         attributes |= {"other key": {"key": "c" * 64}, "other fingerprint": {"fingerprint": "d" * 64}}.get(change, {})
         if change == "attribute of another type":
             attributes["format"] = np.zeros(3)
+        if change == "no first layer":
+            del attributes["first_layer"]
         if change != "no attributes":
             file.attrs.update(attributes)
         for name, array in arrays(change).items():
-            if (name == "hidden" and put_hidden(file, array, change)) or (name == "piece_ids" and change == "missing"):
+            if (name == "hidden" and put_hidden(file, array, change)) or (name, change) in ABSENT:
                 continue
             file.create_dataset(name, data=array)
         if change == "more views":
             file.create_dataset("hidden_1", data=arrays(change)["hidden"])
+            file.create_dataset("separator_1", data=arrays(change)["separator"])
     if change == "not hdf5":
         path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 4)
     if change == "half of a file":
@@ -158,7 +183,7 @@ def store_of(folder: Path, **changes: object) -> FeatureStore:
     digest = hashlib.sha256((folder / f"{KEY}.h5").read_bytes()).hexdigest()
     shard = {"key": KEY, "sha256": digest, "documents": [{"key": "d", "n_sentences": 2}]}
     encoder = {"model": "m", "fingerprint": FINGERPRINT, "n_layers": 1, "width": 2}
-    manifest = {"version": 1, "encoder": encoder, "shards": [shard]} | changes
+    manifest = {"version": 2, "encoder": encoder, "shards": [shard]} | changes
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return FeatureStore.open(folder)
 
@@ -178,7 +203,7 @@ def test_a_hostile_shard_is_refused(tmp_path: Path, change: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("change", ["nan", "inf"])
+@pytest.mark.parametrize("change", ["nan", "inf", "nan in separator"])
 def test_numbers_that_are_not_finite_are_refused_when_read(tmp_path: Path, change: str) -> None:
     hostile(tmp_path / f"{KEY}.h5", change)
     with pytest.raises(DataError, match="sentence 0 holds NaN or infinity"):
@@ -188,7 +213,8 @@ def test_numbers_that_are_not_finite_are_refused_when_read(tmp_path: Path, chang
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "Input should be 1"),
+        ({"version": 3}, "Input should be 1 or 2"),
+        ({"layers": {"sha256": "../../etc/passwd", "shape": {}}}, "should match pattern"),
         ({"shards": [{"key": "../../etc/passwd", "sha256": "0" * 64, "documents": []}]}, "should match pattern"),
         ({"extra": 1}, "Extra inputs"),
         (

@@ -11,11 +11,18 @@ from ner_head.features.store.preload import Selection, preload
 from ner_head.features.store.store import FeatureStore
 
 CPU = torch.device("cpu")
-ALL = Selection("all", slice(None))
+ALL = Selection("all", None)
 
 
 @pytest.mark.parametrize(
-    "wanted", [ALL, Selection("first", slice(None)), Selection("all", slice(1, 3)), Selection("first", slice(2, 3))]
+    "wanted",
+    [
+        ALL,
+        Selection("first", None),
+        Selection("all", range(2, 4)),
+        Selection("first", range(3, 4)),
+        Selection("all", range(2, 3), separator=True),
+    ],
 )
 def test_batches_from_memory_are_those_from_the_files(
     monkeypatch: pytest.MonkeyPatch, store: FeatureStore, wanted: Selection
@@ -28,9 +35,13 @@ def test_batches_from_memory_are_those_from_the_files(
     for found, wished in sentences:
         assert np.array_equal(found.piece_ids, wished.piece_ids)
         assert np.array_equal(found.word_of_piece, wished.word_of_piece)
-    found, wished = (pad_features(list(each), wanted.layers) for each in zip(*sentences, strict=True))
+    found, wished = (
+        pad_features(list(each), wanted.layers, separator=wanted.separator) for each in zip(*sentences, strict=True)
+    )
     assert torch.equal(found.hidden, wished.hidden)
     assert torch.equal(found.mask, wished.mask)
+    assert torch.equal(found.separator, wished.separator)
+    assert found.separator.shape == (5, 16 if wanted.separator else 0)
 
 
 def test_sentences_that_are_not_held_are_read_as_ever(store: FeatureStore) -> None:
@@ -43,7 +54,9 @@ def test_sentences_that_are_not_held_are_read_as_ever(store: FeatureStore) -> No
     assert not isinstance(store[first], Resident)
 
 
-@pytest.mark.parametrize("wanted", [ALL, Selection("first", slice(1, 3))])
+@pytest.mark.parametrize(
+    "wanted", [ALL, Selection("first", range(2, 4)), Selection("all", range(1, 3), separator=True)]
+)
 @pytest.mark.parametrize("held_ones", [(0, 2), (1, 3)])
 def test_a_batch_of_held_and_plain_sentences_has_all_of_them(
     store: FeatureStore, wanted: Selection, held_ones: tuple[int, int]
@@ -51,10 +64,13 @@ def test_a_batch_of_held_and_plain_sentences_has_all_of_them(
     names = list(store)[:4]
     held = preload(store, [names[i] for i in held_ones], wanted, place="ram", device=CPU)
     found, wished = (
-        pad_features([keep_pieces(each[name], wanted.pieces) for name in names], wanted.layers)
+        pad_features(
+            [keep_pieces(each[name], wanted.pieces) for name in names], wanted.layers, separator=wanted.separator
+        )
         for each in (held, store)
     )
     assert torch.equal(found.hidden, wished.hidden)
+    assert torch.equal(found.separator, wished.separator)
     assert torch.equal(found.mask, wished.mask)
 
 

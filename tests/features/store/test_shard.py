@@ -13,14 +13,15 @@ from ner_head.base.files import write_whole
 from ner_head.features.store.codecs import CODECS, Coded
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Shard
-from ner_head.features.store.shard_writer import shard_parts
+from ner_head.features.store.shard_writer import CodedView, shard_parts
 
-KEY, FINGERPRINT = "a" * 64, "b" * 64
+KEY, FINGERPRINT, FIRST_LAYER = "a" * 64, "b" * 64, 8
 
 
 def sentence(n_pieces: int, seed: int) -> tuple[np.ndarray, Pieces]:
+    """States of the pieces and, last, of [SEP]; and the pieces."""
     random = np.random.default_rng(seed)
-    hidden = random.normal(size=(n_pieces, 2, 3)).astype(np.float16)
+    hidden = random.normal(size=(n_pieces + 1, 2, 3)).astype(np.float16)
     ids = random.integers(0, 1000, n_pieces).astype(np.int32)
     return hidden, Pieces(ids, np.arange(-1, n_pieces - 1, dtype=np.int32))
 
@@ -28,8 +29,9 @@ def sentence(n_pieces: int, seed: int) -> tuple[np.ndarray, Pieces]:
 def content(lengths: list[int]) -> tuple[bytes, list[tuple[np.ndarray, Pieces]]]:
     sentences = [sentence(n, i) for i, n in enumerate(lengths)]
     hidden, pieces = ([s[i] for s in sentences] for i in (0, 1))
+    states = CodedView(Coded(np.concatenate([h[:-1] for h in hidden])), Coded(np.stack([h[-1] for h in hidden])))
     parts = shard_parts(
-        [Coded(np.concatenate(hidden))], pieces, codec=CODECS["float16"], key=KEY, fingerprint=FINGERPRINT
+        [states], pieces, codec=CODECS["float16"], key=KEY, fingerprint=FINGERPRINT, first_layer=FIRST_LAYER
     )
     return b"".join(parts), sentences
 
@@ -45,7 +47,10 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path_factory: pytest.TempPathFa
     shard = open_shard(tmp_path_factory.mktemp("shard") / "x.h5", image)
     assert len(shard) == len(lengths)
     for row, (hidden, pieces) in enumerate(sentences):
-        assert shard.sentence(row).hidden.tobytes() == hidden.tobytes()
+        found = shard.sentence(row)
+        assert found.separator is not None
+        assert np.concatenate([found.hidden, found.separator[None]]).tobytes() == hidden.tobytes()
+        assert found.first_layer == FIRST_LAYER
         assert shard.sentence(row).piece_ids.tolist() == pieces.ids.tolist()
         assert shard.sentence(row).word_of_piece.tolist() == pieces.word_of_piece.tolist()
 
@@ -76,10 +81,12 @@ def test_another_encoders_shard_is_refused_with_both_named(tmp_path: Path) -> No
 
 
 def test_infinity_is_refused_when_writing() -> None:
-    hidden, pieces = sentence(3, 0)
-    hidden[0, 0, 0] = np.inf
-    with pytest.raises(DataError, match="does not fit float16"):
-        shard_parts([Coded(hidden)], [pieces], codec=CODECS["float16"], key=KEY, fingerprint=FINGERPRINT)
+    for place in (0, 3):
+        hidden, pieces = sentence(3, 0)
+        hidden[place, 0, 0] = np.inf
+        states = CodedView(Coded(hidden[:3]), Coded(hidden[3:]))
+        with pytest.raises(DataError, match="does not fit float16"):
+            shard_parts([states], [pieces], codec=CODECS["float16"], key=KEY, fingerprint=FINGERPRINT)
 
 
 def test_a_write_that_fails_leaves_nothing_and_says_how_much_it_needed(tmp_path: Path) -> None:
