@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.store.spec import EncoderSpec
-from ner_head.features.store.store import FeatureStore
+from ner_head.features.store.store import FeatureStore, read_weights
 from ner_head.head.encoder_layers import adaptation
 from ner_head.head.params import HeadParams, LstmParams
 from ner_head.inference.predictions import predict_from_store
@@ -182,6 +183,26 @@ def test_a_saved_model_predicts_from_text_what_it_predicts_from_the_store(
             assert one.probability == pytest.approx(other.probability, abs=1e-4)
 
 
+@pytest.mark.parametrize("rank", [0, 2])
+def test_the_heads_of_a_committee_tune_their_own_layers(
+    documents: list[Document], tunable: FeatureStore, tmp_path: Path, rank: int
+) -> None:
+    tuning = session(documents, tunable, tune_layers=2, tune_rank=rank, committee=2, epochs=1)
+    result = tuning.run()
+    result.best.save(tmp_path)
+    weights = tunable.layer_weights
+    loaded = SavedModel.load(tmp_path, device=CPU, layer_weights=lambda _: weights())
+    saved, found = result.best.head.state_dict(), loaded.head.state_dict()
+    assert saved.keys() == found.keys()
+    assert all(torch.equal(saved[name], found[name]) for name in saved)
+    trained = [name for name in adaptation(saved) or saved if name.startswith("heads.0.encoder_layers")]
+    assert trained
+    assert all((saved[name] != saved[name.replace("heads.0", "heads.1")]).any() for name in trained)
+    taggers = [Tagger(model.head, tuning.manifest.tag_set, CPU) for model in (result.best, loaded)]
+    first, second = (predict_from_store(tagger, documents, tunable, LANGUAGES) for tagger in taggers)
+    assert first == second
+
+
 def test_damaged_or_absent_layers_of_a_model_are_one_line(
     documents: list[Document], tunable: FeatureStore, tmp_path: Path
 ) -> None:
@@ -224,7 +245,7 @@ def test_layers_that_are_not_stored_are_one_line(documents: list[Document], tiny
     [
         ({}, {"tune_layers": 4}, "training.tune_layers: 4, but the encoder has 3 layers"),
         ({"layers": "1-2"}, {"tune_layers": 1}, "head.layers: 1-2 leaves out"),
-        ({"pieces": "first"}, {"tune_layers": 1}, "set head.pieces to all"),
+        ({"pieces": "first"}, {"tune_layers": 1}, "set head.pieces to mean or all"),
         ({"layers": "4"}, {}, "head.layers: 4, but the encoder has layers 1 to 3"),
     ],
 )
@@ -251,6 +272,24 @@ def test_damaged_weights_of_a_store_are_one_line(documents: list[Document], tiny
     (store.directory / "layers.safetensors").write_bytes(b"\xff" * 9)
     with pytest.raises(DataError, match=r"layers\.safetensors: damaged"):
         session(documents, store, tune_layers=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"\x08" + b"\0" * 7 + b'{"a":{}}'])
+def test_weights_with_the_right_digest_that_are_not_safetensors_are_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "layers.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"layers\.safetensors: not a safetensors file"):
+        read_weights(path, hashlib.sha256(content).hexdigest())
+
+
+def test_weights_of_other_layers_are_one_line(documents: list[Document], tiny_encoder: Path, tmp_path: Path) -> None:
+    store = stored(documents, tiny_encoder, tmp_path, EncoderSpec())
+    tuning = session(documents, store, tune_layers=1)
+    tuning.layer_weights = {name: tensor for name, tensor in tuning.layer_weights.items() if "value" not in name}
+    with pytest.raises(
+        DataError, match=r"layer 3 of the encoder does not fit: .*value\.weight.* run `dvc repro extract`"
+    ):
+        tuning.new_head()
 
 
 def test_views_and_windows_have_their_own_separators(

@@ -280,8 +280,9 @@ def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
     """Read a safetensors file with a known digest.
 
     Raises:
-        DataError: it is absent, or has another digest.
+        DataError: it is absent, has another digest, or is not a safetensors file.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load  # imports torch
 
     try:
@@ -291,7 +292,10 @@ def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DataError(f"{path}: damaged (SHA-256 {found[:12]}, expected {sha256[:12]}); run `dvc repro -f`")
-    return load(content)
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise DataError(f"{path}: not a safetensors file: {error}; run `dvc repro -f`") from None
 
 
 def read_manifest(directory: Path) -> StoreManifest:
