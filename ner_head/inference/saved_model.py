@@ -25,7 +25,7 @@ from ner_head.base.layers import LayerShape
 from ner_head.base.params import Params
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.features.store.store import LAYERS, EncoderRecord, read_weights
+from ner_head.features.store.manifest import LAYERS, EncoderRecord, read_weights
 from ner_head.head.committee import AnyHead, together
 from ner_head.head.encoder_layers import EncoderLayers, adaptation
 from ner_head.head.model import Head, build_head
