@@ -10,16 +10,10 @@ import numpy as np
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import COLUMNS
 from ner_head.features.store.codecs import CODECS, Coded
+from ner_head.features.store.manifest import EncoderRecord, ShardDocument, ShardRecord, StoreManifest, write_manifest
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard_writer import CodedView, shard_parts
-from ner_head.features.store.store import (
-    EncoderRecord,
-    FeatureStore,
-    ShardDocument,
-    ShardRecord,
-    StoreManifest,
-    write_manifest,
-)
+from ner_head.features.store.store import FeatureStore
 from ner_head.training.examples import Example
 
 SHARD_BYTES = 128 << 20

@@ -25,18 +25,18 @@ from benchmarks.report import write_results
 from ner_head.base.files import digest_of
 from ner_head.features.store.batches import pad_features, shuffled_batches
 from ner_head.features.store.codecs import CODECS, Coded
-from ner_head.features.store.pieces import Pieces
-from ner_head.features.store.shard import Features
-from ner_head.features.store.shard_writer import CodedView, shard_parts
-from ner_head.features.store.store import (
+from ner_head.features.store.manifest import (
     EncoderRecord,
-    FeatureStore,
     ShardDocument,
     ShardRecord,
     StoreManifest,
     read_manifest,
     write_manifest,
 )
+from ner_head.features.store.pieces import Pieces
+from ner_head.features.store.shard import Features
+from ner_head.features.store.shard_writer import CodedView, shard_parts
+from ner_head.features.store.store import FeatureStore
 
 LAYERS, BATCH = 12, 16
 STEP = 0.02  # seconds of training per batch

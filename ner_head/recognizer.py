@@ -19,7 +19,7 @@ from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.features.extraction.checkpoints import find_encoder
 from ner_head.features.extraction.encode import encode_documents
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.store.store import EncoderRecord
+from ner_head.features.store.manifest import EncoderRecord
 from ner_head.inference.predictions import predict
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger

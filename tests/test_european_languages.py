@@ -11,7 +11,7 @@ import torch
 from ner_head.cli import main as cli
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.store.store import EncoderRecord
+from ner_head.features.store.manifest import EncoderRecord
 from ner_head.head.params import HeadParams, LstmParams, WordParams
 from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from tests.conftest import ROOT

@@ -71,7 +71,7 @@ def check_output(output: Path, encoder: Encoder) -> None:
     Raises:
         DataError: it has.
     """
-    from ner_head.features.store.store import MANIFEST, read_manifest
+    from ner_head.features.store.manifest import MANIFEST, read_manifest
 
     if not (output / MANIFEST).exists():
         return

@@ -74,7 +74,7 @@ def used_keys(stores: list[Path] | None) -> set[str]:
     Raises:
         DataError: a given store does not exist.
     """
-    from ner_head.features.store.store import read_manifest
+    from ner_head.features.store.manifest import read_manifest
 
     default = Path("data/features")
     chosen = stores if stores is not None else [default] if default.exists() else []

@@ -20,8 +20,8 @@ class Committee(nn.Module):
     the committee and gives its probabilities. They are the normalised geometric mean of the heads' probabilities of
     the path, a logarithmic opinion pool (Heskes, 1998).
 
-    A committee is not trained. Its CRF is computed once, from the heads as they are given. The heads read cached states
-    only: none has tuned layers of the encoder.
+    A committee is not trained. Its CRF is computed once, from the heads as they are given. If the heads tune layers of
+    the encoder, each has its own.
 
     Args:
         heads: K heads with the same shape, tags and languages.
@@ -61,7 +61,7 @@ class Committee(nn.Module):
     @property
     def reads_separator(self) -> bool:
         """Whether `forward` needs the states of [SEP]."""
-        return False
+        return any(head.reads_separator for head in self.members)
 
     def layer_weights(self) -> Tensor:
         """The mean of the heads' weights of `layers`, (K,) or (K, D)."""

@@ -25,14 +25,14 @@ from ner_head.base.layers import LayerShape
 from ner_head.base.params import Params
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.features.store.store import LAYERS, EncoderRecord, read_weights
+from ner_head.features.store.manifest import LAYERS, EncoderRecord, read_weights
 from ner_head.head.committee import AnyHead, together
 from ner_head.head.encoder_layers import EncoderLayers, adaptation
 from ner_head.head.model import Head, build_head
 from ner_head.head.params import HeadParams
 
 VERSION = 1
-TUNED = "encoder_layers."  # start of the names of the tuned layers' tensors
+TUNED = "encoder_layers."  # in the names of the tuned layers' tensors
 
 
 class TrainingRecord(Params):
@@ -93,7 +93,7 @@ class SavedModel:
     def save(self, directory: Path) -> None:
         """Write the files, each atomically."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
-        layers = {name: tensors.pop(name) for name in list(tensors) if name.startswith(TUNED)}
+        layers = {name: tensors.pop(name) for name in list(tensors) if TUNED in name}
         manifest = self.manifest
         if manifest.tuned is not None:
             content = save(adaptation(layers) if manifest.tuned.rank else layers)
@@ -136,12 +136,15 @@ class SavedModel:
         if (tuned := manifest.tuned) is not None:
             tensors |= read_weights(directory / LAYERS, tuned.sha256)
         try:
-            head = together([new_head(manifest) for _ in manifest.members or [manifest.training]])
-            if tuned is not None and tuned.rank and isinstance(head, Head):
+            heads = [new_head(manifest) for _ in manifest.members or [manifest.training]]
+            head = together(heads)
+            if tuned is not None and tuned.rank:
                 if layer_weights is None:
                     raise DataError(f"{directory}: has additions to its encoder's weights, which are not given")
-                load_layers(head, manifest, layer_weights(manifest.encoder))
-                frozen = {name: tensor for name, tensor in head.state_dict().items() if name.startswith(TUNED)}
+                weights = layer_weights(manifest.encoder)
+                for member in heads:
+                    load_layers(member, manifest, weights)
+                frozen = {name: tensor for name, tensor in head.state_dict().items() if TUNED in name}
                 tensors = {name: frozen[name] for name in frozen.keys() - adaptation(frozen).keys()} | tensors
             head.load_state_dict(tensors)
         except (RuntimeError, TypeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ner_head.base.params import Params
 
@@ -50,12 +50,6 @@ class TrainingParams(Params):
 
     The temperatures are fitted for this share.
     """
-
-    @model_validator(mode="after")
-    def _check_committee(self) -> TrainingParams:
-        if self.committee > 1 and self.tune_layers:
-            raise ValueError("committee: the heads of a committee have no tuned layers; set tune_layers to 0")
-        return self
 
     def members(self) -> list[TrainingParams]:
         """The params of each head of a committee. Committees of the same size with different seeds share no seed."""

@@ -8,7 +8,7 @@ import torch
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.results import Temperatures
-from ner_head.features.store.store import EncoderRecord
+from ner_head.features.store.manifest import EncoderRecord
 from ner_head.head.committee import Committee
 from ner_head.head.params import HeadParams
 from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head

@@ -7,67 +7,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from ner_head.base.errors import DataError, UsageError
 from ner_head.corpus.documents import Document
-from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.extraction.extract import extract
-from ner_head.features.extraction.pool import Pool
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.encoder_layers import adaptation
-from ner_head.head.params import HeadParams, LstmParams
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger
 from ner_head.recognizer import Recognizer
 from ner_head.training.examples import Example, collate, examples
-from ner_head.training.params import TrainingParams
-from ner_head.training.session import Checkpoints, TrainingSession
+from ner_head.training.session import Checkpoints
 from ner_head.training.trainer import Trainer
-from tests import tiny_encoders
 from tests.conftest import LANGUAGES
-
-CPU = torch.device("cpu")
-LIMIT = 24  # pieces in a pass of the tiny encoder, [SEP] included
-SMALL = HeadParams(lstm=LstmParams(hidden=8), projection=8, classifier=4, dropout=0.0)
-
-
-@pytest.fixture(scope="module")
-def tunable(documents: list[Document], tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
-    """A float32 store of the embeddings' output and of all three layers, with the layers' weights."""
-    return stored(
-        documents, tiny_encoder, tmp_path_factory.mktemp("tunable"), EncoderSpec(dtype="float32", layers="0-3")
-    )
-
-
-def stored(documents: list[Document], encoder: Path, folder: Path, spec: EncoderSpec) -> FeatureStore:
-    extract(
-        documents,
-        Encoder(encoder, device=CPU, spec=spec),
-        encoder_name=str(encoder),
-        shard_words=10,
-        batch_pieces=256,
-        pool=Pool(folder / "pool"),
-        output=folder / "store",
-        with_weights=True,
-    )
-    return FeatureStore.open(folder / "store")
+from tests.training.tuning import CPU, LIMIT, SMALL, session, stored
 
 
 def one_window(found: list[Example], store: FeatureStore) -> list[Example]:
     """The sentences that the encoder saw in one pass; tuned layers see others whole too, the encoder did not."""
     return [example for example in found if store.n_pieces(example.name) <= LIMIT - 1]
-
-
-def session(
-    documents: list[Document],
-    store: FeatureStore,
-    head: HeadParams = SMALL,
-    checkpoints: Checkpoints | None = None,
-    **training: object,
-) -> TrainingSession:
-    params = TrainingParams.model_validate({"epochs": 2, "batch_size": 4, "held_out": 0.0, **training})
-    return TrainingSession(documents, [], store, head=head, params=params, device=CPU, checkpoints=checkpoints)
 
 
 @pytest.mark.parametrize("layers", ["all", "last", "last-2", "3"])
@@ -182,75 +139,24 @@ def test_a_saved_model_predicts_from_text_what_it_predicts_from_the_store(
             assert one.probability == pytest.approx(other.probability, abs=1e-4)
 
 
-def test_damaged_or_absent_layers_of_a_model_are_one_line(
-    documents: list[Document], tunable: FeatureStore, tmp_path: Path
+@pytest.mark.parametrize("rank", [0, 2])
+def test_the_heads_of_a_committee_tune_their_own_layers(
+    documents: list[Document], tunable: FeatureStore, tmp_path: Path, rank: int
 ) -> None:
-    tuning = session(documents, tunable, tune_layers=1)
-    SavedModel(tuning.manifest, tuning.new_head()).save(tmp_path)
-    path = tmp_path / "layers.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"layers\.safetensors: damaged \(SHA-256"):
-        SavedModel.load(tmp_path, device=CPU)
-    path.unlink()
-    with pytest.raises(DataError, match=r"layers\.safetensors: No such file"):
-        SavedModel.load(tmp_path, device=CPU)
-
-
-def test_tuned_layers_of_another_shape_are_one_line(
-    documents: list[Document], tunable: FeatureStore, tmp_path: Path
-) -> None:
-    tuning = session(documents, tunable, tune_layers=1)
-    SavedModel(tuning.manifest, tuning.new_head()).save(tmp_path)
-    path = tmp_path / "manifest.json"
-    path.write_text(path.read_text().replace('"intermediate": 32', '"intermediate": 31'))
-    with pytest.raises(DataError, match="weights and manifest do not fit"):
-        SavedModel.load(tmp_path, device=CPU)
-
-
-def test_layers_that_are_not_stored_are_one_line(documents: list[Document], tiny_encoder: Path, tmp_path: Path) -> None:
-    store = stored(documents, tiny_encoder, tmp_path, EncoderSpec(layers="2-3"))
-    session(documents, store, SMALL.model_copy(update={"layers": "last-2"}), tune_layers=1)
-    wanted = "layers 2-3 of the encoder, but the head reads 1-3; set encoder.layers to 1-3 and run `dvc repro extract`"
-    with pytest.raises(DataError, match=wanted):
-        session(documents, store)
-    with pytest.raises(DataError, match=r"but the head reads 0; set encoder\.layers to 0-3"):
-        session(documents, store, SMALL.model_copy(update={"layers": "last"}), tune_layers=3)
-
-
-@pytest.mark.parametrize(
-    ("head", "training", "message"),
-    [
-        ({}, {"tune_layers": 4}, "training.tune_layers: 4, but the encoder has 3 layers"),
-        ({"layers": "1-2"}, {"tune_layers": 1}, "head.layers: 1-2 leaves out"),
-        ({"pieces": "first"}, {"tune_layers": 1}, "set head.pieces to all"),
-        ({"layers": "4"}, {}, "head.layers: 4, but the encoder has layers 1 to 3"),
-    ],
-)
-def test_params_that_do_not_fit_are_one_line(
-    documents: list[Document], tunable: FeatureStore, head: dict[str, object], training: dict[str, int], message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        session(documents, tunable, SMALL.model_copy(update=head), **training)
-
-
-def test_an_encoder_with_other_layers_stores_no_weights_and_cannot_be_tuned(
-    documents: list[Document], tmp_path: Path
-) -> None:
-    folder = tiny_encoders.save("modernbert", tmp_path / "encoder")
-    store = stored(documents, folder, tmp_path, EncoderSpec())
-    assert store.manifest.layers is None
-    assert not (store.directory / "layers.safetensors").exists()
-    with pytest.raises(DataError, match=r"has no weights of the encoder's layers, which training\.tune_layers needs"):
-        session(documents, store, tune_layers=1)
-
-
-def test_damaged_weights_of_a_store_are_one_line(documents: list[Document], tiny_encoder: Path, tmp_path: Path) -> None:
-    store = stored(documents, tiny_encoder, tmp_path, EncoderSpec())
-    (store.directory / "layers.safetensors").write_bytes(b"\xff" * 9)
-    with pytest.raises(DataError, match=r"layers\.safetensors: damaged"):
-        session(documents, store, tune_layers=1)
+    tuning = session(documents, tunable, tune_layers=2, tune_rank=rank, committee=2, epochs=1)
+    result = tuning.run()
+    result.best.save(tmp_path)
+    weights = tunable.layer_weights
+    loaded = SavedModel.load(tmp_path, device=CPU, layer_weights=lambda _: weights())
+    saved, found = result.best.head.state_dict(), loaded.head.state_dict()
+    assert saved.keys() == found.keys()
+    assert all(torch.equal(saved[name], found[name]) for name in saved)
+    trained = [name for name in adaptation(saved) or saved if name.startswith("heads.0.encoder_layers")]
+    assert trained
+    assert all((saved[name] != saved[name.replace("heads.0", "heads.1")]).any() for name in trained)
+    taggers = [Tagger(model.head, tuning.manifest.tag_set, CPU) for model in (result.best, loaded)]
+    first, second = (predict_from_store(tagger, documents, tunable, LANGUAGES) for tagger in taggers)
+    assert first == second
 
 
 def test_views_and_windows_have_their_own_separators(

@@ -24,7 +24,7 @@ from ner_head.features.extraction.plans import ShardPlan, plan_shards
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.progress import ShardProgress
 from ner_head.features.extraction.workers import Receipt, Workers, run_on_workers
-from ner_head.features.store.store import (
+from ner_head.features.store.manifest import (
     LAYERS,
     EncoderRecord,
     LayersRecord,

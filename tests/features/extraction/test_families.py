@@ -52,6 +52,33 @@ def test_layers_are_transformers_own_in_any_batch(folder: Path, found: Encoder) 
             np.testing.assert_allclose(own.values, expected[0, :-1].numpy(), atol=2e-5)
 
 
+@pytest.mark.parametrize("layers", ["0-3", "0", "1-2", "2", "last"])
+def test_chosen_layers_and_separators_are_transformers_own(folder: Path, layers: str) -> None:
+    chosen = Encoder(folder, device=CPU, spec=EncoderSpec(dtype="float32", layers=layers))
+    sentences = chosen.word_pieces.split(plain(chosen, SENTENCES))
+    with chosen.threads() as threads:
+        encoding = chosen.start([[pieces.ids] for pieces in sentences], batch_pieces=64, threads=threads).wait()
+    model = AutoModel.from_pretrained(folder).eval()
+    for pieces, own, separator in zip(sentences, encoding.sentences, encoding.whole.separators.values, strict=True):
+        ids = torch.tensor([[*pieces.ids.tolist(), chosen.word_pieces.sep]])
+        with torch.inference_mode():
+            states = model(input_ids=ids, output_hidden_states=True).hidden_states
+        expected = torch.stack([states[number][0] for number in chosen.layers], dim=1).numpy()
+        np.testing.assert_allclose(own.values, expected[:-1], atol=2e-5)
+        np.testing.assert_allclose(separator, expected[-1], atol=2e-5)
+
+
+def test_the_separator_of_windows_is_that_of_the_last(found: Encoder) -> None:
+    (pieces,) = found.word_pieces.split(plain(found, [[f" w{i}" for i in range(30)]]))
+    capacity = found.fingerprint.limit - 2
+    assert len(pieces) > 2 * capacity
+    last = np.concatenate([pieces.ids[:1], pieces.ids[-capacity:]])
+    with found.threads() as threads:
+        encoding = found.start([[pieces.ids, last]], batch_pieces=64, threads=threads).wait()
+    whole, alone = encoding.whole.separators.values
+    np.testing.assert_allclose(whole, alone, atol=2e-5)
+
+
 def test_two_thousand_words_go_through_windows_within_the_limit(found: Encoder) -> None:
     assert found.fingerprint.limit == 24
     (pieces,) = found.word_pieces.split(plain(found, [[f" w{i}" for i in range(2000)]]))
