@@ -34,7 +34,7 @@ class TrainingParams(Params):
     """Precision of matrix products: `auto` is bfloat16 on a GPU that supports it, and float32 elsewhere."""
     tune_layers: int = Field(default=0, ge=0)
     """Number of the encoder's last layers that are trained too; 0 = none."""
-    tune_rate: float = Field(default=1e-4, gt=0)
+    tune_rate: float = Field(default=2e-4, gt=0)
     """Learning rate of the encoder's last layer."""
     tune_decay: float = Field(default=0.9, gt=0, le=1)
     """Factor of the learning rate from each of these layers to the one below it."""
