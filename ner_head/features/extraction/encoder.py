@@ -70,6 +70,8 @@ class Fingerprint:
         fields |= self.spec.model_dump(exclude={"layers"})
         if self.stored != range(1, self.n_layers + 1):  # models of earlier versions keep their fingerprints
             fields["layers"] = spell(self.stored)
+        if self.spec.context == "document":
+            fields["windows"] = "shared"  # other states than those of one window per sentence, in earlier versions
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

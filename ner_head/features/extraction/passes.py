@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -68,8 +69,8 @@ def plan_passes(sentences: Sequence[Sequence[NDArray[np.int32]]], *, context: Co
 
     Args:
         sentences: documents of sentences of piece ids, each (P,) with [CLS] first.
-        context: `sentence`: each sentence alone; `document`: with as much of its document as fits, half of it before
-            the sentence and half after it if possible (Schweter and Akbik, FLERT, 2020).
+        context: `sentence`: each sentence alone; `document`: with neighbouring sentences of its document (Schweter and
+            Akbik, FLERT, 2020), in windows that sentences share.
         capacity: largest number of pieces between [CLS] and [SEP].
     """
     passes: list[Pass] = []
@@ -96,10 +97,16 @@ def _sentence_passes(body: NDArray[np.int32], number: int, capacity: int) -> lis
 
 
 def _document_passes(bodies: Sequence[NDArray[np.int32]], first: int, capacity: int) -> list[Pass]:
-    """Passes with the sentence in the middle of its document; sentences with equal windows share a pass."""
+    """Passes over half-overlapping windows of a document.
+
+    A sentence is kept whole from the window in which it is nearest to the middle. So about twice the pieces of the
+    document are computed, however many sentences it has. A sentence that no window has as a whole, which is longer than
+    half of the capacity, gets a window of its own.
+    """
     if not bodies:
         return []
     whole = np.concatenate(bodies)
+    starts = [window.start for window in windows(len(whole), capacity)]
     passes: dict[tuple[int, int], Pass] = {}
     alone: list[Pass] = []
     start = 0
@@ -108,11 +115,20 @@ def _document_passes(bodies: Sequence[NDArray[np.int32]], first: int, capacity: 
         if len(body) > capacity:
             alone += _sentence_passes(body, first + index, capacity)
         else:
-            low, high = around(start, end, len(whole), capacity)
+            low, high = _window_of(start, end, len(whole), starts, capacity)
             found = passes.setdefault((low, high), Pass(whole[low:high]))
             found.kept.append(Kept(first + index, 1 + start - low, 1 + end - low, 1))
         start = end
     return [*passes.values(), *alone]
+
+
+def _window_of(start: int, end: int, total: int, starts: Sequence[int], capacity: int) -> tuple[int, int]:
+    """The window that has [start, end) nearest to its middle; one around it if none of the windows has all of it."""
+    fitting = starts[bisect_left(starts, end - capacity) : bisect_right(starts, start)]
+    if not fitting:
+        return around(start, end, total, capacity)
+    low = min(fitting, key=lambda low: abs(2 * low + min(capacity, total) - start - end))
+    return low, min(low + capacity, total)
 
 
 def around(start: int, end: int, total: int, capacity: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from ner_head.corpus.segment import segment
 from ner_head.features.extraction.encode import encode_documents
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
-from ner_head.features.extraction.passes import around, plan_passes
+from ner_head.features.extraction.passes import around, plan_passes, windows
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
@@ -54,6 +54,23 @@ def test_the_window_is_as_wide_as_fits_and_its_sentence_in_the_middle(
         assert abs((start - low) - (high - end)) <= 1
 
 
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.integers(24, 60))
+def test_a_document_is_covered_at_about_twice_its_cost(lengths: list[int], capacity: int) -> None:
+    """No sentence is longer than half of the capacity, so none needs a window of its own."""
+    ends = np.cumsum(lengths).tolist()
+    document = [np.arange(end - length - 1, end) for end, length in zip(ends, lengths, strict=True)]
+    passes = plan_passes([document], context="document", capacity=capacity)
+    assert sum(len(one.body) for one in passes) <= 2 * ends[-1] + capacity
+    for one in passes:
+        low, high = int(one.body[0]), int(one.body[-1]) + 1
+        for kept in one.kept:
+            start = low + kept.start - 1
+            end = low + kept.end - 1
+            others = [w for w in windows(ends[-1], capacity) if w.start <= start and end <= w.end]
+            nearest = min(abs(w.start + w.end - start - end) for w in others)
+            assert abs(low + high - start - end) == nearest
+
+
 def test_document_context_sees_the_neighbours_and_keeps_the_sentence_alone(
     tiny_encoder: Path, encoder: Encoder
 ) -> None:
@@ -68,7 +85,8 @@ def test_document_context_sees_the_neighbours_and_keeps_the_sentence_alone(
     whole = np.concatenate(bodies)
     start = 0
     for sentence, body in zip(features, bodies, strict=True):
-        low, high = around(start, start + len(body), len(whole), 22)
+        found = [w for w in windows(len(whole), 22) if w.start <= start and start + len(body) <= w.end]
+        low, high = min(((w.start, w.end) for w in found), key=lambda w: abs(sum(w) - 2 * start - len(body)))
         ids = [encoder.word_pieces.cls, *whole[low:high], encoder.word_pieces.sep]
         with torch.inference_mode():
             states = encoder.model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states[1:]
