@@ -94,7 +94,7 @@ def tabulate(scores: Any, pairs: Any, back: Any, first: Any, last: Any, tops: An
 
 
 def _weigh(T: int, V: int, real: Any, exp: Any) -> Any:
-    @register_jitable
+    @vector.specialised(T, V, real)
     def weigh(emissions: Any, b: int, length: int, out: Any) -> float:
         """Write out = exp(emissions - their maximum at the piece), (length, V); returns the sum of the maxima."""
         flat, row = emissions.reshape(-1), b * emissions.shape[1]
@@ -109,7 +109,7 @@ def _weigh(T: int, V: int, real: Any, exp: Any) -> Any:
 
 
 def _begin(V: int, real: Any) -> Any:
-    @register_jitable
+    @vector.specialised(V, real)
     def begin(prior: Any, weight: Any, at: int, before: Any, after: Any) -> Any:
         """Write the first message of a direction, after = prior * weight; returns its sum."""
         total = real(0)
@@ -126,7 +126,7 @@ def _begin(V: int, real: Any) -> Any:
 def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
     multiply = vector.multiply(T, V)
 
-    @register_jitable
+    @vector.specialised(T, V, real)
     def recur(length: int, tables: Any, weight: Any, both: bool, ahead: Any, behind: Any, after: Any, sums: Any) -> Any:
         """Compute the forward messages, and the backward messages if `both`.
 
@@ -179,7 +179,7 @@ def _recur(T: int, V: int, real: Any, tiny: Any, begin: Any) -> Any:
 def _expect(T: int, V: int, tiny: Any) -> Any:
     add_outer = vector.add_outer(T, V)
 
-    @register_jitable
+    @vector.specialised(T, V, type(tiny))
     def expect(
         length: int, sign: Any, ahead: Any, behind: Any, after: Any, sums: Any, flat: Any, row: int, counts: Any
     ) -> int:
@@ -246,4 +246,4 @@ def expectations(T: int, V: int, double: bool) -> Any:
             good[b] = bad == 0
         return revision
 
-    return compiled(kernel)
+    return compiled(vector.named(kernel, T, V, real))

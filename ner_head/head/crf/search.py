@@ -36,7 +36,7 @@ from numba.extending import register_jitable
 
 from ner_head.head.crf import vector
 from ner_head.head.crf.kernels import compiled
-from ner_head.head.crf.vector import REVISION, add_rows, best_other, first_best, greatest
+from ner_head.head.crf.vector import REVISION, add_rows, best_other, first_best, greatest, named
 
 VALUE, REST, EXACT = range(3)
 BASE, PIECE, TAG, BEFORE, PLACE = range(5)
@@ -287,4 +287,4 @@ def search(T: int, V: int, *, jit: bool) -> Any:
                 )
         return revision
 
-    return compiled(kernel, fast=False) if jit else kernel
+    return compiled(named(kernel, T, V), fast=False) if jit else kernel

@@ -16,9 +16,10 @@ Four rules make LLVM vectorise these loops. Without one of them a matrix product
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numba.extending import register_jitable
@@ -26,6 +27,29 @@ from numba.extending import register_jitable
 # The cache of numba watches the file of a kernel only. Kernels refer to this number: an edit here recompiles them.
 REVISION = zlib.crc32(Path(__file__).read_bytes())
 U = np.uint64
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def specialised(*constants: Any) -> Callable[[F], F]:
+    """Decorator of a function with constants: puts them into its name, and registers it for use in kernels.
+
+    Kernels that are read from the cache on disk are linked by the names of their functions. Without this, the second
+    kernel of a process could get the functions of the first one, for another number of tags.
+    """
+
+    def register(function: F) -> F:
+        jitable: F = register_jitable(named(function, *constants))
+        return jitable
+
+    return register
+
+
+def named(function: F, *constants: Any) -> F:
+    """The function, with constants in its name."""
+    suffix = "_".join(getattr(constant, "__name__", str(constant)) for constant in constants)
+    function.__name__ = f"{function.__name__}_{suffix}"
+    function.__qualname__ = f"{function.__qualname__}_{suffix}"
+    return function
 
 
 @register_jitable
@@ -38,7 +62,7 @@ def greater(a: Any, b: Any) -> Any:
 def multiply(T: int, V: int) -> Any:
     """Factory of a step that multiplies a row by a matrix, (T, V) flat."""
 
-    @register_jitable
+    @specialised(T, V)
     def multiply(
         x: Any, at: Any, matrix: Any, weight: Any, to: Any, scale: Any, before: Any, after: Any, lanes: int
     ) -> Any:
@@ -67,7 +91,7 @@ def multiply(T: int, V: int) -> Any:
 def add_outer(T: int, V: int) -> Any:
     """Factory of a step that adds an outer product to a matrix, (T, V) flat."""
 
-    @register_jitable
+    @specialised(T, V)
     def add_outer(out: Any, a: Any, at: Any, scale: Any, b: Any, bt: Any, lanes: int) -> None:
         """Add scale * outer(a[at:], b[bt:]) to out."""
         at, bt = U(at), U(bt)
@@ -83,7 +107,7 @@ def add_outer(T: int, V: int) -> Any:
 def best_sum(T: int, V: int) -> Any:
     """Factory of a step of the Viterbi recursion with a matrix, (T, V) flat."""
 
-    @register_jitable
+    @specialised(T, V)
     def best_sum(x: Any, at: Any, matrix: Any, plus: Any, out: Any, to: Any, lanes: int) -> None:
         """Write out[to:] = (max over i of x[at + i] + matrix[i]) + plus[to:], rounded twice and in this order."""
         at, to = U(at), U(to)

@@ -51,3 +51,23 @@ def _double(x: np.ndarray) -> np.ndarray:
 
 
 double = compiled(_double)
+
+
+LOSS = """
+import sys, torch
+from ner_head.head.crf import LinearChainCRF
+for n_tags in map(int, sys.argv[1:]):
+    torch.manual_seed(0)
+    crf, emissions = LinearChainCRF(n_tags), torch.randn(2, 5, n_tags)
+    mask = torch.ones(2, 5, dtype=torch.bool)
+    tags = torch.zeros(2, 5, dtype=torch.int64)
+    found, wanted = crf.log_likelihood(emissions, tags, mask), crf.log_likelihood_on_device(emissions, tags, mask)
+    torch.testing.assert_close(found, wanted)
+"""
+
+
+def test_kernels_for_two_numbers_of_tags_are_read_from_the_cache_side_by_side(tmp_path: Path) -> None:
+    """Each was compiled in a process of its own, where their inner functions got the same names and numbers."""
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(ROOT)}
+    for numbers in (["5"], ["11"], ["5", "11"]):
+        subprocess.run([sys.executable, "-c", LOSS, *numbers], env=environment, check=True)
