@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -49,7 +50,7 @@ def _blocks(hidden: Tensor) -> list[slice]:
     return [slice(start, start + step) for start in range(0, n_pieces, step)]
 
 
-class LayerMix(nn.Module):
+class LayerMix(nn.Module, ABC):
     """Base class of the parts that make one vector per piece from L layers.
 
     A new mix is a subclass here, a line in `MIXES` and a name in `params.MixKind`. Its weights can depend on the hidden
@@ -61,6 +62,7 @@ class LayerMix(nn.Module):
 
     width: int
 
+    @abstractmethod
     def forward(self, hidden: Tensor) -> Tensor:
         """Mix the layers.
 
@@ -69,11 +71,10 @@ class LayerMix(nn.Module):
         Returns:
             (B, P, E), float32.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def layer_weights(self) -> Tensor:
         """The weight of each layer, (L,) or (L, D), for reports. Weights that depend on the input are averaged."""
-        raise NotImplementedError
 
 
 class WeightedSum(LayerMix):

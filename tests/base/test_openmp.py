@@ -59,5 +59,11 @@ def test_a_library_that_is_imported_sets_nothing(tmp_path: Path) -> None:
 
 
 def test_no_import_sets_an_environment_variable() -> None:
-    code = "import os; before = dict(os.environ); import ner_head.cli.main, stages.train; assert before == os.environ"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    code = (
+        "import os; before = dict(os.environ); import ner_head.cli.main, stages.train; "
+        "print(sorted(before.items() ^ os.environ.items()))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
