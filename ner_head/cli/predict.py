@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ner_head.base.errors import UsageError
 from ner_head.cli.arguments import Device, Files, Language, Text, Threads, example, require_manifest, runtime_params
 from ner_head.cli.inputs import read_texts
-from ner_head.cli.output import emit, tell
-
-if TYPE_CHECKING:
-    from ner_head.corpus.documents import Document, Span
+from ner_head.cli.output import tell
 
 EXAMPLE = example("ner-head predict article.txt --language pl > entities.jsonl")
 
@@ -51,7 +48,7 @@ def predict(
         tell(f"ner-head: {warning}")
     for document in texts:
         (found,) = recognizer.recognize_documents([replace(document, language=code)], min_probability=min_probability)
-        emit(record_of(found))
+        typer.echo(found.to_json())
 
 
 def check_language(language: str, manifest: Path) -> None:
@@ -73,33 +70,6 @@ def check_language(language: str, manifest: Path) -> None:
             return  # loading the model reports what is wrong with its manifest
         if language not in known:
             raise
-
-
-def record_of(document: Document) -> dict[str, object]:
-    """The JSON record of a document with predicted spans."""
-    return {
-        "id": document.id,
-        "language": document.language,
-        "language_probability": rounded(document.language_probability),
-        "text": document.text,
-        "spans": [span_record(document, span) for span in document.spans],
-    }
-
-
-def span_record(document: Document, span: Span) -> dict[str, object]:
-    """The JSON record of a predicted span."""
-    return {
-        "start": span.start,
-        "end": span.end,
-        "label": span.label,
-        "text": document.text[span.start : span.end],
-        "probability": rounded(span.probability),
-    }
-
-
-def rounded(probability: float | None) -> float | None:
-    """A probability with four digits."""
-    return None if probability is None else round(probability, 4)
 
 
 def register(app: typer.Typer) -> None:

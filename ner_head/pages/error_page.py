@@ -13,8 +13,7 @@ from itertools import accumulate
 from string import Template
 from typing import Any, NamedTuple
 
-from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.results import Reading
+from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.pages.alignment import ERRORS, SpanPair, align, place
 
 LEAST = 0.0005  # readings of a smaller probability are omitted
