@@ -16,15 +16,17 @@ from ner_head.base.runtime import RuntimeParams, compute_alone_after_fork
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.languages import normalize, same_language
 from ner_head.corpus.segment import SEGMENTATION, segment
+from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.extraction.checkpoints import find_encoder
-from ner_head.features.extraction.encode import encode_documents
+from ner_head.features.extraction.encode import encode_pieces, split_words
 from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.plans import words_of
 from ner_head.features.store.manifest import EncoderRecord
-from ner_head.inference.predictions import predict
+from ner_head.inference.predictions import to_prediction
 from ner_head.inference.saved_model import SavedModel
-from ner_head.inference.tagger import Tagger
+from ner_head.inference.tagger import Tagged, Tagger
 from ner_head.prediction.choice import Choice
-from ner_head.prediction.groups import grouped
+from ner_head.prediction.groups import grouped, parts
 
 
 class Recognizer:
@@ -224,13 +226,25 @@ class Recognizer:
             document if document.sentences else replace(document, sentences=segment(document.text, document.language))
             for document in documents
         ]
-        with torch.inference_mode():
-            features = encode_documents(whole, self.encoder, batch_pieces=self.runtime.batch_pieces)
-        found = predict(self.tagger, whole, features, self.languages, n_best=n_best, probabilities=True)
-        return [
-            replace(one.document, readings=tuple(map(tuple, one.readings)) if n_best > 1 else ()).with_texts()
-            for one in found
-        ]
+        tagged = iter(self._tagged(whole, n_best))
+        found = []
+        for document in whole:
+            one = to_prediction(document, [next(tagged) for _ in document.sentences], self.languages)
+            readings = tuple(map(tuple, one.readings)) if n_best > 1 else ()
+            found.append(replace(one.document, readings=readings).with_texts())
+        return found
+
+    def _tagged(self, documents: Sequence[Document], n_best: int) -> list[Tagged]:
+        """The tagged sentences of documents. Hidden states are in memory for some thousand word pieces at a time."""
+        pieces = split_words(words_of(documents, spaces=self.encoder.word_pieces.marks_spaces), self.encoder)
+        word_ids = [i for d in documents for i in document_word_ids(d)] if self.tagger.head.reads_words else []
+        found: list[Tagged] = []
+        with self.encoder.threads() as threads:
+            for part in parts(pieces, whole_documents=self.encoder.fingerprint.spec.context == "document"):
+                features = encode_pieces(part, self.encoder, batch_pieces=self.runtime.batch_pieces, threads=threads)
+                ids = word_ids[len(found) : len(found) + len(features)]
+                found += self.tagger.tag(features, ids, n_best=n_best, probabilities=True, threads=threads)
+        return found
 
 
 def as_document(text: str | Document, number: int, language: str, what: str) -> Document:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Final, TypeVar
 
 from ner_head.base.errors import NerHeadError
 from ner_head.corpus.documents import Document
 
 SMALLEST, LARGEST = 1 << 11, 1 << 15  # characters of the first group, and of the largest ones: about 8,000 word pieces
+PART_PIECES = 8192  # pieces whose hidden states are in memory: 150 MB for BERT-base
+S = TypeVar("S", bound=Sized)
 
 
 class Pause:
@@ -48,3 +50,23 @@ def grouped(documents: Iterable[Document | Pause]) -> Iterator[list[Document]]:
         raise
     if group:
         yield group
+
+
+def parts(pieces: Sequence[Sequence[S]], *, whole_documents: bool) -> Iterator[list[Sequence[S]]]:
+    """Cut the sentences of documents into parts of about `PART_PIECES` word pieces, in order.
+
+    Args:
+        pieces: word pieces of the sentences of each document.
+        whole_documents: whether to cut between documents only.
+    """
+    part, size = list[Sequence[S]](), 0
+    for document in pieces:
+        for sentences in [document] if whole_documents else ([sentence] for sentence in document):
+            more = sum(map(len, sentences))
+            if part and size + more > PART_PIECES:
+                yield part
+                part, size = [], 0
+            part.append(sentences)
+            size += more
+    if part:
+        yield part

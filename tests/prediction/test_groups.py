@@ -8,7 +8,7 @@ import pytest
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
-from ner_head.prediction.groups import LARGEST, PAUSE, SMALLEST, Pause, grouped
+from ner_head.prediction.groups import LARGEST, PAUSE, SMALLEST, Pause, grouped, parts
 
 
 def of_sizes(*sizes: int) -> list[Document]:
@@ -44,3 +44,15 @@ def test_an_error_comes_after_the_documents_before_it() -> None:
     assert len(next(groups)) == 2
     with pytest.raises(DataError, match="no more"):
         next(groups)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_parts_hold_all_sentences_in_order_up_to_a_number_of_pieces(whole: bool) -> None:
+    documents = [["x" * 3000, "x" * 4000, "x" * 2000], ["x" * 10_000], [], ["x" * 10] * 3]
+    cut = list(parts(documents, whole_documents=whole))
+    assert [s for part in cut for sentences in part for s in sentences] == [s for d in documents for s in d]
+    sizes = [[len(sentence) for sentences in part for sentence in sentences] for part in cut]
+    if whole:
+        assert sizes == [[3000, 4000, 2000], [10_000], [10, 10, 10]]
+    else:
+        assert sizes == [[3000, 4000], [2000], [10_000], [10, 10, 10]]
