@@ -14,7 +14,7 @@ from ner_head.base.errors import DataError, UsageError
 from ner_head.base.params import validate
 from ner_head.base.runtime import RuntimeParams, compute_alone_after_fork
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
-from ner_head.corpus.languages import normalize, same_language
+from ner_head.corpus.languages import language_among, language_warning
 from ner_head.corpus.segment import SEGMENTATION, segment
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.extraction.checkpoints import find_encoder
@@ -174,16 +174,11 @@ class Recognizer:
         Raises:
             UsageError: it is not a language code.
         """
-        if language is None or language in self.languages:
-            return language or UNKNOWN_LANGUAGE
-        code = normalize(language)
-        return code if code in self.languages else same_language(code, self.languages) or code
+        return language_among(language, self.languages)
 
     def language_warning(self, language: str) -> str:
         """A warning for a language that the model was not trained on; "" for other languages."""
-        if language == UNKNOWN_LANGUAGE or language in self.languages or not self.languages:
-            return ""
-        return f"this model was trained on {', '.join(self.languages)}, not on {language}: expect worse results"
+        return language_warning(language, self.languages)
 
     def recognize_documents(
         self,

@@ -80,7 +80,8 @@ class Document:
     Attributes:
         language_probability: probability of a predicted language.
         readings: n best readings of each sentence, best first, if they were asked for.
-        extra: further fields of the JSON record that the document was read from; `to_dict` has them too.
+        extra: further fields of the JSON record that the document was read from, and its id if that was a number;
+            `to_dict` has them too.
     """
 
     id: str
@@ -118,7 +119,7 @@ class Document:
 
         There is a `topic` if the document has one, and there are `readings` if they were asked for.
         """
-        record: dict[str, Any] = {"id": self.id}
+        record: dict[str, Any] = {"id": self.extra.get("id", self.id)}
         record |= {"topic": self.topic} if self.topic else {}
         record |= {
             "language": self.language,

@@ -126,11 +126,11 @@ def test_reprs_are_short() -> None:
 
 def test_the_record_of_a_result() -> None:
     document = Document(
-        "1", "Jan spí", "cs", spans=(Span(0, 3, "PER", 0.98765),), extra={"url": "x", "id": "other", "text": "y"}
+        "1", "Jan spí", "cs", spans=(Span(0, 3, "PER", 0.98765),), extra={"url": "x", "id": 1, "text": "y"}
     )
     assert json.loads(document.to_json()) == document.to_dict()
     assert document.to_dict() == {
-        "id": "1",
+        "id": 1,
         "language": "cs",
         "language_probability": None,
         "text": "Jan spí",
