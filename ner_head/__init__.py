@@ -5,22 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ner_head.corpus.documents import Document, Span
+    from ner_head.features.store import FeatureStore
     from ner_head.recognizer import Recognizer
 
     __version__: str
 
-__all__ = ["Recognizer", "__version__"]
+__all__ = ["Document", "FeatureStore", "Recognizer", "Span", "__version__"]
+
+HOMES = {
+    "Document": "ner_head.corpus.documents",
+    "FeatureStore": "ner_head.features.store.store",
+    "Recognizer": "ner_head.recognizer",
+    "Span": "ner_head.corpus.documents",
+}
+"""The module of each public name."""
 
 
 def __getattr__(name: str) -> object:
-    """Import the recognizer, and with it torch, on first use.
+    """Import a public name on first use: the recognizer needs torch, the feature store h5py.
 
     The version is that of the installed package. No stage depends on it, so that a release re-runs nothing.
     """
-    if name == "Recognizer":
-        from ner_head.recognizer import Recognizer
+    if name in HOMES:
+        from importlib import import_module
 
-        return Recognizer
+        return getattr(import_module(HOMES[name]), name)
     if name == "__version__":
         from importlib.metadata import version
 

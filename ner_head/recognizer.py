@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +14,19 @@ from ner_head.base.errors import DataError, UsageError
 from ner_head.base.params import validate
 from ner_head.base.runtime import RuntimeParams, compute_alone_after_fork
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
-from ner_head.corpus.languages import normalize, same_language
+from ner_head.corpus.languages import language_among, language_warning
 from ner_head.corpus.segment import SEGMENTATION, segment
+from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.extraction.checkpoints import find_encoder
-from ner_head.features.extraction.encode import encode_documents
+from ner_head.features.extraction.encode import encode_pieces, split_words
 from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.plans import words_of
 from ner_head.features.store.manifest import EncoderRecord
-from ner_head.inference.predictions import predict
+from ner_head.inference.predictions import to_prediction
 from ner_head.inference.saved_model import SavedModel
-from ner_head.inference.tagger import Tagger
+from ner_head.inference.tagger import Tagged, Tagger
+from ner_head.prediction.choice import Choice
+from ner_head.prediction.groups import grouped, parts
 
 
 class Recognizer:
@@ -93,32 +97,76 @@ class Recognizer:
         return load, self.source
 
     def recognize(
-        self, texts: Sequence[str], *, language: str | None = None, min_probability: float = 0.0
+        self,
+        texts: Sequence[str],
+        *,
+        n_best: int = 1,
+        language: str | None = None,
+        min_probability: float | Mapping[str, float] = 0.0,
+        labels: Collection[str] | None = None,
     ) -> list[Document]:
         """Find the entities of each text.
 
         Args:
             texts: the texts.
+            n_best: number of readings of each sentence; above 1, the documents have `readings`. Readings with the same
+                spans are one, so there may be fewer.
             language: code of the language of all texts (`pl`, `PL` or `pol`); None to predict it for each text.
-            min_probability: smallest probability of a span; less probable spans are dropped.
+            min_probability: smallest probability of a span; less probable spans are dropped. Or such a number by label.
+            labels: labels of the spans that are kept; None for all.
         Returns:
-            One document per text, with sentences, and with spans in characters of the exact text and their
-            probabilities. If the language was predicted, the document has its probability, and the language is `und`
-            if that is too low.
+            One document per text, with sentences, and with spans in characters of the exact text, each with its text
+            and its probability. If the language was predicted, the document has its probability, and the language is
+            `und` if that is too low.
         Raises:
             TypeError: `texts` is not a sequence of strings.
             UsageError: `language` is not a language code, or as in `recognize_documents`.
         """
         if isinstance(texts, str):
             raise TypeError("texts must be a list of strings, got one string; write recognize([text])")
-        for number, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"texts[{number}] must be a string, got {type(text).__name__}")
+        known = self.known_language(language)
+        documents = [as_document(text, number, known, "texts") for number, text in enumerate(texts)]
+        return self.recognize_documents(documents, n_best=n_best, min_probability=min_probability, labels=labels)
+
+    def stream(
+        self,
+        texts: Iterable[str | Document],
+        *,
+        n_best: int = 1,
+        language: str | None = None,
+        min_probability: float | Mapping[str, float] = 0.0,
+        labels: Collection[str] | None = None,
+    ) -> Iterator[Document]:
+        """Find the entities of a stream of texts or documents, of any length, in constant memory.
+
+        The texts are read a group at a time (`prediction.groups`), and the results of a group come before the next
+        group is read. A result does not depend on the other texts of its group.
+
+        Args:
+            texts: texts and documents; the id of a text is its number, counted from 0.
+            n_best: as in `recognize`.
+            language: language of the texts, and of the documents whose language is unknown.
+            min_probability: as in `recognize`.
+            labels: as in `recognize`.
+        Yields:
+            One document per text, in order.
+        Raises:
+            TypeError: a text is neither a string nor a document.
+            UsageError: as in `recognize`.
+        """
+        if isinstance(texts, str):
+            raise TypeError("texts must be an iterable of strings or documents, got one string; write stream([text])")
+        known, choice = self.known_language(language), self._choice(min_probability, labels)
+        documents = (as_document(text, number, known, "texts") for number, text in enumerate(texts))
+        groups = (self._recognized(group, n_best) for group in grouped(documents))
+        return (choice(document) for found in groups for document in found)
+
+    def known_language(self, language: str | None) -> str:
+        """As `language_code`, with a Python warning for a language that the model was not trained on."""
         known = self.language_code(language)
         if line := self.language_warning(known):
-            warnings.warn(line, stacklevel=2)
-        documents = [Document(id=str(i), text=text, language=known) for i, text in enumerate(texts)]
-        return self.recognize_documents(documents, min_probability=min_probability)
+            warnings.warn(line, stacklevel=3)
+        return known
 
     def language_code(self, language: str | None) -> str:
         """Convert a language into the code that the model uses for it; `und` for None.
@@ -126,31 +174,45 @@ class Recognizer:
         Raises:
             UsageError: it is not a language code.
         """
-        if language is None or language in self.languages:
-            return language or UNKNOWN_LANGUAGE
-        code = normalize(language)
-        return code if code in self.languages else same_language(code, self.languages) or code
+        return language_among(language, self.languages)
 
     def language_warning(self, language: str) -> str:
         """A warning for a language that the model was not trained on; "" for other languages."""
-        if language == UNKNOWN_LANGUAGE or language in self.languages or not self.languages:
-            return ""
-        return f"this model was trained on {', '.join(self.languages)}, not on {language}: expect worse results"
+        return language_warning(language, self.languages)
 
-    def recognize_documents(self, documents: Sequence[Document], *, min_probability: float = 0.0) -> list[Document]:
+    def recognize_documents(
+        self,
+        documents: Sequence[Document],
+        *,
+        n_best: int = 1,
+        min_probability: float | Mapping[str, float] = 0.0,
+        labels: Collection[str] | None = None,
+    ) -> list[Document]:
         """Find the entities of documents. Documents without sentences are segmented.
 
         Args:
             documents: the documents; their spans are ignored.
-            min_probability: smallest probability of a span; less probable spans are dropped.
+            n_best: as in `recognize`.
+            min_probability: as in `recognize`.
+            labels: as in `recognize`.
         Returns:
             The documents with sentences, predicted spans and languages, as in `recognize`.
         Raises:
-            UsageError: `min_probability` is not between 0 and 1, a text has a lone surrogate, or the model is on a GPU
-                and this process was forked after the model was loaded.
+            UsageError: `n_best` is below 1, a probability is not between 0 and 1, the model has no such label, a text
+                has a lone surrogate, or the model is on a GPU and this process was forked after the model was loaded.
         """
-        if not 0 <= min_probability <= 1:
-            raise UsageError(f"the least probability must be between 0 and 1, got {min_probability}")
+        choice = self._choice(min_probability, labels)
+        return [choice(document) for document in self._recognized(documents, n_best)]
+
+    def _choice(self, min_probability: float | Mapping[str, float], labels: Collection[str] | None) -> Choice:
+        choice = Choice.of(min_probability, labels)
+        choice.check(self.tagger.tag_set.labels)
+        return choice
+
+    def _recognized(self, documents: Sequence[Document], n_best: int) -> list[Document]:
+        """The documents with all predicted spans, and with readings if `n_best` is above 1."""
+        if n_best < 1:
+            raise UsageError(f"n_best must be at least 1, got {n_best}")
         if self.process != os.getpid() and self.encoder.device.type != "cpu":
             raise UsageError("a GPU cannot be used in a forked process: load the recognizer after the fork, or spawn")
         for document in documents:
@@ -159,10 +221,38 @@ class Recognizer:
             document if document.sentences else replace(document, sentences=segment(document.text, document.language))
             for document in documents
         ]
-        with torch.inference_mode():
-            features = encode_documents(whole, self.encoder, batch_pieces=self.runtime.batch_pieces)
-        found = predict(self.tagger, whole, features, self.languages, probabilities=True)
-        return [prediction.at_least(min_probability) for prediction in found]
+        tagged = iter(self._tagged(whole, n_best))
+        found = []
+        for document in whole:
+            one = to_prediction(document, [next(tagged) for _ in document.sentences], self.languages)
+            readings = tuple(map(tuple, one.readings)) if n_best > 1 else ()
+            found.append(replace(one.document, readings=readings).with_texts())
+        return found
+
+    def _tagged(self, documents: Sequence[Document], n_best: int) -> list[Tagged]:
+        """The tagged sentences of documents. Hidden states are in memory for some thousand word pieces at a time."""
+        pieces = split_words(words_of(documents, spaces=self.encoder.word_pieces.marks_spaces), self.encoder)
+        word_ids = [i for d in documents for i in document_word_ids(d)] if self.tagger.head.reads_words else []
+        found: list[Tagged] = []
+        with self.encoder.threads() as threads:
+            for part in parts(pieces, whole_documents=self.encoder.fingerprint.spec.context == "document"):
+                features = encode_pieces(part, self.encoder, batch_pieces=self.runtime.batch_pieces, threads=threads)
+                ids = word_ids[len(found) : len(found) + len(features)]
+                found += self.tagger.tag(features, ids, n_best=n_best, probabilities=True, threads=threads)
+        return found
+
+
+def as_document(text: str | Document, number: int, language: str, what: str) -> Document:
+    """A text as a document; a document of unknown language as one of this language.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(text, str):
+        return Document(id=str(number), text=text, language=language)
+    if not isinstance(text, Document):
+        raise TypeError(f"{what}[{number}] must be a string, got {type(text).__name__}")
+    return replace(text, language=language) if text.language == UNKNOWN_LANGUAGE else text
 
 
 def check_text(document: Document) -> None:

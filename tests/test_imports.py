@@ -14,7 +14,7 @@ FLOORS = [
     {"corpus"},
     {"formats", "features.store", "evaluation.measures", "baseline"},
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
-    {"inference"},
+    {"inference", "prediction"},
     {"training", "recognizer", "project"},
     {"cli"},
 ]
@@ -103,7 +103,7 @@ def test_nothing_unpickles() -> None:
         assert "torch.load(" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("plain", ["base", "corpus", "formats", "preparation", "evaluation", "pages"])
+@pytest.mark.parametrize("plain", ["base", "corpus", "formats", "preparation", "evaluation", "pages", "prediction"])
 def test_text_and_scores_need_neither_torch_nor_h5py(plain: str) -> None:
     for path in FILES:
         if dotted(path).split(".")[0] == plain and dotted(path) != "base.runtime":

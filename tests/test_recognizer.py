@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import pickle
 import shutil
+from collections.abc import Iterator
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger
+from ner_head.prediction.groups import LARGEST
 from ner_head.recognizer import Recognizer
 from tests.conftest import LANGUAGES
 from tests.features.extraction.test_processes import in_a_fork
@@ -180,3 +182,74 @@ def test_an_unknown_language_is_guessed_from_all_sentences(model: Path, document
     recognizer = Recognizer.load(model, device="cpu")
     (found,) = recognizer.recognize_documents([replace(documents[4], language="und")])
     assert found.language == "ru"
+
+
+def test_results_are_typed(model: Path, documents: list[Document]) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    (found,) = recognizer.recognize([documents[0].text], n_best=3)
+    assert [span.text for span in found.spans] == ["Jana Nováková", "Prahy"]
+    assert len(found.readings) == len(found.sentences) == 2
+    assert all(1 <= len(readings) <= 3 for readings in found.readings)
+    for readings in found.readings:
+        chances = [reading.probability for reading in readings]
+        assert chances == sorted(chances, reverse=True)
+        assert 0 < sum(chances) <= 1 + 1e-6
+    best = tuple(span for readings in found.readings for span in readings[0].spans)
+    assert best == found.spans
+    record = json.loads(found.to_json())
+    assert record["readings"][0]["best"][0]["spans"][0]["text"] == "Jana Nováková"
+    assert recognizer.recognize([documents[0].text])[0].readings == ()
+    with pytest.raises(UsageError, match="n_best must be at least 1, got 0"):
+        recognizer.recognize(["Jan."], n_best=0)
+
+
+def test_a_choice_of_labels_and_probabilities(model: Path, documents: list[Document]) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    texts = [document.text for document in documents]
+    (found, *_) = recognizer.recognize(texts, labels=["LOC"])
+    assert [span.label for span in found.spans] == ["LOC"]
+    (found, *_) = recognizer.recognize(texts, min_probability={"LOC": 1.0})
+    assert [span.label for span in found.spans] == ["PER"]
+    with pytest.raises(UsageError, match="label 'EVT': the model has LOC, PER"):
+        recognizer.recognize(texts, labels=["EVT"])
+
+
+def test_a_stream_is_read_a_group_at_a_time(model: Path, documents: list[Document]) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    read = 0
+
+    def texts() -> Iterator[str | Document]:
+        nonlocal read
+        for number in range(2000):
+            read += 1
+            yield documents[0].text if number % 2 else replace(documents[2], sentences=(), language="und")
+
+    found = recognizer.stream(texts())
+    assert read == 0
+    ahead = []
+    for number in range(300):
+        document = next(found)
+        ahead.append(read - number)
+        assert document.id == (str(number) if number % 2 else documents[2].id)
+    assert ahead[0] < 60
+    assert max(ahead) * len(documents[0].text) < 1.2 * LARGEST
+
+
+def test_a_result_does_not_depend_on_the_texts_beside_it(model: Path, documents: list[Document]) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    texts = [" ".join(document.text for document in documents[:n]) for n in (1, 6, 2, 5, 3, 4)]
+    together = list(recognizer.stream(texts, n_best=2))
+    for text, found in zip(texts, together, strict=True):
+        (alone,) = recognizer.recognize([text], n_best=2)
+        assert alone.spans == found.spans
+        assert alone.language_probability == pytest.approx(found.language_probability, abs=1e-5)
+        for one, other in zip(alone.spans, found.spans, strict=True):
+            assert one.probability == pytest.approx(other.probability, abs=1e-5)
+        for ours, theirs in zip(alone.readings, found.readings, strict=True):
+            assert [r.probability for r in ours] == pytest.approx([r.probability for r in theirs], abs=1e-5)
+
+
+@pytest.mark.parametrize("texts", ["Jan spí.", ["Jan", b"Jan"]])
+def test_a_stream_of_something_else_is_a_type_error(model: Path, texts: object) -> None:
+    with pytest.raises(TypeError, match="texts"):
+        list(Recognizer.load(model, device="cpu").stream(texts))  # type: ignore[arg-type]

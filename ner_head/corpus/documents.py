@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ner_head.base.errors import DataError
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
+SHOWN = 40  # characters of a text that a repr shows
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, repr=False)
 class Span:
     """An entity [start, end): in words within a sentence, in characters everywhere else.
 
-    A predicted span has a `probability`, which comparisons ignore.
+    A predicted span has a `probability`, and a span of a `Recognizer` also has its `text`. Comparisons ignore both.
     """
 
     start: int
     end: int
     label: str
     probability: float | None = field(default=None, compare=False)
+    text: str | None = field(default=None, compare=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        known = [] if self.probability is None else [f"probability={self.probability:.4f}"]
+        known += [] if self.text is None else [f"text={short(self.text)!r}"]
+        return f"Span({', '.join([str(self.start), str(self.end), repr(self.label), *known])})"
+
+
+class Reading(NamedTuple):
+    """One of the n best readings of a sentence: its probability, and its spans in characters of the document."""
+
+    probability: float
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,7 @@ class Word:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sentence:
     """A sequence of at least one word."""
 
@@ -52,12 +66,22 @@ class Sentence:
         """Offset after the last character."""
         return self.words[-1].end
 
+    def __repr__(self) -> str:
+        shown = short(" ".join(word.text for word in self.words[:SHOWN]))
+        return f"Sentence({shown!r}, {counted(len(self.words), 'word')}, characters {self.start} to {self.end})"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Document:
     """A text and its annotations. `spans` are gold or predicted entities in characters, sorted.
 
-    A predicted language has a `language_probability`, which comparisons ignore.
+    Comparisons ignore the last three attributes.
+
+    Attributes:
+        language_probability: probability of a predicted language.
+        readings: n best readings of each sentence, best first, if they were asked for.
+        extra: further fields of the JSON record that the document was read from, and its id if that was a number;
+            `to_dict` has them too.
     """
 
     id: str
@@ -67,11 +91,75 @@ class Document:
     sentences: tuple[Sentence, ...] = ()
     spans: tuple[Span, ...] = ()
     language_probability: float | None = field(default=None, compare=False)
+    readings: tuple[tuple[Reading, ...], ...] = field(default=(), compare=False, kw_only=True)
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        words = sum(len(sentence.words) for sentence in self.sentences)
+        sizes = f"{counted(words, 'word')}, {counted(len(self.spans), 'span')}"
+        return f"Document({short(self.id)!r}, {short(self.text)!r}, {self.language}, {sizes})"
 
     @property
     def key(self) -> str:
         """`topic/language/id`, which is unique in a corpus. Ids may repeat across topics and languages."""
         return f"{self.topic}/{self.language}/{self.id}"
+
+    def with_texts(self) -> Document:
+        """This document, with the text of each span in the span."""
+        readings = tuple(
+            tuple(Reading(r.probability, self._with_texts(r.spans)) for r in found) for found in self.readings
+        )
+        return replace(self, spans=self._with_texts(self.spans), readings=readings)
+
+    def _with_texts(self, spans: Iterable[Span]) -> tuple[Span, ...]:
+        return tuple(replace(span, text=self.text[span.start : span.end]) for span in spans)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that `ner-head predict` prints, see docs/prediction.md. Probabilities have four digits.
+
+        There is a `topic` if the document has one, and there are `readings` if they were asked for.
+        """
+        record: dict[str, Any] = {"id": self.extra.get("id", self.id)}
+        record |= {"topic": self.topic} if self.topic else {}
+        record |= {
+            "language": self.language,
+            "language_probability": rounded(self.language_probability),
+            "text": self.text,
+            "spans": [self._span_record(span) | {"probability": rounded(span.probability)} for span in self.spans],
+        }
+        if self.readings:
+            record["readings"] = [
+                {"start": sentence.start, "end": sentence.end, "best": [self._reading_record(one) for one in found]}
+                for sentence, found in zip(self.sentences, self.readings, strict=True)
+            ]
+        return record | {name: value for name, value in self.extra.items() if name not in record}
+
+    def to_json(self) -> str:
+        """`to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def _span_record(self, span: Span) -> dict[str, Any]:
+        text = self.text[span.start : span.end]
+        return {"start": span.start, "end": span.end, "label": span.label, "text": text}
+
+    def _reading_record(self, reading: Reading) -> dict[str, Any]:
+        spans = [self._span_record(span) for span in reading.spans]
+        return {"probability": rounded(reading.probability), "spans": spans}
+
+
+def rounded(probability: float | None) -> float | None:
+    """A probability with four digits."""
+    return None if probability is None else round(probability, 4)
+
+
+def short(text: str) -> str:
+    """The beginning of a text, for a repr."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun: `1 word`, `2,000 words`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def sentence_id(document_key: str, index: int) -> str:
@@ -110,8 +198,11 @@ def character_span(sentence: Sentence, span: Span) -> Span:
     return replace(span, start=sentence.words[span.start].start, end=sentence.words[span.end - 1].end)
 
 
-def to_json(document: Document) -> dict[str, Any]:
-    """Convert a document to its JSON record. Words are stored as offsets only, so they cannot contradict the text."""
+def to_record(document: Document) -> dict[str, Any]:
+    """Convert a document to its record in a file of documents.
+
+    Words are stored as offsets only, so they cannot contradict the text.
+    """
     return {
         "id": document.id,
         "topic": document.topic,
@@ -128,8 +219,8 @@ def _fields(span: Span) -> list[int | str | float]:
     return [span.start, span.end, span.label, *known]
 
 
-def from_json(record: dict[str, Any]) -> Document:
-    """Inverse of `to_json`.
+def from_record(record: dict[str, Any]) -> Document:
+    """Inverse of `to_record`.
 
     Raises:
         KeyError, TypeError, ValueError: the record is malformed, or has offsets outside the text.
@@ -167,7 +258,7 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as handle:
         for document in documents:
-            handle.write(json.dumps(to_json(document), ensure_ascii=False) + "\n")
+            handle.write(json.dumps(to_record(document), ensure_ascii=False) + "\n")
             count += 1
         if not count:
             handle.write("\n")
@@ -189,6 +280,6 @@ def read_documents(path: Path) -> Iterator[Document]:
             if not line.strip():
                 continue
             try:
-                yield from_json(json.loads(line.decode("utf-8")))
+                yield from_record(json.loads(line.decode("utf-8")))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import regex
 
@@ -66,3 +66,25 @@ def same_language(code: str, others: Iterable[str]) -> str | None:
 def _base(code: str) -> str:
     first = tidy(code).split("-")[0]
     return two_letters(first) or first
+
+
+def language_among(language: str | None, known: Sequence[str]) -> str:
+    """Convert a language into the code that a model uses for it; `und` for None.
+
+    Args:
+        language: a code, or a language of the model.
+        known: languages of the model.
+    Raises:
+        UsageError: it is neither.
+    """
+    if language is None or language in known:
+        return language or UNKNOWN_LANGUAGE
+    code = normalize(language)
+    return code if code in known else same_language(code, known) or code
+
+
+def language_warning(language: str, known: Sequence[str]) -> str:
+    """A warning for a language that a model was not trained on; "" for other languages."""
+    if language == UNKNOWN_LANGUAGE or language in known or not known:
+        return ""
+    return f"this model was trained on {', '.join(known)}, not on {language}: expect worse results"

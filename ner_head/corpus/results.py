@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ner_head.base.params import Params
-from ner_head.corpus.documents import Document, Span
-
-
-class Reading(NamedTuple):
-    """One of the n best readings of a sentence: its probability, and its spans in characters of the document."""
-
-    probability: float
-    spans: tuple[Span, ...]
+from ner_head.corpus.documents import Document, Reading
 
 
 class Guess(NamedTuple):

@@ -39,10 +39,14 @@ def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
         folder = directory / _safe(document.topic) / _safe(document.language)
         path = _free(folder, _safe(document.id), taken)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = [_one_line(document.id) or NAMELESS]
-        lines += ["\t".join(row) for row in rows(document.text, without_overlaps(document.spans))]
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        path.write_text("".join(f"{line}\n" for line in lines_of(document)), encoding="utf-8", newline="\n")
     return len(taken)
+
+
+def lines_of(document: Document) -> list[str]:
+    """The lines of a document's file."""
+    found = rows(document.text, without_overlaps(document.spans))
+    return [_one_line(document.id) or NAMELESS, *("\t".join(row) for row in found)]
 
 
 class FormScores(TypedDict):

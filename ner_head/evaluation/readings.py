@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document, Span, character_span, word_spans
-from ner_head.corpus.results import Reading
+from ner_head.corpus.documents import Document, Reading, Span, character_span, word_spans
 from ner_head.corpus.tagging import TagSet
 from ner_head.evaluation.measures.spans import Counts
 from ner_head.evaluation.nbest_files import NBest

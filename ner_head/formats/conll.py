@@ -135,7 +135,7 @@ class _Reader:
         encoding = None if meanings.plain else _encoding(found, meanings)
         self.detected.add(found, encoding_name(encoding, meanings.letters))
         words = [row.word for row in found.rows()]
-        spacing = _Spacing(self.options.glue, has_compounds(words), any(row.joined for row in found.rows()))
+        spacing = Spacing(self.options.glue, has_compounds(words), any(row.joined for row in found.rows()))
         language = file.language
         if language == UNKNOWN_LANGUAGE and found.language and self.options.includes_language(found.language):
             language = found.language
@@ -163,7 +163,7 @@ def _encoding(found: FileRows, meanings: Meanings) -> ChunkEncoding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spacing:
+class Spacing:
     """How the words of a file are joined into text.
 
     Attributes:
@@ -185,31 +185,38 @@ class _Spacing:
         return [False, *[True] * (len(rows) - 1)]
 
 
+def lay_out(found: RowDocument, language: str, spacing: Spacing) -> tuple[str, tuple[Sentence, ...]]:
+    """The text of a document, with a line for each sentence that has words, and its sentences."""
+    texts, start = [], 0
+    segmented: list[Sentence] = []
+    for rows in filter(None, found.sentences):
+        text, places = join([row.word for row in rows], spacing.before(rows, language))
+        words = ((row.word, start + place) for row, place in zip(rows, places, strict=True))
+        segmented.append(Sentence(tuple(Word(word, place, place + len(word)) for word, place in words)))
+        texts.append(text)
+        start += len(text) + 1  # 1 for the line end
+    return "\n".join(texts), tuple(segmented)
+
+
 def _document(
     empty: Document,
     found: RowDocument,
     meanings: Meanings,
     encoding: ChunkEncoding | None,
-    spacing: _Spacing,
+    spacing: Spacing,
     path: Path,
 ) -> SourceDocument:
-    texts, start = [], 0
-    segmented: list[Sentence] = []
+    text, segmented = lay_out(found, empty.language, spacing)
     entities = []
     problems = [
         Problem(empty.key, "blank word", detail=f"{path.name}:{row.line}: {row.cell}") for row in found.blank_words
     ]
-    for rows in filter(None, found.sentences):
-        text, places = join([row.word for row in rows], spacing.before(rows, empty.language))
-        words = ((row.word, start + place) for row, place in zip(rows, places, strict=True))
-        segmented.append(Sentence(tuple(Word(word, place, place + len(word)) for word, place in words)))
-        texts.append(text)
-        start += len(text) + 1  # 1 for the line end
+    for rows, sentence in zip(filter(None, found.sentences), segmented, strict=True):
         tags = [meanings.tags[row.cell] for row in rows]
-        entities += [character_span(segmented[-1], span) for span in spans(tags)]
+        entities += [character_span(sentence, span) for span in spans(tags)]
         misplaced: Sequence[WordRow] = [rows[position] for position in out_of_place(encoding, tags)] if encoding else ()
         problems += [
             Problem(empty.key, "tag out of place", row.word, f"{path.name}:{row.line}: {row.cell}") for row in misplaced
         ]
-    document = replace(empty, text="\n".join(texts), sentences=tuple(segmented), spans=tuple(sorted(entities)))
+    document = replace(empty, text=text, sentences=segmented, spans=tuple(sorted(entities)))
     return SourceDocument(document, tuple(problems))

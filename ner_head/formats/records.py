@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_json
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_record
 from ner_head.corpus.languages import tidy
 from ner_head.formats.labels import clean, fault
 from ner_head.formats.problems import LOST, Problem, ProblemParts
@@ -82,7 +82,7 @@ def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[Prob
     sentences = given.get("sentences", [])
     _check_words(sentences)
     spans = [(mention.start, mention.end, mention.label) for mention in right]
-    document = from_json({**defaults, **texts, "sentences": sentences, "spans": spans})
+    document = from_record({**defaults, **texts, "sentences": sentences, "spans": spans})
     answer = given["answer"] if given.get("answer") in ANSWERS else ""
     read = {*TEXTS, "sentences", name, "answer" if answer else ""}
     return Record(

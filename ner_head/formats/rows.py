@@ -58,13 +58,16 @@ class FileRows:
     marked: bool = False
     """Whether the file has document marks."""
 
-    def read(self, lines: list[str]) -> None:
+    def read(self, lines: list[str], *, first: int = 1) -> None:
         """Parse the lines of the file into `documents`.
 
+        Args:
+            lines: the lines.
+            first: number of the first line, if they are a part of the file.
         Raises:
             DataError: a row has another number of fields than most (names file and line), or no row has a word.
         """
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(lines, first):
             self.log.rows[self._read(number, line)] += 1
         self._close()
         self._remove_language_prefix()

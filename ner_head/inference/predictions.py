@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Sentence, Span, character_span, sentence_id
-from ner_head.corpus.results import Guess, Prediction, Reading
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Reading, Sentence, Span, character_span, sentence_id
+from ner_head.corpus.results import Guess, Prediction
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.store.shard import Features
 from ner_head.features.store.store import FeatureStore

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -39,6 +41,13 @@ def pad_words(sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint3
     ids, _ = pad_rows(word_ids)
     of_piece, _ = pad_rows([s.word_of_piece for s in sentences], fill=-1)
     return WordFeatures(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(of_piece.astype(np.int64)))
+
+
+def similar_lengths(sentences: Sequence[Features]) -> list[list[int]]:
+    """Batches of sentences of similar length, as indices."""
+    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
+    runs = length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES)
+    return [order[run.start : run.stop] for run in runs]
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ class Tagger:
         *,
         n_best: int = 1,
         probabilities: bool = False,
+        threads: Executor | None = None,
     ) -> list[Tagged]:
         """Tag sentences.
 
@@ -108,12 +118,20 @@ class Tagger:
             word_ids: hashed features of their words (`document_word_ids`), if the head uses them.
             n_best: number of hypotheses per sentence.
             probabilities: whether to compute the probability of each span.
+            threads: threads that compute the batches; None for this thread.
         Returns:
             one result per sentence, in the order given.
         """
-        results: dict[int, Tagged] = {}
-        for batch in self.outputs(sentences, word_ids):
-            results |= zip(batch.members, self._decode(batch, n_best, probabilities), strict=True)
+        self.head.eval()
+
+        @torch.inference_mode()
+        def run(members: list[int]) -> list[tuple[int, Tagged]]:
+            batch = self._output(members, sentences, word_ids)
+            return list(zip(members, self._decode(batch, n_best, probabilities), strict=True))
+
+        batches = similar_lengths(sentences)
+        found = map(run, batches) if threads is None else threads.map(run, batches)
+        results = dict(chain.from_iterable(found))
         return [results[i] for i in range(len(sentences))]
 
     @torch.inference_mode()
@@ -122,17 +140,20 @@ class Tagger:
     ) -> Iterator[OutputBatch]:
         """Run the network, on batches of sentences of similar length."""
         self.head.eval()
-        order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
-        for run in length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES):
-            members = order[run.start : run.stop]
-            chosen = [keep_pieces(sentences[i], self.head.pieces) for i in members]
-            batch = pad_features(chosen, self.head.layers, separator=self.head.reads_separator).to(self.device)
-            steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
-            words = None
-            if self.head.reads_words:
-                words = pad_words(chosen, [word_ids[i] for i in members]).to(self.device)
-            output = self.head(batch.hidden, batch.mask, steps, words, batch.separator)
-            yield OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)
+        for members in similar_lengths(sentences):
+            yield self._output(members, sentences, word_ids)
+
+    def _output(
+        self, members: list[int], sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint32]]
+    ) -> OutputBatch:
+        chosen = [keep_pieces(sentences[i], self.head.pieces) for i in members]
+        batch = pad_features(chosen, self.head.layers, separator=self.head.reads_separator).to(self.device)
+        steps = pad_steps(chosen, self.tag_set.scheme).to(self.device)
+        words = None
+        if self.head.reads_words:
+            words = pad_words(chosen, [word_ids[i] for i in members]).to(self.device)
+        output = self.head(batch.hidden, batch.mask, steps, words, batch.separator)
+        return OutputBatch(members, [s.word_of_piece for s in chosen], steps, output)
 
     def query(self, spans: Sequence[Sequence[Span]], batch: OutputBatch) -> SpanQuery:
         """The input of `decoder.probabilities`, for the spans of each sentence of a batch."""

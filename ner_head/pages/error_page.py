@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
 from itertools import accumulate
 from string import Template
 from typing import Any, NamedTuple
 
-from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.results import Reading
+from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.pages.alignment import ERRORS, SpanPair, align, place
+from ner_head.pages.parts import asset, policy_hash
 
 LEAST = 0.0005  # readings of a smaller probability are omitted
 
@@ -53,24 +50,15 @@ def page(
         "languages": sorted({document.language for document in gold}),
         "documents": documents,
     }
-    style, script = _asset("page.css"), _asset("page.js")
-    return Template(_asset("page.html")).substitute(
+    style, script = asset("page.css"), asset("page.js")
+    return Template(asset("page.html")).substitute(
         title=escape(title),
         style=style,
         script=script,
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {_hash(style)}; "
-        f"script-src {_hash(script)}",
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {policy_hash(style)}; "
+        f"script-src {policy_hash(script)}",
         data=_script_safe(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
     )
-
-
-def _asset(name: str) -> str:
-    return (files("ner_head.pages") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _hash(code: str) -> str:
-    """The hash of a script or style in a content security policy, which forbids all other scripts and styles."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
 def _script_safe(text: str) -> str:

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import (
     Document,
+    Reading,
     Sentence,
     Span,
     Word,
     character_span,
-    from_json,
+    from_record,
     read_documents,
     sentence_id,
-    to_json,
+    to_record,
     without_overlaps,
     word_spans,
     write_documents,
@@ -30,7 +31,7 @@ SENTENCE = Sentence((Word("Nová", 2, 6), Word("Praha", 7, 12), Word("27", 12, 1
 
 @given(documents())
 def test_a_document_comes_back_from_its_record(document: Document) -> None:
-    assert from_json(json.loads(json.dumps(to_json(document)))) == document
+    assert from_record(json.loads(json.dumps(to_record(document)))) == document
 
 
 @given(st.lists(documents(), max_size=3))
@@ -72,18 +73,18 @@ def test_a_span_keeps_its_probability_and_equals_one_without() -> None:
     assert sure == unsure
     assert len({sure, unsure}) == 1
     document = Document("1", "abc", spans=(sure,))
-    (found,) = from_json(json.loads(json.dumps(to_json(document)))).spans
+    (found,) = from_record(json.loads(json.dumps(to_record(document)))).spans
     assert found.probability == 0.9
-    assert to_json(Document("1", "abc", spans=(unsure,)))["spans"] == [[0, 3, "PER"]]
+    assert to_record(Document("1", "abc", spans=(unsure,)))["spans"] == [[0, 3, "PER"]]
     assert character_span(SENTENCE, Span(1, 3, "LOC", 0.5)).probability == 0.5
     with pytest.raises(ValueError, match=r"probability 1\.5 is not between 0 and 1"):
-        from_json({"id": "1", "text": "abc", "spans": [[0, 3, "PER", 1.5]]})
+        from_record({"id": "1", "text": "abc", "spans": [[0, 3, "PER", 1.5]]})
 
 
 @pytest.mark.parametrize("offsets", [[0, 4], [-1, 1], [2, 2], [2, 1]])
 def test_offsets_outside_the_text_or_empty_are_refused(offsets: list[int]) -> None:
     with pytest.raises(ValueError, match=r"outside the text \(0\.\.3\) or empty"):
-        from_json({"id": "1", "text": "abc", "spans": [[*offsets, "PER"]]})
+        from_record({"id": "1", "text": "abc", "spans": [[*offsets, "PER"]]})
 
 
 def test_a_line_that_is_no_document_is_named(tmp_path: Path) -> None:
@@ -108,3 +109,39 @@ def test_no_documents_are_a_file_that_is_not_empty(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_stage_that_writes_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"dev\.jsonl: No such file or directory; run `dvc repro prepare`"):
         list(read_documents(tmp_path / "dev.jsonl"))
+
+
+def test_reprs_are_short() -> None:
+    text = "slovo " * 10_000
+    words = tuple(Word("slovo", 6 * i, 6 * i + 5) for i in range(10_000))
+    document = Document("a" * 100, text, "cs", sentences=(Sentence(words),), spans=(Span(0, 5, "PER"),))
+    assert repr(document) == (
+        "Document('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…', 'slovo slovo slovo slovo slovo slovo slo…', cs, "
+        "10,000 words, 1 span)"
+    )
+    assert len(repr(document.sentences[0])) < 120
+    assert repr(Span(0, 5, "PER")) == "Span(0, 5, 'PER')"
+    assert repr(Span(0, 5, "PER", 0.98765, text="slovo")) == "Span(0, 5, 'PER', probability=0.9877, text='slovo')"
+
+
+def test_the_record_of_a_result() -> None:
+    document = Document(
+        "1", "Jan spí", "cs", spans=(Span(0, 3, "PER", 0.98765),), extra={"url": "x", "id": 1, "text": "y"}
+    )
+    assert json.loads(document.to_json()) == document.to_dict()
+    assert document.to_dict() == {
+        "id": 1,
+        "language": "cs",
+        "language_probability": None,
+        "text": "Jan spí",
+        "spans": [{"start": 0, "end": 3, "label": "PER", "text": "Jan", "probability": 0.9877}],
+        "url": "x",
+    }
+
+
+def test_spans_learn_their_text_and_stay_equal() -> None:
+    document = Document("1", "Jan spí", spans=(Span(0, 3, "PER"),), readings=((Reading(0.5, (Span(0, 3, "PER"),)),),))
+    found = document.with_texts()
+    assert found == document
+    assert found.spans[0].text == found.readings[0][0].spans[0].text == "Jan"
+    assert hash(found) == hash(document)

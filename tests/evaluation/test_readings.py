@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.results import Reading
+from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.corpus.segment import segment
 from ner_head.evaluation.measures.spans import Counts
 from ner_head.evaluation.nbest_files import read_nbest, write_nbest

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import regex
 
-from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.results import Guess, Prediction, Reading, Temperatures
+from ner_head.corpus.documents import Document, Reading, Span
+from ner_head.corpus.results import Guess, Prediction, Temperatures
 from ner_head.corpus.segment import segment
 from ner_head.evaluation.measures.slices import forms, strict_scores
 from ner_head.evaluation.measures.spans import confusion, has_gold, word_labels, word_macro_f1

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ner_head
 from ner_head.base.errors import DataError, ResourceError
 from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
@@ -45,6 +46,31 @@ def test_every_sentence_is_found_and_equals_a_fresh_encoding(
             assert cached.piece_ids.tolist() == fresh.piece_ids.tolist()
             np.testing.assert_allclose(cached.hidden, fresh.hidden, atol=4e-3)
             assert store.n_pieces(sentence_id(document.key, i)) == len(fresh.piece_ids)
+
+
+def test_a_store_is_opened_by_the_name_of_its_folder_and_read_by_number(store: FeatureStore) -> None:
+    opened = ner_head.FeatureStore.open(str(store.directory))
+    names = list(store)
+    assert [opened.name(number) for number in range(len(store))] == names
+    assert opened[0].piece_ids.tolist() == opened[names[0]].piece_ids.tolist()
+    assert opened[-1].piece_ids.tolist() == opened[names[-1]].piece_ids.tolist()
+    for number in (len(store), -len(store) - 1):
+        with pytest.raises(IndexError, match=f"sentence {number} of a store with 12"):
+            opened[number]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("news/cs/cs-1#9", "the sentences of this document are news/cs/cs-1#0 to news/cs/cs-1#1"),
+        ("cs-2#0", "ids are TOPIC/LANGUAGE/ID#N, such as news/cs/cs-2#0"),
+        ("news/pl/pl_1#0", "such as news/pl/pl-1#0"),
+        ("", "such as news/cs/cs-1#0, news/cs/cs-2#0, news/pl/pl-1#0"),
+    ],
+)
+def test_a_wrong_id_is_answered_with_similar_ones(store: FeatureStore, name: str, hint: str) -> None:
+    with pytest.raises(KeyError, match=hint):
+        store[name]
 
 
 def test_a_second_run_computes_nothing_and_gives_the_same_bytes(

@@ -6,8 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.results import Reading
+from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.corpus.segment import segment
 from ner_head.pages.error_page import page
 

@@ -9,8 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ner_head.corpus.documents import Document, Sentence, Span, Word
-from ner_head.corpus.results import Reading
+from ner_head.corpus.documents import Document, Reading, Sentence, Span, Word
 from ner_head.pages.error_page import page
 from tests.pages.pages import EVIL, corpus, html, made
 

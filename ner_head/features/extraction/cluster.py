@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,6 +79,50 @@ def run_tasks(
             future.release()
     finally:
         finished.clear()
+
+
+def run_in_order(
+    client: Client,
+    task: Callable[[P, J], T],
+    items: Iterable[P | None],
+    job: J,
+    *,
+    ahead: int,
+    resources: dict[str, float] | None = None,
+) -> Iterator[tuple[P, T | Failure]]:
+    """Run a task on each item of a stream.
+
+    Args:
+        client: client of a cluster.
+        task: function of an item and the job.
+        items: the items; None for a pause, before which all results are yielded.
+        job: second argument of the task, the same for all items.
+        ahead: number of items that are read before the first of them has a result.
+        resources: Dask resources that a worker must have.
+    Yields:
+        Each item with its result or its failure, in the order of the items.
+    Raises:
+        ResourceError: no worker runs the remaining tasks.
+    """
+    from distributed import as_completed
+
+    waiting: deque[tuple[P, Future[T]]] = deque()
+
+    def first() -> tuple[P, T | Failure]:
+        item, future = waiting.popleft()
+        for done in _as_they_come(client, as_completed([future], loop=client.loop)):
+            return item, _result(done)
+        raise AssertionError("a future has no result")
+
+    for item in items:
+        if item is not None:
+            # the job is small, and is not scattered: it would be lost with the last worker that has it
+            future = client.submit(task, item, job, pure=False, retries=RETRIES, resources=resources)
+            waiting.append((item, future))
+        while waiting and (item is None or len(waiting) >= ahead or waiting[0][1].done()):
+            yield first()
+    while waiting:
+        yield first()
 
 
 def _as_they_come(client: Client, finished: as_completed) -> Iterator[Future[Any]]:

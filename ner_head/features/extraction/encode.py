@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -105,9 +105,16 @@ def start_shard(
 def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
     """Features of all sentences without a store, for prediction; they are rounded in the same way as in a store."""
     pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
-    ids = [[p.ids for p in document] for document in pieces]
     with encoder.threads() as threads:
-        found = encoder.start(ids, batch_pieces=batch_pieces, threads=threads).wait()
+        return encode_pieces(pieces, encoder, batch_pieces=batch_pieces, threads=threads)
+
+
+def encode_pieces(
+    pieces: Sequence[Sequence[Pieces]], encoder: Encoder, *, batch_pieces: int, threads: ThreadPoolExecutor
+) -> list[Features]:
+    """Features of all sentences, whose word pieces are given by document."""
+    ids = [[p.ids for p in document] for document in pieces]
+    found = encoder.start(ids, batch_pieces=batch_pieces, threads=threads).wait()
     decode, first = encoder.fingerprint.spec.codec.decode, encoder.layers[0]
     separators = decode(found.whole.separators)
     flat = [p for document in pieces for p in document]

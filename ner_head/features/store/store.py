@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,13 +74,14 @@ class FeatureStore:
         self._digests = DigestsAhead([self.path(record) for record in self.manifest.shards])
 
     @classmethod
-    def open(cls, directory: Path) -> FeatureStore:
+    def open(cls, directory: Path | str) -> FeatureStore:
         """Open a store; each shard is opened when it is first read.
 
         Raises:
             DataError: the manifest is missing or invalid, or a shard is missing.
         """
-        return cls(directory, read_manifest(directory))
+        folder = Path(directory)
+        return cls(folder, read_manifest(folder))
 
     def path(self, record: ShardRecord) -> Path:
         """The file of a shard."""
@@ -106,16 +108,35 @@ class FeatureStore:
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find(name) is not None
 
-    def __getitem__(self, name: str) -> Features:
-        """Features of a sentence (`sentence_id`) in the store's view.
+    def __getitem__(self, name: str | int) -> Features:
+        """Features of a sentence in the store's view.
 
+        Args:
+            name: `TOPIC/LANGUAGE/ID#N`, the key of its document and its number in it, counted from 0 (`sentence_id`);
+                or its number in the store, negative from the end.
         Raises:
-            KeyError: the store has no such sentence.
+            KeyError: the store has no such sentence; names similar ones.
+            IndexError: the store has fewer sentences.
             DataError: its shard is damaged.
         """
+        name = self.name(name) if isinstance(name, int) else name
         number, row = self._row(name)
         found = self.shard(number).sentence(row, view=self._view)
         return found if self._resident is None else self._resident.attach(name, found)
+
+    def name(self, number: int) -> str:
+        """The id of a sentence by its number in the store.
+
+        Raises:
+            IndexError: the store has fewer sentences.
+        """
+        left = number if number >= 0 else number + len(self)
+        for key, parts in self._parts.items() if left >= 0 else ():
+            n_sentences = sum(part.n_sentences for part in parts)
+            if left < n_sentences:
+                return sentence_id(key, left)
+            left -= n_sentences
+        raise IndexError(f"sentence {number} of a store with {len(self):,}")
 
     def n_pieces(self, name: str) -> int:
         """Number of word pieces of a sentence; its hidden states are not read."""
@@ -181,8 +202,19 @@ class FeatureStore:
     def _row(self, name: str) -> tuple[int, int]:
         found = self._find(name)
         if found is None:
-            raise KeyError(name)
+            raise KeyError(f"{name!r}: {self._hint(name)}")
         return found
+
+    def _hint(self, name: str) -> str:
+        """What a wrong id may have meant."""
+        key = name.rpartition("#")[0] or name
+        if key in self._parts:
+            last = sum(part.n_sentences for part in self._parts[key]) - 1
+            return f"the sentences of this document are {key}#0 to {key}#{last}"
+        similar = [each for each in self._parts if name and key in each]
+        similar = similar or get_close_matches(key, self._parts, cutoff=0.4)
+        shown = ", ".join(sentence_id(each, 0) for each in similar[:3] or list(self._parts)[:3])
+        return f"no such sentence; ids are TOPIC/LANGUAGE/ID#N, such as {shown}"
 
     def shard(self, number: int) -> Shard:
         """A shard, opened, with its digest checked.

@@ -1,0 +1,75 @@
+"""Parse and check the options of `predict`, before anything heavy is imported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from ner_head.base.errors import UsageError
+from ner_head.prediction.choice import Choice
+
+
+class ModelFacts(NamedTuple):
+    """The languages and labels of a model; empty if its manifest cannot be read, which loading the model reports."""
+
+    languages: list[str]
+    labels: list[str]
+
+
+def read_facts(manifest: Path) -> ModelFacts:
+    """Read the manifest of a model."""
+    try:
+        content = json.loads(manifest.read_bytes())
+        return ModelFacts(list(map(str, content["languages"])), list(map(str, content["labels"])))
+    except (OSError, ValueError, LookupError, TypeError):
+        return ModelFacts([], [])
+
+
+def parse_choice(min_probability: str, labels: str | None) -> Choice:
+    """The spans that are kept.
+
+    Args:
+        min_probability: `0.5`, `PER=0.8,ORG=0.9`, or both: `0.5,PER=0.8`.
+        labels: `PER,LOC`; None for all.
+    Raises:
+        UsageError: an option is malformed.
+    """
+    least, least_of = 0.0, dict[str, float]()
+    for part in _parts(min_probability):
+        label, equals, number = part.rpartition("=")
+        if equals and label.strip():
+            least_of[label.strip()] = _probability(number)
+        else:
+            least = _probability(part)
+    if labels is None:
+        return Choice(least, least_of)
+    kept = frozenset(_parts(labels))
+    if not kept:
+        raise UsageError("--labels: no label in it; give them as PER,LOC")
+    return Choice(least, least_of, kept)
+
+
+def _parts(option: str) -> list[str]:
+    return [part.strip() for part in option.split(",") if part.strip()]
+
+
+def _probability(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise UsageError(f"--min-probability: {text!r} is no number; give 0.5, or PER=0.8,ORG=0.9") from None
+    if not 0 <= number <= 1:
+        raise UsageError(f"--min-probability: must be between 0 and 1, got {text}")
+    return number
+
+
+def check_name(option: str, name: str, known: Iterable[str]) -> None:
+    """Check that the value of an option is one of some names.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if name not in known:
+        raise UsageError(f"{option} {name}: must be one of {', '.join(known)}")
