@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ner_head.base.errors import UsageError
-from ner_head.cli.arguments import Device, Files, Language, Text, Threads, example, require_manifest, runtime_params
+from ner_head.cli.arguments import Device, Files, Language, Model, Text, Threads, example, model_folder, runtime_params
 from ner_head.cli.inputs import read_texts
 from ner_head.cli.output import emit, tell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ner_head.corpus.documents import Document, Span
 
 EXAMPLE = example("ner-head predict article.txt --language pl > entities.jsonl")
@@ -21,7 +22,7 @@ EXAMPLE = example("ner-head predict article.txt --language pl > entities.jsonl")
 def predict(
     files: Files = None,
     text: Text = None,
-    model: Annotated[Path, typer.Option(help="folder of a trained head")] = Path("models/head"),
+    model: Model = None,
     encoder: Annotated[
         str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
     ] = None,
@@ -39,13 +40,13 @@ def predict(
         raise UsageError(f"--min-probability: must be between 0 and 1, got {min_probability}")
     runtime_params(device, threads)
     texts = read_texts(files, text)
-    manifest = require_manifest(model, mend="train one with `dvc repro`")
+    folder = model_folder(model)
     if language is not None:
-        check_language(language, manifest)
+        check_language(language, folder / "manifest.json")
 
     from ner_head.recognizer import Recognizer  # imports torch
 
-    recognizer = Recognizer.load(model, device, encoder=encoder, threads=threads)
+    recognizer = Recognizer.load(folder, device, encoder=encoder, threads=threads)
     code = recognizer.language_code(language)
     if warning := recognizer.language_warning(code):
         tell(f"ner-head: {warning}")
