@@ -150,7 +150,7 @@ def add_file(wheel: zipfile.ZipFile, name: str, file: Path) -> Row:
 
 def add(wheel: zipfile.ZipFile, name: str, source: BufferedReader | BytesIO) -> Row:
     """Add the content of an open file to a wheel; returns its row of RECORD."""
-    digest, size = hashlib.file_digest(source, "sha256").digest(), source.tell()
+    digest, size = hashlib.file_digest(source, "sha256").digest(), source.seek(0, os.SEEK_END)
     source.seek(0)
     entry = zipfile.ZipInfo(name, EPOCH)
     entry.external_attr, entry.create_system, entry.file_size = 0o644 << 16, 3, size  # a file of Unix
