@@ -89,7 +89,7 @@ wheel: setup
 		{ echo "params.yaml or data/sample is changed; the wheel has the model of the sample: git stash" >&2; exit 2; }
 	dvc repro
 	rm -f dist/ner_head-*.whl
-	tools/build_wheel.sh models/head dist
+	tools/build_wheel.sh dist models/head
 	@ls -l dist/ner_head-*.whl
 
 lint: setup

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -26,31 +25,25 @@ MOST_BYTES = 100_000_000
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 
-def build(script: list[str | Path], output: Path) -> Path:
+def build(output: Path, *model: Path) -> Path:
     """Build a wheel with the interpreter of these tests."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(script, cwd=ROOT, env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}, check=True)
+    variables = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    subprocess.run([ROOT / "tools/build_wheel.sh", output, *model], env=variables, check=True)
     (wheel,) = output.glob("ner_head-*.whl")
     return wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if given := os.environ.get("NER_HEAD_WHEEL"):
-        return Path(given)
-    output = tmp_path_factory.mktemp("dist")
-    return build([ROOT / "tools/build_wheel.sh", model, output], output)
+    given = os.environ.get("NER_HEAD_WHEEL")
+    return Path(given) if given else build(tmp_path_factory.mktemp("dist"), model)
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel without a model."""
-    source, output = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("plain")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "ner_head", source / "ner_head", ignore=shutil.ignore_patterns("__pycache__"))
-    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(output)]
-    return build([*PIP, "wheel", *options, source], output)
+    return build(tmp_path_factory.mktemp("plain"))
 
 
 def environment(wheel: Path, folder: Path) -> Path:
