@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu paper paper-blind ablation lint clean
+.PHONY: all setup test bench bench-gpu paper paper-blind ablation wheel lint clean
 
 all: setup
 	dvc repro
@@ -84,10 +84,19 @@ $(FLAIR)/.done: constraints.txt
 	$(FLAIR)/bin/python -m pip install --quiet --disable-pip-version-check flair==0.15.1 $$(grep "^torch==" constraints.txt)
 	touch $@
 
+# The library's wheel with the encoder and the head of the sample inside: pip installs it anywhere, without network.
+wheel: setup
+	@git diff --quiet HEAD -- params.yaml data/sample || \
+		{ echo "params.yaml or data/sample is changed; the wheel has the model of the sample: git stash" >&2; exit 2; }
+	dvc repro
+	rm -f dist/ner_head-*.whl
+	tools/build_wheel.sh dist models/head
+	@ls -l dist/ner_head-*.whl
+
 lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
 
 clean:
-	rm -rf $(VENV) $(FLAIR) models data/prepared data/features data/pool data/training
+	rm -rf $(VENV) $(FLAIR) dist models data/prepared data/features data/pool data/training

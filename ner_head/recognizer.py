@@ -25,6 +25,7 @@ from ner_head.features.store.manifest import EncoderRecord
 from ner_head.inference.predictions import to_prediction
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagged, Tagger
+from ner_head.models import check_bundle, default_model, demonstration, find_model
 from ner_head.prediction.choice import Choice
 from ner_head.prediction.groups import grouped, parts
 
@@ -38,13 +39,8 @@ class Recognizer:
         Raises:
             DataError: the head was trained with another encoder or another segmentation.
         """
-        manifest, found = model.manifest, encoder.fingerprint.digest()
-        if manifest.encoder.fingerprint != found:
-            raise DataError(
-                f"this model was trained on features of {manifest.encoder.model} "
-                f"({manifest.encoder.fingerprint[:12]}), but the encoder in {encoder.folder} has {found[:12]}; "
-                "give the same one (`--encoder FOLDER`)"
-            )
+        manifest = model.manifest
+        check_encoder(encoder, manifest.encoder)
         if manifest.segmentation != SEGMENTATION:
             raise DataError(
                 f"this model was trained with segmentation {manifest.segmentation}, but this ner-head has "
@@ -58,36 +54,37 @@ class Recognizer:
 
     @classmethod
     def load(
-        cls, model_directory: Path | str, device: str = "auto", *, encoder: str | None = None, threads: int = 0
+        cls, model: Path | str | None = None, device: str = "auto", *, encoder: str | None = None, threads: int = 0
     ) -> Recognizer:
         """Load a trained head and its encoder.
 
         Args:
-            model_directory: folder of the head.
+            model: folder of the head, or name of an installed model. By default the model of the project in the current
+                folder, or else the model inside of this package, of which a warning says what it is.
             device: auto, cpu, cuda or mps.
             encoder: folder of the encoder; by default the one that the head's manifest names.
             threads: number of CPU threads of torch in this process; 0 for torch's default.
         Raises:
-            DataError: the head is damaged, or was trained with another encoder.
+            DataError: there is no such model, a file of it is damaged, or it was trained with another encoder.
             UsageError: there is no such encoder or device.
         """
         runtime = validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
+        directory = given_or_default(model)
+        check_bundle(directory)
         torch_device = runtime.start()
 
         def find(record: EncoderRecord) -> Path:
-            if encoder is not None:
-                return find_encoder(encoder)
-            return find_encoder(record.model, local=record.local, beside=Path(model_directory))
+            return encoder_folder(record, beside=directory, given=encoder)
 
         def layer_weights(record: EncoderRecord) -> dict[str, torch.Tensor]:
             return Encoder(find(record), device=torch_device, load=False).layer_weights()
 
-        model = SavedModel.load(Path(model_directory), device=torch_device, layer_weights=layer_weights)
-        record = model.manifest.encoder
+        saved = SavedModel.load(directory, device=torch_device, layer_weights=layer_weights)
+        record = saved.manifest.encoder
         folder = find(record)
-        frozen = Encoder(folder, device=torch_device, spec=record.spec, layers=model.head.layers)
-        recognizer = cls(model, frozen, runtime)
-        recognizer.source = (str(Path(model_directory).absolute()), device, str(folder.absolute()))
+        frozen = Encoder(folder, device=torch_device, spec=record.spec, layers=saved.head.layers)
+        recognizer = cls(saved, frozen, runtime)
+        recognizer.source = (str(directory.absolute()), device, str(folder.absolute()))
         return recognizer
 
     def __reduce__(self) -> tuple[object, tuple[str, str, str]]:
@@ -253,6 +250,41 @@ def as_document(text: str | Document, number: int, language: str, what: str) -> 
     if not isinstance(text, Document):
         raise TypeError(f"{what}[{number}] must be a string, got {type(text).__name__}")
     return replace(text, language=language) if text.language == UNKNOWN_LANGUAGE else text
+
+
+def given_or_default(model: Path | str | None) -> Path:
+    """The folder of a model. If none is given and the model inside of this package is taken, a warning says so."""
+    if model is not None:
+        return find_model(model)
+    directory = default_model()
+    if line := demonstration(directory):
+        warnings.warn(line, stacklevel=3)
+    return directory
+
+
+def encoder_folder(record: EncoderRecord, *, beside: Path, given: str | None = None) -> Path:
+    """The folder of a model's encoder: a given one, or else the one that the manifest names, beside or in the model.
+
+    Raises:
+        UsageError: there is no such encoder.
+    """
+    if given is not None:
+        return find_encoder(given)
+    return find_encoder(record.model, local=record.local, beside=beside)
+
+
+def check_encoder(encoder: Encoder, wanted: EncoderRecord) -> None:
+    """Check that an encoder is the one of a model.
+
+    Raises:
+        DataError: it is another one.
+    """
+    found = encoder.fingerprint.digest()
+    if found != wanted.fingerprint:
+        raise DataError(
+            f"this model was trained on features of {wanted.model} ({wanted.fingerprint[:12]}), but the encoder in "
+            f"{encoder.folder} has {found[:12]}; give the same one (`--encoder FOLDER`)"
+        )
 
 
 def check_text(document: Document) -> None:

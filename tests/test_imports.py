@@ -11,11 +11,12 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"base"},
-    {"corpus"},
+    {"corpus", "models"},
     {"formats", "features.store", "evaluation.measures", "baseline"},
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
     {"inference", "prediction"},
     {"training", "recognizer", "project"},
+    {"bundles"},
     {"cli"},
 ]
 """Each part of the package imports from its own floor and those before it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -29,6 +30,7 @@ def run(main: Callable[[], None], *, name: str, interrupted: str = "interrupted"
     """
     use_utf8()
     wait_passively()
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
     try:
         main()
         sys.stdout.flush()

@@ -6,9 +6,10 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ try:
 except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
 
-from ner_head.base.errors import ResourceError
+from ner_head.base.errors import ResourceError, UsageError, system_error
 
 SPARE_BYTES = 1 << 28  # reserve of free disk space
 DAY = 86_400.0  # seconds
@@ -61,6 +62,36 @@ def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:
         if try_lock(handle) is not False and temporary.exists():
             return temporary, handle
         handle.close()  # another process removed it before it was locked
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, which gets its name at the end. So `folder` is absent or complete.
+
+    Raises:
+        UsageError: the folder exists and is not empty.
+        ResourceError: the disk is full or not writable.
+    """
+    check_new(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+            whole = Path(temporary, "whole")
+            whole.mkdir()
+            yield whole
+            whole.replace(folder)
+    except OSError as error:
+        raise system_error(error, None if error.filename else folder) from None
+
+
+def check_new(folder: Path) -> None:
+    """Check that a folder does not exist yet, or is empty.
+
+    Raises:
+        UsageError: it is in use.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder}: exists already; remove it, or give another folder")
 
 
 def digest_of(path: Path) -> str:

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ner_head.cli.output import tell
+
 if TYPE_CHECKING:
     from ner_head.base.runtime import RuntimeParams
 
 Files = Annotated[list[str] | None, typer.Argument(help="text files, UTF-8, one document each; - is standard input")]
 Text = Annotated[list[str] | None, typer.Option(help="a text; may be repeated")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="folder of a trained head, or name of an installed model; by default models/head, or else the model "
+        "inside of this installation"
+    ),
+]
 Language = Annotated[str | None, typer.Option(help="language of the texts, if known, as ISO 639 code (bg, cs, pl ...)")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 Threads = Annotated[int, typer.Option(min=0, help="number of CPU threads; 0 for torch's default")]
@@ -34,6 +43,22 @@ def runtime_params(device: str, threads: int) -> RuntimeParams:
     from ner_head.base.runtime import RuntimeParams
 
     return validate({"device": device, "threads": threads}, "runtime", RuntimeParams)
+
+
+def model_folder(model: str | None) -> Path:
+    """The folder of the model of a command. Says on standard error which one is taken if none was asked for.
+
+    Raises:
+        DataError: there is no such model.
+    """
+    from ner_head.models import default_model, demonstration, find_model
+
+    if model is not None:
+        return find_model(model)
+    folder = default_model()
+    if line := demonstration(folder):
+        tell(f"ner-head: {line}")
+    return folder
 
 
 def require_manifest(directory: Path, *, mend: str) -> Path:

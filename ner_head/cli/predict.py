@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.cli.arguments import Device, Language, Text, Threads, example, require_manifest, runtime_params
+from ner_head.cli.arguments import Device, Language, Model, Text, Threads, example, model_folder, runtime_params
 from ner_head.cli.output import tell
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Sources = Annotated[
 def predict(
     files: Sources = None,
     text: Text = None,
-    model: Annotated[Path, typer.Option(help="folder of a trained head")] = Path("models/head"),
+    model: Model = None,
     encoder: Annotated[
         str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
     ] = None,
@@ -76,8 +76,8 @@ def predict(
     inputs = Inputs(files or [], text or [], SUFFIXES.get(source, ()), skip=skip_errors)
     reading = SourceOptions(source, word_column=word_column)
     first = peeked(inputs.documents(reading)) if "-" not in inputs.paths else inputs.documents(reading)
-    manifest = require_manifest(model, mend="train one with `dvc repro`")
-    facts = read_facts(manifest)
+    folder = model_folder(model)
+    facts = read_facts(folder / "manifest.json")
     code = language_among(language, facts.languages)
     if facts.labels:
         choice.check(facts.labels)
@@ -85,10 +85,10 @@ def predict(
         tell(f"ner-head: {warning}")
     groups = grouped(in_language(first, code))
 
-    from ner_head.cli.workers import Job, Model, absolute, recognize_here, recognize_on_workers, threads_each
+    from ner_head.cli.workers import Job, ModelSource, absolute, recognize_here, recognize_on_workers, threads_each
 
     each = threads if scheduler or not many else threads_each(threads, workers)
-    job = Job(Model(absolute(model), encoder and absolute(encoder), device, each), n_best, choice)
+    job = Job(ModelSource(absolute(folder), encoder and absolute(encoder), device, each), n_best, choice)
     if many:
         results = recognize_on_workers(groups, job, workers=workers, scheduler=scheduler)
     else:

@@ -27,7 +27,7 @@ ONE_AT_A_TIME = threading.Lock()  # a worker of an existing cluster may have sev
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelSource:
     """A model and where it runs; paths are absolute. `threads` is 0 for as many as the worker has."""
 
     folder: str
@@ -46,7 +46,7 @@ class Model:
 class Job:
     """What is the same for all groups."""
 
-    model: Model
+    model: ModelSource
     n_best: int
     choice: Choice
 
@@ -90,7 +90,7 @@ def recognize_on_workers(
 
 
 @lru_cache(maxsize=1)
-def load_once(model: Model) -> Recognizer:
+def load_once(model: ModelSource) -> Recognizer:
     """Load the model, once per process."""
     return model.load()
 

@@ -32,6 +32,8 @@ from ner_head.head.model import Head, build_head
 from ner_head.head.params import HeadParams
 
 VERSION = 1
+WEIGHTS = "model.safetensors"
+MEND = "train one with `dvc repro`"
 TUNED = "encoder_layers."  # in the names of the tuned layers' tensors
 
 
@@ -73,6 +75,35 @@ class ModelManifest(Params):
     tuned: TunedLayers | None = None
     """The encoder's layers that were trained; None for the frozen encoder."""
 
+    @classmethod
+    def read(cls, directory: Path) -> ModelManifest:
+        """Read the manifest of a model.
+
+        Raises:
+            DataError: it is absent or damaged, or this version cannot read it.
+        """
+        path = directory / "manifest.json"
+        try:
+            manifest = cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise system_error(error, path, mend=MEND) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path}: {where}: {first['msg']}") from None
+        if manifest.version != VERSION:
+            raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
+        return manifest
+
+    def write(self, directory: Path) -> None:
+        """Write the manifest of a model, atomically."""
+        write_whole(directory / "manifest.json", (self.model_dump_json(indent=2) + "\n").encode())
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files of the model."""
+        return ["manifest.json", WEIGHTS, *([LAYERS] if self.tuned else [])]
+
     @property
     def tag_set(self) -> TagSet:
         """The tags of the head."""
@@ -100,8 +131,8 @@ class SavedModel:
             tuned = manifest.tuned.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
             manifest = manifest.model_copy(update={"tuned": tuned})
             write_whole(directory / LAYERS, content)
-        write_whole(directory / "model.safetensors", save(tensors))
-        write_whole(directory / "manifest.json", (manifest.model_dump_json(indent=2) + "\n").encode())
+        write_whole(directory / WEIGHTS, save(tensors))
+        manifest.write(directory)
 
     @classmethod
     def load(
@@ -120,19 +151,13 @@ class SavedModel:
         Raises:
             DataError: A file is absent or damaged, or the files do not match.
         """
+        manifest = ModelManifest.read(directory)
         try:
-            manifest = ModelManifest.model_validate_json((directory / "manifest.json").read_bytes())
-            tensors = load((directory / "model.safetensors").read_bytes())
+            tensors = load((directory / WEIGHTS).read_bytes())
         except OSError as error:
-            raise system_error(error, mend="train one with `dvc repro`") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DataError(f"{directory / 'manifest.json'}: {where}: {first['msg']}") from None
+            raise system_error(error, mend=MEND) from None
         except SafetensorError as error:
-            raise DataError(f"{directory / 'model.safetensors'}: damaged: {error}") from None
-        if manifest.version != VERSION:
-            raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
+            raise DataError(f"{directory / WEIGHTS}: damaged: {error}") from None
         if (tuned := manifest.tuned) is not None:
             tensors |= read_weights(directory / LAYERS, tuned.sha256)
         try:

@@ -181,3 +181,9 @@ def test_ctrl_c_while_a_stage_is_imported_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert done.returncode == 130
     assert done.stderr == "interrupted; what is finished is kept, and the next run goes on from there\n"
+
+
+def test_a_warning_is_one_line() -> None:
+    code = "import warnings; from ner_head.base import entry; entry.run(lambda: warnings.warn('slow'), name='program')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "program: warning: slow\n"

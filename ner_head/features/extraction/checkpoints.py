@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ner_head.base.errors import DataError, UsageError, system_error
+from ner_head.base.files import check_new, new_folder
 
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "vocab.txt"]
@@ -25,8 +25,8 @@ def find_encoder(encoder_name: str, *, local: bool = False, beside: Path | None 
     Args:
         encoder_name: a folder, absolute or relative to the current one, or a name on the hub.
         local: whether the name is known to be a folder.
-        beside: a trained model. A relative folder is first looked for in all folders around it, because the path is
-            relative to the project that trained the model.
+        beside: a trained model. A relative folder is first looked for in the model itself, which may be a bundle, then
+            in all folders around it, because the path is relative to the project that trained the model.
     Raises:
         UsageError: there is no such folder, and there is no such encoder on the hub or no network.
         DataError: the encoder on the hub has no weights in a supported format.
@@ -93,20 +93,12 @@ def fetch(encoder_name: str, folder: Path | None = None) -> Path:
     if not HUB_NAME.fullmatch(encoder_name):
         raise UsageError(f"encoder {encoder_name!r}: not a name on the Hugging Face hub, such as owner/name")
     folder = folder or default_folder(encoder_name)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"{folder}: exists already; remove it, or give another folder")
+    check_new(folder)
     found = _download(encoder_name, "the hub did not give it", "check the name and the network")
     EncoderFiles.open(found)  # an unusable encoder is an error now rather than in the pipeline
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            whole = Path(temporary, "encoder")
-            whole.mkdir()
-            for file in _needed(found):
-                shutil.copyfile(file, whole / file.name)  # the content; files of the cache are links
-            whole.replace(folder)
-    except OSError as error:
-        raise system_error(error, folder) from None
+    with new_folder(folder) as whole:
+        for file in encoder_files(found):
+            shutil.copyfile(file, whole / file.name)  # the content; files of the cache are links
     return folder
 
 
@@ -135,7 +127,7 @@ def _download(encoder_name: str, problem: str, mend: str) -> Path:
     raise DataError(f"encoder {encoder_name!r}: the hub has no *.safetensors or *.gguf of it (pickles are not loaded)")
 
 
-def _needed(folder: Path) -> list[Path]:
+def encoder_files(folder: Path) -> list[Path]:
     """The files of an encoder, without others that the cache may have, such as pickles."""
     found = sorted({file for pattern in HUB_FILES for file in folder.glob(pattern)})
     return found if any(folder.glob("*.safetensors")) else [*found, *sorted(folder.glob("*.gguf"))[:1]]
@@ -145,7 +137,7 @@ def _candidates(encoder_name: str, beside: Path | None) -> Iterator[Path]:
     path = Path(encoder_name).expanduser()
     if beside is not None and not path.is_absolute():
         around = (*beside.absolute().parents, *beside.resolve().parents)  # it may be a link
-        yield from (folder / path for folder in around)
+        yield from (folder / path for folder in (beside, *around))
     yield path
 
 

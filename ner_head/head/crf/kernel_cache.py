@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -31,12 +37,52 @@ class KernelCache(FunctionCache):
     def __init__(self, function: Any) -> None:
         """Find the folder of the cache.
 
+        It is that of `NUMBA_CACHE_DIR`, or beside the kernels, or in the home directory. A user who can write to none
+        of them gets a private folder for temporary files.
+
         Raises:
             RuntimeError: no folder for the cache can be written.
         """
-        super().__init__(function)
+        try:
+            super().__init__(function)
+        except RuntimeError:
+            with cache_in(private_folder()):
+                super().__init__(function)
         self._cache_file = KernelFiles(
             cache_path=self._cache_path,
             filename_base=self._impl.filename_base,
             source_stamp=self._impl.locator.get_source_stamp(),
         )
+
+
+@contextmanager
+def cache_in(folder: Path) -> Iterator[None]:
+    """Let numba take a folder, as if `NUMBA_CACHE_DIR` named it."""
+    config: Any = numba.config  # its attributes are made at run time
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def private_folder() -> Path:
+    """A folder for temporary files that only this user can read or write. It is the same one in each process.
+
+    numba unpickles what is in its cache, and everyone can create a folder of any name beside the temporary files. So a
+    folder of another user, or one that others can write to, is refused.
+
+    Raises:
+        RuntimeError: there is no such folder.
+    """
+    try:
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        folder = Path(tempfile.gettempdir(), f"ner-head-kernels-{user}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise RuntimeError(f"no folder for compiled kernels can be written ({error.strerror})") from None
+    others = stat.S_IMODE(found.st_mode) & 0o077
+    if hasattr(os, "getuid") and (not stat.S_ISDIR(found.st_mode) or found.st_uid != user or others):
+        raise RuntimeError(f"{folder} is not a private folder of this user")
+    return folder

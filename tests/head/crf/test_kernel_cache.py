@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ner_head.head.crf.kernel_cache import KernelFiles
+from ner_head.head.crf.kernel_cache import KernelFiles, private_folder
 from ner_head.head.crf.kernels import compiled
+from tests import offline
 from tests.conftest import ROOT
 
 
@@ -87,3 +92,66 @@ def test_kernels_for_two_numbers_of_tags_are_read_from_the_cache_side_by_side(tm
         found = errors(*together)
         assert found.keys() == {5, 11}
         assert max(found.values()) < 1e-4
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the package in a folder where nothing can be written."""
+    shutil.copytree(ROOT / "ner_head", tmp_path / "sealed/ner_head", ignore=shutil.ignore_patterns("__pycache__"))
+    folders = [tmp_path / "sealed", *(path for path in (tmp_path / "sealed").rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield tmp_path / "sealed"
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def errors_of(sealed: Path, **variables: str) -> str:
+    """Run the CRF from the copy; the home directory cannot be written either. Returns what it says."""
+    command = [sys.executable, "-c", LOG_PARTITION, "3"]
+    environment = {"PYTHONPATH": str(sealed), "HOME": str(sealed / "home"), **variables}
+    done = offline.run(command, cwd=sealed, environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[1]) < 1e-4
+    return done.stderr
+
+
+def test_kernels_are_kept_in_a_private_folder_where_nothing_else_can_be_written(sealed: Path, tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    assert errors_of(sealed, TMPDIR=str(tmp_path / "temporary")) == ""
+    (folder,) = (tmp_path / "temporary").iterdir()
+    assert folder.name == f"ner-head-kernels-{os.getuid()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    kernels = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")}
+    assert kernels
+    assert errors_of(sealed, TMPDIR=str(tmp_path / "temporary")) == ""
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")} == kernels
+
+
+def test_the_crf_runs_as_torch_if_kernels_can_be_kept_nowhere(sealed: Path, tmp_path: Path) -> None:
+    kernels = tmp_path / "temporary" / f"ner-head-kernels-{os.getuid()}"
+    kernels.mkdir(parents=True)
+    kernels.chmod(0o755)  # others can read it: it is not ours
+    said = errors_of(sealed, TMPDIR=str(kernels.parent))
+    assert f"the CRF runs as plain torch, many times slower: {kernels} is not a private folder of this user" in said
+    assert list(kernels.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["a link", "a file", "readable by others"])
+def test_a_folder_that_another_user_could_have_made_is_refused(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = private_folder()
+    assert private_folder() == folder
+    folder.rmdir()
+    if what == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif what == "a file":
+        folder.touch(mode=0o600)
+    else:
+        folder.mkdir()
+        folder.chmod(0o750)
+    with pytest.raises(RuntimeError, match=r"not a private folder of this user|can be written \(File exists\)"):
+        private_folder()
