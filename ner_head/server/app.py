@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,8 +19,6 @@ from ner_head.base.entry import known
 from ner_head.base.errors import NerHeadError, ResourceError
 from ner_head.corpus.documents import Document
 from ner_head.corpus.results import Prediction
-from ner_head.inference.saved_model import ModelManifest
-from ner_head.recognizer import Recognizer
 from ner_head.server import inception, label_studio
 from ner_head.server.batcher import Batcher
 from ner_head.server.intake import UNEXPECTED, Intake
@@ -29,6 +27,10 @@ from ner_head.server.page import page
 from ner_head.server.refusal import Refusal, refused
 from ner_head.server.requests import JsonRoute, PredictRequest, check_size, to_documents, validation_line
 from ner_head.server.schemas import ErrorAnswer, Health, Info, PredictAnswer
+
+if TYPE_CHECKING:
+    from ner_head.inference.saved_model import ModelManifest
+    from ner_head.recognizer import Recognizer
 
 Record = Callable[[Document], dict[str, object]]
 
@@ -173,9 +175,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return HTMLResponse(page(app.openapi()), headers={"Content-Security-Policy": "default-src 'unsafe-inline'"})
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return refused(error.status_code, str(error.detail), dict(error.headers or {}))
+    line = (
+        error.detail
+        if isinstance(error, Refusal)
+        else f"{request.method} {request.url.path}: {error.detail}; see /docs"
+    )
+    return refused(error.status_code, line, dict(error.headers or {}))
 
 
 async def _validation_error(_: Request, error: Exception) -> JSONResponse:

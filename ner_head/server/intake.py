@@ -166,14 +166,17 @@ class Body:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def drain(self) -> None:
-        """Read and drop the rest of the body, for a moment.
+        """Read and drop the rest of the body, for a moment, and no more than twice the limit of a body.
 
         If a connection is closed before its data is read, the client gets a reset, often before it reads the answer.
         """
+        left = 2 * self._intake.limits.body_bytes
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while not self.complete:
-                    self.complete = not (await self._receive()).get("more_body", False)
+                while not self.complete and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self.complete = not message.get("more_body", False)
 
 
 async def refuse(refusal: Refusal, request: Body, send: Send) -> None:

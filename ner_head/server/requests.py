@@ -148,6 +148,8 @@ def validation_line(error: RequestValidationError) -> str:
     """The first error as one line, with its place in the body."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    message = str(first["msg"]).removeprefix("Value error, ")
+    message = (
+        str(first["msg"]).removeprefix("Value error, ").replace("dictionary or object to extract fields from", "object")
+    )
     more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
     return f"{where or 'body'}: {message}{more}"
