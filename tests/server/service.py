@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -89,7 +90,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=0.0)
     options, rest = parser.parse_known_args()
-    limits = Limits(**{name.removeprefix("--"): float(value) for name, value in (each.split("=") for each in rest)})
+    limits = Limits(
+        **{name.removeprefix("--"): json.loads(value) for name, value in (each.split("=") for each in rest)}
+    )
     listener = run.bind("127.0.0.1", 0)
     run.listen(listener, "127.0.0.1", 0)
     with application(Names(options.seconds), limits) as app:

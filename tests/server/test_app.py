@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -278,5 +279,5 @@ def test_no_body_is_an_error_of_the_server(app: Intake, path: str, content: byte
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(max_size=30).map(lambda text: "/" + text), st.sampled_from(["GET", "POST", "PUT", "DELETE", "X"]))
 def test_no_path_is_an_error_of_the_server(names: Intake, path: str, method: str) -> None:
-    answer = ask(names, method, httpx.URL("http://server/", raw_path=path.encode("utf-8", "replace")), headers=JSON)
+    answer = ask(names, method, quote(path.encode("utf-8", "surrogatepass")), headers=JSON)
     assert answer.status_code in (200, 400, 401, 404, 405, 422)

@@ -1,0 +1,315 @@
+"""A real server process: signals, ports, connections, slow and impatient clients."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+SECONDS = 60.0  # for whatever should happen soon, on a busy machine
+
+
+@contextmanager
+def serving(seconds: float = 0.0, **limits: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server with a stand-in for the model, and its URL."""
+    options = [f"--{name}={value}" for name, value in limits.items()]
+    command = [sys.executable, "-m", "tests.server.service", f"--seconds={seconds}", *options]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(head_seconds=1, body_seconds=1, connections=8) as (_, found):
+        yield found
+
+
+def connect(url: str) -> socket.socket:
+    return socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=SECONDS)
+
+
+def post(url: str, text: str, **options: Any) -> httpx.Response:
+    return httpx.post(f"{url}/predict", json={"text": text}, timeout=SECONDS, **options)
+
+
+def head(length: int) -> bytes:
+    return (
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        b"content-length: " + str(length).encode() + b"\r\n\r\n"
+    )
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What a server sends until it closes the connection."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_a_signal_under_load_loses_nothing_that_was_accepted() -> None:
+    answers: list[str] = []
+    refused: list[httpx.ConnectError] = []
+    lost: list[Exception] = []
+
+    def client(name: str, url: str) -> None:
+        with httpx.Client(timeout=SECONDS) as session:
+            for number in range(10_000):
+                text = f"Jan{name}{number}"
+                try:
+                    answer = session.post(f"{url}/predict", json={"text": text})
+                    assert answer.json()["documents"][0]["spans"][0]["text"] == text
+                    answers.append(text)
+                except httpx.ConnectError as error:
+                    refused.append(error)
+                    return
+                except Exception as error:
+                    lost.append(error)
+                    return
+
+    with serving(seconds=0.02) as (process, url):
+        clients = [threading.Thread(target=client, args=(chr(97 + n), url)) for n in range(8)]
+        for each in clients:
+            each.start()
+        while len(answers) < 40:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+        for each in clients:
+            each.join()
+    assert lost == []
+    assert len(refused) == 8
+    assert len(answers) >= 40
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_request_under_way_finish(sent: signal.Signals) -> None:
+    with serving(seconds=1.0) as (process, url):
+        threading.Timer(0.5, process.send_signal, [sent]).start()
+        assert post(url, "Jan").json()["documents"][0]["spans"][0]["text"] == "Jan"
+        assert process.wait(SECONDS) == 0
+
+
+def test_a_request_that_is_being_sent_is_accepted_after_the_signal() -> None:
+    body = b'{"text": "Jan"}'
+    with serving() as (process, url), connect(url) as connection:
+        connection.sendall(head(len(body)) + body[:5])
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(body[5:])
+        answer = everything(connection)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer.lower()
+        assert process.wait(SECONDS) == 0
+
+
+def lost(url: str) -> None:
+    """A request that gets no answer."""
+    with pytest.raises(httpx.HTTPError):
+        post(url, "Jan")
+
+
+def test_a_second_signal_stops_at_once() -> None:
+    with serving(seconds=30.0) as (process, url):
+        thread = threading.Thread(target=lost, args=(url,))
+        thread.start()
+        time.sleep(0.5)
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 128 + signal.SIGTERM
+        assert time.monotonic() - start < 10
+        assert process.stderr is not None
+        assert process.stderr.read() == "ner-head: a second signal: stopped at once, requests under way are lost\n"
+        thread.join()
+
+
+def test_an_idle_connection_does_not_delay_the_stop() -> None:
+    with serving() as (process, url), httpx.Client() as session, connect(url):
+        assert session.get(f"{url}/health").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        assert process.wait(SECONDS) == 0
+        assert time.monotonic() - start < 8
+
+
+def test_the_request_of_a_client_that_went_away_is_not_computed() -> None:
+    with serving(seconds=0.5, batch_texts=2) as (process, url):
+        body = b'{"texts": [' + b'"Gone",' * 199 + b'"Gone"]}'  # 100 s of work
+        with connect(url) as connection:
+            connection.sendall(head(len(body)) + body)
+            time.sleep(0.5)
+        start = time.monotonic()
+        assert [post(url, "Jan").status_code for _ in range(3)] == [200] * 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+        assert time.monotonic() - start < 40
+
+
+def test_a_head_that_is_slow_is_cut_off(url: str) -> None:
+    with connect(url) as connection:
+        start = time.monotonic()
+        connection.sendall(b"POST /predict HTTP/1.1\r\n")
+        for _ in range(3):  # bytes that arrive do not prolong the time
+            time.sleep(0.3)
+            connection.sendall(b"a: b\r\n")
+        answer = everything(connection)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"the request did not arrive in time" in answer
+        assert time.monotonic() - start < 10
+    with connect(url) as silent:
+        assert everything(silent) == b""
+
+
+def test_a_body_that_is_slow_is_refused(url: str) -> None:
+    with connect(url) as connection:
+        connection.sendall(head(100))
+        for _ in range(3):
+            time.sleep(0.3)
+            connection.sendall(b" ")
+        answer = everything(connection)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"the body did not arrive within 1 s" in answer
+
+
+def test_a_client_that_announces_too_much_gets_the_answer_at_once(url: str) -> None:
+    with connect(url) as connection:
+        connection.sendall(head(10**12))
+        assert everything(connection).startswith(b"HTTP/1.1 413")
+
+
+def test_a_client_that_sends_too_much_gets_the_answer(url: str) -> None:
+    answer = httpx.post(f"{url}/predict", content=b" " * 9_000_000, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+def test_many_slow_clients_do_not_shut_out_others(url: str) -> None:
+    slow = [connect(url) for _ in range(20)]
+    for connection in slow:
+        connection.sendall(b"POST /predict HTTP/1.1\r\n")
+    try:
+        assert post(url, "Jan").status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x00\xff\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET http://[ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"],
+)
+def test_what_is_no_request_is_refused(url: str, content: bytes) -> None:
+    with connect(url) as connection:
+        connection.sendall(content)
+        assert everything(connection)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 404")
+    assert httpx.get(f"{url}/health").status_code == 200
+
+
+def test_a_chunked_body_that_is_malformed_does_no_harm(url: str) -> None:
+    with connect(url) as connection:
+        connection.sendall(head(0).replace(b"content-length: 0", b"transfer-encoding: chunked") + b"zz\r\n\r\n")
+        assert everything(connection)[:12] in (b"HTTP/1.1 400", b"")
+    assert httpx.get(f"{url}/health").status_code == 200
+
+
+def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ner_head.cli.main", "serve", *arguments],
+        cwd=cwd,
+        env={**ENVIRONMENT, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_serves_the_model_with_a_token_and_tells_where(model: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("s3cret\n")
+    options = ["--model", str(model), "--port", "0", "--threads", "1", "--token-file", str(secret), "--max-texts", "3"]
+    with command(*options, cwd=tmp_path, NER_HEAD_TOKEN="other") as process:
+        try:
+            assert process.stderr is not None
+            ready = process.stderr.readline()
+            assert ready.startswith(f"ner-head: serving {model} on http://127.0.0.1:")
+            url = ready.split(" on ")[1].split()[0]
+            assert post(url, "Jan").status_code == 401
+            answer = post(url, "Jana Nováková přijela do Prahy.", headers={"Authorization": "Bearer s3cret"})
+            assert [s["text"] for s in answer.json()["documents"][0]["spans"]] == ["Jana Nováková", "Prahy"]
+            info = httpx.get(f"{url}/info", headers={"Authorization": "Bearer s3cret"}).json()
+            assert info["limits"]["texts"] == 3
+            port = str(urlsplit(url).port)
+            with command("--model", str(model), "--port", port, cwd=tmp_path) as second:
+                assert second.communicate(timeout=SECONDS)[1] == (
+                    f"ner-head: port {port} of 127.0.0.1 is in use by another program; take another one (--port)\n"
+                )
+                assert second.returncode == 4
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SECONDS) == 0
+            assert process.stderr.read() == "ner-head: stopped\n"
+            assert process.stdout is not None
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "message"),
+    [
+        (["--model", "absent"], {}, 3, "absent/manifest.json: No such file or directory; train one with `dvc repro`"),
+        (["--host", "256.0.0.1"], {}, 2, "--host 256.0.0.1: "),
+        (["--host", "192.0.2.1"], {}, 2, "192.0.2.1, port 8000: Cannot assign requested address; take another"),
+        (["--token-file", "absent"], {}, 3, "absent: No such file or directory; it must hold the token"),
+        (["--token-file", "empty"], {}, 2, "empty: a token is at least one character of ASCII, without spaces"),
+        ([], {"NER_HEAD_TOKEN": "a b"}, 2, "NER_HEAD_TOKEN: a token is at least one character of ASCII"),
+        (["--max-texts", "0"], {}, 2, "serve.texts: Input should be greater than or equal to 1"),
+        (["--device", "tpu"], {}, 2, "runtime.device"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_torch_is_imported(
+    arguments: list[str], environment: dict[str, str], code: int, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/torch.py").write_text("raise AssertionError('torch was imported')\n")
+    (tmp_path / "models/head").mkdir(parents=True)
+    (tmp_path / "models/head/manifest.json").write_text("{}")
+    (tmp_path / "empty").write_text("\n")
+    path = os.pathsep.join([str(tmp_path / "modules"), str(ROOT)])
+    with command(*arguments, cwd=tmp_path, **environment, PYTHONPATH=path) as process:
+        output, shown = process.communicate(timeout=SECONDS)
+    assert shown.startswith(f"ner-head: {message}")
+    assert (process.returncode, output, len(shown.splitlines())) == (code, "", 1)
+
+
+def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['fastapi'] = None\n"  # find_spec then says that it is absent
+    code = f"{hide}from ner_head.cli import main; sys.argv = ['ner-head', 'serve']; main.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "ner-head: fastapi is not installed; install it with: pip install 'ner-head[serve]'\n"
