@@ -90,13 +90,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=0.0)
     options, rest = parser.parse_known_args()
-    limits = Limits(
-        **{name.removeprefix("--"): json.loads(value) for name, value in (each.split("=") for each in rest)}
-    )
+    given = {name.removeprefix("--"): json.loads(value) for name, value in (each.split("=") for each in rest)}
+    log, limits = given.pop("access_log", False), Limits(**given)
     listener = run.bind("127.0.0.1", 0)
     run.listen(listener, "127.0.0.1", 0)
+
+    def show() -> None:
+        print(run.url(listener), flush=True)
+
     with application(Names(options.seconds), limits) as app:
-        run.serve(app, listener, limits, ready=lambda: print(run.url(listener), flush=True), stopping=app.stop)
+        run.serve(app, listener, limits, ready=show, stopping=app.stop, access_log=log)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ SECONDS = 60.0  # for whatever should happen soon, on a busy machine
 
 
 @contextmanager
-def serving(seconds: float = 0.0, **limits: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(seconds: float = 0.0, **limits: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server with a stand-in for the model, and its URL."""
     options = [f"--{name}={value}" for name, value in limits.items()]
     command = [sys.executable, "-m", "tests.server.service", f"--seconds={seconds}", *options]
@@ -205,6 +206,36 @@ def test_a_client_that_announces_too_much_gets_the_answer_at_once(url: str) -> N
 def test_a_client_that_sends_too_much_gets_the_answer(url: str) -> None:
     answer = httpx.post(f"{url}/predict", content=b" " * 9_000_000, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
+
+
+def test_a_client_that_does_not_take_its_answer_is_cut_off() -> None:
+    padding = '<cas:NULL xmi:id="0" a="' + "x" * 7_000_000 + '"/>'
+    namespaces = 'xmlns:xmi="http://www.omg.org/XMI" xmlns:cas="http:///uima/cas.ecore"'
+    document = f'<xmi:XMI {namespaces}>{padding}<cas:Sofa xmi:id="1" sofaString="Jan"/></xmi:XMI>'
+    body = json.dumps({"metadata": {"layer": "a.B", "feature": "c"}, "document": {"xmi": document}}).encode()
+    with serving(answer_seconds=1) as (process, url), connect(url) as connection:
+        connection.sendall(head(len(body)).replace(b"/predict", b"/inception/predict") + body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        time.sleep(3)
+        received = 0
+        try:
+            while part := connection.recv(2**20):
+                received += len(part)
+        except ConnectionResetError:
+            pass
+        assert received < 7_000_000
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+
+def test_the_access_log_is_a_line_per_request_on_standard_error() -> None:
+    with serving(access_log="true") as (process, url):
+        assert httpx.get(f"{url}/health").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+        assert process.stderr is not None
+        (line,) = process.stderr.read().splitlines()
+        assert line.endswith('"GET /health HTTP/1.1" 200')
 
 
 def test_many_slow_clients_do_not_shut_out_others(url: str) -> None:
