@@ -13,6 +13,9 @@ from ner_head.cli.arguments import Device, Threads, example, require_manifest, r
 from ner_head.cli.output import tell
 
 if TYPE_CHECKING:
+    from socket import socket
+
+    from ner_head.recognizer import Recognizer
     from ner_head.server.limits import Limits
 
 EXAMPLE = example("ner-head serve --model models/head --port 8000")
@@ -61,24 +64,27 @@ def serve(
     if token is None and host not in LOOPBACK:
         tell(f"ner-head: anybody who reaches {host} can use this server; set {TOKEN} or --token-file to prevent it")
 
-    from ner_head.cli.predict import record_of
     from ner_head.recognizer import Recognizer  # imports torch
-    from ner_head.server.start import start
 
     recognizer = Recognizer.load(model, device, encoder=encoder, threads=threads)
-    with start(recognizer, model, limits, token=token, record=record_of) as app:
-        run.listen(listener, host, port)
-        run.serve(
-            app,
-            listener,
-            limits,
-            ready=lambda: tell(
-                f"ner-head: serving {model} on {run.url(listener)} (its paths: {run.url(listener)}/docs)"
-            ),
-            stopping=app.stop,
-            access_log=access_log,
-        )
+    run_until_signal(recognizer, model, listener, limits, token=token, access_log=access_log)
     tell("ner-head: stopped")
+
+
+def run_until_signal(
+    recognizer: Recognizer, model: Path, listener: socket, limits: Limits, *, token: str | None, access_log: bool
+) -> None:
+    """Serve a loaded model on a bound socket."""
+    from ner_head.cli.predict import record_of
+    from ner_head.server import run
+    from ner_head.server.start import start
+
+    def ready() -> None:
+        tell(f"ner-head: serving {model} on {run.url(listener)} (its paths: {run.url(listener)}/docs)")
+
+    with start(recognizer, model, limits, token=token, record=record_of) as app:
+        run.listen(listener)
+        run.serve(app, listener, limits, ready=ready, stopping=app.stop, access_log=access_log)
 
 
 def read_limits(**given: float | None) -> Limits:

@@ -71,7 +71,7 @@ def bind(host: str, port: int) -> socket.socket:
     return found
 
 
-def listen(found: socket.socket, host: str, port: int) -> None:
+def listen(found: socket.socket) -> None:
     """Let a socket accept connections.
 
     Raises:
@@ -80,7 +80,7 @@ def listen(found: socket.socket, host: str, port: int) -> None:
     try:
         found.listen(BACKLOG)
     except OSError as error:
-        raise address_error(error, host, port) from None
+        raise address_error(error, *found.getsockname()[:2]) from None
 
 
 def address_error(error: OSError, host: str, port: int) -> NerHeadError:

@@ -93,7 +93,7 @@ def main() -> None:
     given = {name.removeprefix("--"): json.loads(value) for name, value in (each.split("=") for each in rest)}
     log, limits = given.pop("access_log", False), Limits(**given)
     listener = run.bind("127.0.0.1", 0)
-    run.listen(listener, "127.0.0.1", 0)
+    run.listen(listener)
 
     def show() -> None:
         print(run.url(listener), flush=True)
