@@ -68,6 +68,7 @@ bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.scheduling
 	python -m benchmarks.memory
 	python -m benchmarks.predict --flair $(FLAIR)/bin/python
+	python -m benchmarks.serving
 	python -m benchmarks.training --flair $(FLAIR)/bin/python $(CORPUS:%=--corpus %)
 
 # On a machine with CUDA: extraction, the paper's head, the CRF.

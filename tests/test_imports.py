@@ -16,7 +16,7 @@ FLOORS = [
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
     {"inference", "prediction"},
     {"training", "recognizer", "project"},
-    {"bundles"},
+    {"bundles", "server"},
     {"cli"},
 ]
 """Each part of the package imports from its own floor and those before it."""
@@ -27,6 +27,7 @@ APART = [
     ("features.extraction", "head"),
     ("inference", "features.extraction"),
     ("recognizer", "training"),
+    ("server", "training"),
     ("evaluation", "head"),
     ("evaluation", "inference"),
 ]
@@ -91,6 +92,7 @@ def test_the_parts_form_no_circle() -> None:
         ("dask", {"features/extraction/cluster.py"}),
         ("distributed", {"features/extraction/cluster.py", "features/extraction/workers.py"}),
         ("pycrfsuite", {"baseline.py"}),
+        ("uvicorn", {"server/connection.py", "server/run.py"}),
     ],
 )
 def test_a_library_is_known_to_the_modules_meant_for_it(library: str, homes: set[str]) -> None:

@@ -94,6 +94,7 @@ CRF, ENCODER = "ner_head/head/crf/layer.py", "ner_head/features/extraction/encod
         ("ner_head/recognizer.py", set()),
         ("ner_head/prediction/writers.py", set()),
         ("ner_head/cli/main.py", set()),
+        ("ner_head/server/app.py", set()),
         ("ner_head/__init__.py", set()),
         ("pyproject.toml", set()),
     ],

@@ -1,0 +1,282 @@
+"""`/predict`, `/info`, `/health`, `/docs`; limits, token, and malformed requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ner_head.corpus.documents import Document
+from ner_head.recognizer import Recognizer
+from ner_head.server.intake import Intake
+from ner_head.server.limits import Limits
+from ner_head.server.start import start
+from tests.server.service import Names, application, ask
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def recognizer(model: Path) -> Recognizer:
+    return Recognizer.load(model, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def app(recognizer: Recognizer, model: Path) -> Iterator[Intake]:
+    """The application with a model that was trained."""
+    with start(recognizer, model, Limits(), token=None) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[Intake]:
+    with application() as found:
+        yield found
+
+
+def predict(app: Intake, body: Any) -> httpx.Response:
+    return ask(app, "POST", "/predict", json=body)
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    assert set(answer.json()) == {"error"}
+    line = answer.json()["error"]
+    assert len(line.splitlines()) == 1
+    return answer.status_code, line
+
+
+def test_the_records_are_those_of_the_command(app: Intake, recognizer: Recognizer, documents: list[Document]) -> None:
+    texts = [document.text for document in documents]
+    answer = predict(app, {"texts": texts})
+    expected = recognizer.recognize_documents([Document(f"text-{i}", text) for i, text in enumerate(texts, 1)])
+    assert answer.status_code == 200
+    assert answer.json() == {"documents": [document.to_dict() for document in expected], "warnings": []}
+    assert [[span["label"] for span in each["spans"]] for each in answer.json()["documents"]] == [["PER", "LOC"]] * 6
+
+
+def test_texts_together_give_what_each_gives_alone(recognizer: Recognizer, documents: list[Document]) -> None:
+    """To 1e-5, before probabilities are rounded; the lengths differ, so that there is padding."""
+    texts = [document.text[: 5 + 7 * number] for number, document in enumerate(documents)] + ["A", "", "Jan. " * 30]
+    wanted = [Document(id=str(number), text=text) for number, text in enumerate(texts)]
+    together = recognizer.recognize_documents(wanted)
+    alone = [recognizer.recognize_documents([document])[0] for document in wanted]
+    assert together == alone
+    pairs = [(a, b) for x, y in zip(together, alone, strict=True) for a, b in zip(x.spans, y.spans, strict=True)]
+    assert len(pairs) > 5
+    assert max(abs((a.probability or 0) - (b.probability or 0)) for a, b in pairs) < 1e-5
+
+
+def test_a_text_may_come_alone_or_with_an_id_and_a_language(names: Intake) -> None:
+    assert predict(names, {"text": "Jan"}).json()["documents"][0]["id"] == "text-1"
+    item = {"id": "x", "text": "Jan", "language": "POL"}
+    (found,) = predict(names, {"documents": [item]}).json()["documents"]
+    span = {"start": 0, "end": 3, "label": "PER", "text": "Jan", "probability": 0.75}
+    assert found == {"id": "x", "language": "pl", "language_probability": None, "text": "Jan", "spans": [span]}
+
+
+def test_options_apply_to_all_texts(names: Intake) -> None:
+    body = {"documents": [{"text": "Jan"}, {"text": "Jan", "language": "sv"}], "language": "cs"}
+    answer = predict(names, {**body, "min_probability": 0.8}).json()
+    assert [document["language"] for document in answer["documents"]] == ["cs", "sv"]
+    assert [document["spans"] for document in answer["documents"]] == [[], []]
+    assert answer["warnings"] == ["this model was trained on cs, pl, not on sv: expect worse results"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x00", "Jan\x00 \x07Nowak", "\U0001f600 Jan", "\ufeffJan", "a" * 3000])
+def test_any_text_that_utf8_can_hold_is_fine(app: Intake, text: str) -> None:
+    answer = predict(app, {"text": text})
+    assert answer.status_code == 200
+    assert answer.json()["documents"][0]["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "line"),
+    [
+        (b"", 422, "body: Field required"),
+        (b"[1", 400, "the body is not JSON: Expecting ',' delimiter at line 1, column 3"),
+        (b'{"text": "\xff"}', 400, "the body is not UTF-8 at byte 10"),
+        (b'{"text": "a\\ud800"}', 400, "the body has a lone surrogate (U+D800), which is no character"),
+        (b'{"\\udfff": 1}', 400, "the body has a lone surrogate (U+DFFF), which is no character"),
+        (b'{"text": NaN}', 400, "the body is not JSON: NaN is no number"),
+        (b"[" * 100_000, 400, "the body is not JSON: "),
+        (b"1" * 5000, 400, "the body is not JSON: "),
+        (b"[]", 422, "body: Input should be a valid object"),
+        (b"{}", 422, "body: give one of text, texts and documents, got none of them"),
+        (b'{"text": "a", "texts": []}', 422, "body: give one of text, texts and documents, got text, texts"),
+        (b'{"texts": ["a", 1]}', 422, "texts.1: Input should be a valid string"),
+        (b'{"text": "a", "nbest": 2}', 422, "nbest: Extra inputs are not permitted"),
+        (b'{"text": "a", "min_probability": 2}', 422, "min_probability: Input should be less than or equal to 1"),
+        (b'{"text": "a", "language": "xx"}', 422, "text-1: language 'xx': no code of ISO 639"),
+        (b'{"documents": [{"id": "a", "text": ""}, {"id": "a", "text": ""}]}', 422, "id 'a': given twice"),
+    ],
+)
+def test_a_malformed_body_is_refused_with_one_line(names: Intake, content: bytes, status: int, line: str) -> None:
+    answer = ask(names, "POST", "/predict", content=content, headers=JSON)
+    found = error(answer)
+    assert found[0] == status
+    assert found[1].startswith(line)
+
+
+def test_other_paths_methods_and_kinds_are_refused(names: Intake) -> None:
+    assert error(ask(names, "GET", "/absent")) == (404, "GET /absent: Not Found; see /docs")
+    assert error(ask(names, "GET", "/predict")) == (405, "GET /predict: Method Not Allowed; see /docs")
+    kind = (415, "send plain JSON, with the header `Content-Type: application/json`")
+    assert error(ask(names, "POST", "/predict", content=b'{"text": "a"}')) == kind
+    packed = {**JSON, "Content-Encoding": "gzip"}
+    assert error(ask(names, "POST", "/predict", content=b"x", headers=packed)) == kind
+
+
+def test_a_request_over_a_limit_is_refused() -> None:
+    with application(limits=Limits(body_bytes=1024, texts=2, characters=100)) as app:
+        large = (413, "the body has more than 1,024 bytes; send fewer texts in a request")
+        assert error(predict(app, {"text": "a" * 2000})) == large
+        assert error(predict(app, {"texts": ["", "", ""]})) == (413, "3 texts; a request may have 2")
+        many = (413, "101 characters; the texts of a request may have 100 together")
+        assert error(predict(app, {"texts": ["a" * 50, "b" * 51]})) == many
+        assert predict(app, {"texts": ["a" * 50, "b" * 50]}).status_code == 200
+        assert app.under_way == 0
+
+
+def test_a_body_without_a_length_is_counted_while_it_is_read() -> None:
+    read = 0
+
+    async def endless() -> Any:
+        nonlocal read
+        while True:
+            read += 1
+            yield b" " * 500
+
+    with application(limits=Limits(body_bytes=1024)) as app:
+        assert error(ask(app, "POST", "/predict", content=endless(), headers=JSON))[0] == 413
+        assert app.under_way == 0
+    assert read < 10  # a little more is read and dropped, so that the client gets the answer
+
+
+def test_all_bodies_together_are_limited() -> None:
+    with application(limits=Limits(body_bytes=4096, bodies_bytes=2048)) as app:
+        answer = predict(app, {"text": "a" * 3000})
+        assert error(answer)[0] == 429
+        assert answer.headers["retry-after"] == "5"
+
+
+def test_a_request_that_takes_too_long_is_refused() -> None:
+    with application(Names(seconds=0.5), Limits(request_seconds=0.1)) as app:
+        answer = predict(app, {"text": "Jan"})
+        assert error(answer) == (504, "no result within 0.1 s; send fewer texts, or try again")
+        assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({}, False),
+        ({"Authorization": "Bearer secret"}, True),
+        ({"Authorization": "bearer secret"}, True),
+        ({"Authorization": "Bearer secre"}, False),
+        ({"Authorization": "Bearer "}, False),
+        ({"Authorization": "secret"}, False),
+        ({"Authorization": "Basic bmFtZTpzZWNyZXQ="}, True),  # name:secret, as Label Studio and browsers send it
+        ({"Authorization": "Basic c2VjcmV0Og=="}, False),  # secret:
+        ({"Authorization": "Basic !"}, False),
+        ({b"Authorization": "Bearer s\u00e9cret".encode()}, False),
+    ],
+)
+def test_with_a_token_only_health_is_open(given: dict[Any, Any], allowed: bool) -> None:
+    with application(token="secret") as app:
+        for path in ("/info", "/docs", "/openapi.json"):
+            assert (ask(app, "GET", path, headers=given).status_code == 200) == allowed
+        answer = ask(app, "POST", "/predict", json={"text": "Jan"}, headers=given)
+        assert answer.status_code == (200 if allowed else 401)
+        if not allowed:
+            assert error(answer) == (401, "give the token: `Authorization: Bearer TOKEN`")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert ask(app, "GET", "/health").json() == {"status": "ok"}
+        assert ask(app, "GET", "/label-studio/health").status_code == 200
+
+
+def test_info_describes_the_model_and_the_limits(app: Intake) -> None:
+    found = ask(app, "GET", "/info").json()
+    assert (found["labels"], found["languages"]) == (["LOC", "PER"], ["cs", "pl", "ru"])
+    assert found["limits"]["texts"] == Limits().texts
+    assert re.fullmatch("ner-head-[0-9a-f]{12}", found["model"])
+    assert "/" not in found["encoder"]["model"]  # no paths of the machine
+
+
+def test_the_docs_are_one_page_that_loads_nothing(app: Intake) -> None:
+    answer = ask(app, "GET", "/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert not re.findall(r"<script|<link|<img|src=|@import|https?://", answer.text)
+    described = ask(app, "GET", "/openapi.json").json()
+    for path in described["paths"]:
+        assert f"<code>{path}</code>" in answer.text
+    fields = described["components"]["schemas"]["PredictRequest"]["properties"]
+    assert set(fields) == {"text", "texts", "documents", "language", "min_probability"}
+
+
+def test_the_described_answer_is_the_real_one(app: Intake) -> None:
+    schemas = ask(app, "GET", "/openapi.json").json()["components"]["schemas"]
+    answer = predict(app, {"text": "Jana Nováková přijela do Prahy."}).json()
+    document = answer["documents"][0]
+    for value, name in ((answer, "PredictAnswer"), (document, "FoundDocument"), (document["spans"][0], "FoundSpan")):
+        assert set(value) == set(schemas[name]["properties"])
+
+
+def test_an_unexpected_error_is_reported_and_the_server_goes_on() -> None:
+    class Faulty(Names):
+        def recognize_documents(self, documents: Any) -> Any:
+            if documents[0].text == "fault":
+                raise LookupError("a fault")
+            return super().recognize_documents(documents)
+
+    reported: list[Exception] = []
+    with application(Faulty(), report=reported.append) as app:
+        answer = error(predict(app, {"text": "fault"}))
+        assert answer == (500, "unexpected error; the log of the server has the details")
+        assert [str(each) for each in reported] == ["a fault"]
+        assert predict(app, {"text": "Jan"}).status_code == 200
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_request() -> None:
+    class Small(Names):
+        def recognize_documents(self, documents: Any) -> Any:
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: tried 1 byte"
+            )
+
+    with application(Small()) as app:
+        assert error(predict(app, {"text": "Jan"}))[0] == 503
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ["text", "texts", "documents", "language", "min_probability", "tasks", "label_config", "metadata", "document"]
+NEARLY = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
+TEXTS = st.builds(lambda texts: {"texts": texts}, st.lists(st.text(max_size=60), max_size=4))
+PATHS = ["/predict", "/label-studio/predict", "/label-studio/setup", "/label-studio/webhook", "/inception/predict"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(PATHS), st.binary(max_size=80) | (NEARLY | TEXTS | VALUES).map(lambda v: json.dumps(v).encode()))
+def test_no_body_is_an_error_of_the_server(app: Intake, path: str, content: bytes) -> None:
+    answer = ask(app, "POST", path, content=content, headers=JSON)
+    assert answer.status_code in (200, 400, 413, 422)
+    if answer.status_code != 200:
+        error(answer)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.text(max_size=30).map(lambda text: "/" + text), st.sampled_from(["GET", "POST", "PUT", "DELETE", "X"]))
+def test_no_path_is_an_error_of_the_server(names: Intake, path: str, method: str) -> None:
+    answer = ask(names, method, quote(path.encode("utf-8", "surrogatepass")), headers=JSON)
+    assert answer.status_code in (200, 400, 401, 404, 405, 422)
