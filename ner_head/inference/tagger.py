@@ -15,10 +15,10 @@ from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
 from ner_head.features.store.shard import Features
 from ner_head.head.committee import AnyHead
-from ner_head.head.crf import Hypothesis
 from ner_head.head.model import HeadOutput, Steps
 from ner_head.head.words import WordFeatures
 from ner_head.inference.span_decoder import SpanDecoder, SpanQuery
+from ner_head.inference.tagged import Tagged
 
 BATCH_PIECES = 2048  # pieces of a decoding batch with padding; larger batches do not fit the caches of a CPU
 
@@ -39,23 +39,6 @@ def pad_words(sentences: Sequence[Features], word_ids: Sequence[NDArray[np.uint3
     ids, _ = pad_rows(word_ids)
     of_piece, _ = pad_rows([s.word_of_piece for s in sentences], fill=-1)
     return WordFeatures(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(of_piece.astype(np.int64)))
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """The result for one sentence.
-
-    Attributes:
-        spans: spans of the best path, in words.
-        hypotheses: the n best paths over the steps of the CRF.
-        languages: (G,) log-probabilities; empty without a classifier.
-        alternatives: spans of each hypothesis; empty for n = 1.
-    """
-
-    spans: list[Span]
-    hypotheses: list[Hypothesis]
-    languages: NDArray[np.float32]
-    alternatives: list[list[Span]]
 
 
 @dataclass(frozen=True)
