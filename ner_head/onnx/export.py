@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import logging
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -110,9 +109,10 @@ def trace(network: Network) -> ONNXProgram:
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
+        cause = error.__cause__ or error
+        why = " ".join(f"{type(cause).__name__}: {cause}".split())
         kind = type(network.encoder.network).__name__
-        raise UsageError(f"torch cannot export this model ({kind}): {lines[-1] if lines else error!r:.300}") from None
+        raise UsageError(f"torch cannot export this model ({kind}): {why:.300}") from None
     assert found is not None  # None only if a file name is given
     name_axes(found, {name: AXES[name] for name in inputs} | {"emissions": "BS", "language_logits": "B"})
     return found
@@ -120,7 +120,7 @@ def trace(network: Network) -> ONNXProgram:
 
 def sample_inputs(head: AnyHead) -> dict[str, torch.Tensor]:
     """Inputs to trace with; all dimensions differ, so that none is taken for another."""
-    n_passes, width, n_sentences, n_pieces, n_steps, n_words = 3, 11, 4, 9, 5, 6
+    n_passes, width, n_sentences, n_pieces, n_words = 3, 11, 4, 9, 6
     places = torch.arange(n_sentences * n_pieces).view(n_sentences, n_pieces) % (n_passes * width)
     inputs = {
         "ids": torch.full((n_passes, width), 5),

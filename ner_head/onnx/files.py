@@ -81,7 +81,9 @@ class CrfRecord(Params):
         """The scores, -inf where forbidden."""
         given = (self.transitions, self.start, self.end)
         rules = (self.forbidden_transitions, self.forbidden_start, self.forbidden_end)
-        parts = [np.where(np.array(rule, bool), -np.inf, part) for part, rule in zip(given, rules, strict=True)]
+        parts = [
+            np.where(np.array(rule, bool), -np.inf, np.array(part)) for part, rule in zip(given, rules, strict=True)
+        ]
         n_tags = len(self.tags)
         if [part.shape for part in parts] != [(n_tags, n_tags), (n_tags,), (n_tags,)]:
             raise ValueError(f"needs scores for {n_tags} tags")

@@ -6,9 +6,11 @@ import copy
 from collections.abc import Sequence
 
 import torch
+from gguf import dequantize
 from torch import Tensor, nn, onnx
 
 from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.gguf_weights import QuantisedEmbedding
 from ner_head.features.extraction.layers import keep_layers
 from ner_head.head.committee import AnyHead, Committee
 from ner_head.head.context import BiLSTM
@@ -26,6 +28,11 @@ class FrozenLayers(nn.Module):
         self.network = encoder.files.load(torch.device("cpu"))
         self.layers, self.dtype = encoder.layers, encoder.fingerprint.spec.dtype
         keep_layers(self.network, self.layers[-1])
+        for name, module in list(self.network.named_modules()):
+            if isinstance(module, QuantisedEmbedding):
+                owner, _, last = name.rpartition(".")
+                rows = torch.from_numpy(dequantize(module.rows, module.kind))
+                setattr(self.network.get_submodule(owner), last, nn.Embedding.from_pretrained(rows))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(N, Q) ids and (N, Q) int64 mask -> (N, Q, K, D), float32."""
@@ -86,12 +93,14 @@ class SequenceLstm(nn.Module):
 
     def __init__(self, lstm: BiLSTM) -> None:
         super().__init__()
-        both = lstm.forwards, lstm.backwards
         self.hidden = lstm.forwards.hidden_size
-        self.inputs = nn.Parameter(torch.stack([self._gates(one.weight_ih_l0) for one in both]))
-        self.states = nn.Parameter(torch.stack([self._gates(one.weight_hh_l0) for one in both]))
-        biases = [torch.cat([self._gates(one.bias_ih_l0), self._gates(one.bias_hh_l0)]) for one in both]
-        self.biases = nn.Parameter(torch.stack(biases))
+        parts = [dict(one.named_parameters()) for one in (lstm.forwards, lstm.backwards)]
+
+        def both(name: str) -> Tensor:
+            return torch.stack([self._gates(part[name]) for part in parts])
+
+        self.inputs, self.states = nn.Parameter(both("weight_ih_l0")), nn.Parameter(both("weight_hh_l0"))
+        self.biases = nn.Parameter(torch.cat([both("bias_ih_l0"), both("bias_hh_l0")], 1))
 
     @staticmethod
     def _gates(rows: Tensor) -> Tensor:
