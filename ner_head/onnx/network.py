@@ -32,7 +32,7 @@ class FrozenLayers(nn.Module):
             if isinstance(module, QuantisedEmbedding):
                 owner, _, last = name.rpartition(".")
                 rows = torch.from_numpy(dequantize(module.rows, module.kind))
-                setattr(self.network.get_submodule(owner), last, nn.Embedding.from_pretrained(rows))
+                setattr(self.network.get_submodule(owner), last, nn.Embedding(len(rows), rows.shape[1], _weight=rows))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(N, Q) ids and (N, Q) int64 mask -> (N, Q, K, D), float32."""
