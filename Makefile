@@ -67,6 +67,7 @@ bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.reading
 	python -m benchmarks.scheduling
 	python -m benchmarks.memory
+	python -m benchmarks.onnx
 	python -m benchmarks.training --flair $(FLAIR)/bin/python $(CORPUS:%=--corpus %)
 
 # On a machine with CUDA: extraction, the paper's head, the CRF.

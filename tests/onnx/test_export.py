@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -57,13 +60,18 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The folders of a head and of its export."""
-    folder = tmp_path_factory.mktemp(request.param)
-    head = make(folder, KINDS[request.param])
-    run("export", "onnx", str(folder / "onnx"), "--model", str(head))
-    return head, folder / "onnx"
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Makes the head of a kind, and exports it once; returns both folders."""
+
+    @cache
+    def make_and_export(name: str) -> tuple[Path, Path]:
+        folder = tmp_path_factory.mktemp(name)
+        head = make(folder, KINDS[name])
+        run("export", "onnx", str(folder / "onnx"), "--model", str(head))
+        return head, folder / "onnx"
+
+    return make_and_export
 
 
 def run(*arguments: str) -> None:
@@ -88,8 +96,11 @@ def assert_same(ours: list[Document], found: list[Document], *, at_least: int) -
     np.testing.assert_allclose(*np.array(pairs or [(0, 0)]).T, atol=1e-4)
 
 
-def test_an_exported_model_gives_the_spans_and_probabilities_of_torch(pair: tuple[Path, Path]) -> None:
-    head, exported = pair
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exported_model_gives_the_spans_and_probabilities_of_torch(
+    export: Callable[[str], tuple[Path, Path]], kind: str
+) -> None:
+    head, exported = export(kind)
     ours, other = Recognizer.load(head, "cpu"), OnnxRecognizer.load(exported)
     assert_same(ours.recognize(TEXTS), other.recognize(TEXTS), at_least=5)
     for text in TEXTS:  # alone, and not only in a batch
@@ -101,11 +112,9 @@ def test_an_exported_model_gives_the_spans_and_probabilities_of_torch(pair: tupl
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one(export: Callable[[str], tuple[Path, Path]]) -> Path:
     """One exported model."""
-    folder = tmp_path_factory.mktemp("one")
-    run("export", "onnx", str(folder / "onnx"), "--model", str(make(folder, Kind("bert", head={"pieces": "mean"}))))
-    return folder / "onnx"
+    return export("words")[1]
 
 
 WITHOUT_TORCH = """
@@ -130,6 +139,13 @@ def test_an_exported_model_needs_no_torch(one: Path) -> None:
     found = OnnxRecognizer.load(one).recognize(TEXTS)
     assert json.loads(done.stdout) == [[[s.start, s.end, s.label] for s in document.spans] for document in found]
     assert any(document.spans for document in found)
+
+
+def test_the_example_of_the_documentation_runs(one: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs/export.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(from ner_head.onnx.*?)```", text, re.DOTALL)
+    exec(compile(code.replace("models/onnx", str(one)), "docs/export.md", "exec"), {})
+    assert capsys.readouterr().out
 
 
 def test_damaged_and_other_folders_are_one_line(one: Path, model: Path, tmp_path: Path) -> None:
