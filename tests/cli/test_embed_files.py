@@ -19,6 +19,7 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.store.shard import Features
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
+from tests.conftest import ROOT
 
 TEXT = "Ahoj, světe. Jak je?"
 NAMES = ["/und/text-1#0", "/und/text-1#1"]
