@@ -15,7 +15,7 @@ FLOORS = [
     {"formats", "features.store", "evaluation.measures", "baseline"},
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
     {"inference", "probing"},
-    {"training", "recognizer", "onnx"},
+    {"training", "recognizer", "onnx", "project"},
     {"integrations"},
     {"cli"},
 ]
