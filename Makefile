@@ -69,6 +69,7 @@ bench: $(VENV)/.peers $(FLAIR)/.done
 	python -m benchmarks.memory
 	python -m benchmarks.predict --flair $(FLAIR)/bin/python
 	python -m benchmarks.serving
+	python -m benchmarks.onnx
 	python -m benchmarks.training --flair $(FLAIR)/bin/python $(CORPUS:%=--corpus %)
 
 # On a machine with CUDA: extraction, the paper's head, the CRF.

@@ -30,8 +30,8 @@ from ner_head.features.extraction.encode import split_words
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.passes import plan_passes
-from ner_head.features.extraction.plans import words_of
 from ner_head.features.extraction.pool import Pool
+from ner_head.features.extraction.words import words_of
 from ner_head.features.extraction.workers import Workers
 from ner_head.features.store.batches import length_batches, shuffled_batches
 from ner_head.features.store.preload import Selection, preload

@@ -19,7 +19,7 @@ from ner_head.corpus.documents import Document
 from ner_head.corpus.segment import segment
 from ner_head.features.extraction.encode import PieceCounts, count_pieces
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.extraction.plans import words_of
+from ner_head.features.extraction.words import words_of
 
 ENCODER = Path("encoders/multilingual-e5-small")
 EUROPE = (

@@ -20,11 +20,12 @@ from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.extraction.checkpoints import find_encoder
 from ner_head.features.extraction.encode import encode_pieces, split_words
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.extraction.plans import words_of
+from ner_head.features.extraction.words import words_of
 from ner_head.features.store.manifest import EncoderRecord
 from ner_head.inference.predictions import to_prediction
 from ner_head.inference.saved_model import SavedModel
-from ner_head.inference.tagger import Tagged, Tagger
+from ner_head.inference.tagged import Tagged
+from ner_head.inference.tagger import Tagger
 from ner_head.models import check_bundle, default_model, demonstration, find_model
 from ner_head.prediction.choice import Choice
 from ner_head.prediction.groups import grouped, parts

@@ -97,7 +97,7 @@ def inspect(
     store = FeatureStore.open(directory)
     emit({"encoder": store.manifest.encoder.model_dump(), **asdict(contents(store))})
     if export:
-        from ner_head.features.store.hewitt import export_hewitt
+        from ner_head.probing.hewitt import export_hewitt
 
         count = export_hewitt(store, export[1])
         tell(f"{export[1]}: {count} sentences")

@@ -115,7 +115,7 @@ class EncoderLayers(nn.Module):
             N tensors, (B, P, D), without [SEP]. What stands at padded places has no meaning.
         """
         lengths = mask.sum(1)
-        states = torch.cat([states, states.new_zeros(len(states), 1, states.shape[2])], 1)
+        states = torch.cat([states, states.new_zeros(states.shape[0], 1, states.shape[2])], 1)
         place = lengths[:, None, None].expand(-1, 1, states.shape[2])
         states = states.scatter(1, place, last[:, None].to(states.dtype))
         seen = (torch.arange(states.shape[1], device=states.device) <= lengths[:, None])[:, None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,12 @@ from ner_head.base.errors import DataError
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Reading, Sentence, Span, character_span, sentence_id
 from ner_head.corpus.results import Guess, Prediction
 from ner_head.corpus.word_features import document_word_ids
-from ner_head.features.store.shard import Features
-from ner_head.features.store.store import FeatureStore
-from ner_head.inference.tagger import Tagged, Tagger
+
+if TYPE_CHECKING:  # so that this module imports neither torch nor h5py
+    from ner_head.features.store.shard import Features
+    from ner_head.features.store.store import FeatureStore
+    from ner_head.inference.tagged import Tagged
+    from ner_head.inference.tagger import Tagger
 
 LEAST_SURE = 0.5  # smallest probability of a document's language; below it the language is unknown
 

@@ -17,10 +17,10 @@ from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
 from ner_head.features.store.shard import Features
 from ner_head.head.committee import AnyHead
-from ner_head.head.crf import Hypothesis
 from ner_head.head.model import HeadOutput, Steps
 from ner_head.head.words import WordFeatures
 from ner_head.inference.span_decoder import SpanDecoder, SpanQuery
+from ner_head.inference.tagged import Tagged
 
 BATCH_PIECES = 2048  # pieces of a decoding batch with padding; larger batches do not fit the caches of a CPU
 
@@ -48,23 +48,6 @@ def similar_lengths(sentences: Sequence[Features]) -> list[list[int]]:
     order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].piece_ids))
     runs = length_batches([len(sentences[i].piece_ids) for i in order], BATCH_PIECES)
     return [order[run.start : run.stop] for run in runs]
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """The result for one sentence.
-
-    Attributes:
-        spans: spans of the best path, in words.
-        hypotheses: the n best paths over the steps of the CRF.
-        languages: (G,) log-probabilities; empty without a classifier.
-        alternatives: spans of each hypothesis; empty for n = 1.
-    """
-
-    spans: list[Span]
-    hypotheses: list[Hypothesis]
-    languages: NDArray[np.float32]
-    alternatives: list[list[Span]]
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,9 @@ def test_export_writes_one_dataset_a_sentence_in_the_structural_probes_layout(pr
     assert err == "probes.h5: 12 sentences\n"
     opened = FeatureStore.open(Path("data/features"))
     with h5py.File("probes.h5") as file:
-        assert sorted(map(int, file)) == list(range(12))
+        index = json.loads(file["sentence_to_index"][()])
+        assert index == {name: str(number) for number, name in enumerate(opened)}
+        assert sorted(int(name) for name in file if name.isdecimal()) == list(range(12))
         for number, name in enumerate(opened):
             rows = file[str(number)]
             assert rows.dtype == np.float32

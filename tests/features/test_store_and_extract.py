@@ -21,8 +21,9 @@ from ner_head.features.extraction import extract as extraction
 from ner_head.features.extraction.encode import encode_documents, encode_shard
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
-from ner_head.features.extraction.plans import ShardPlan, plan_shards, words_of
+from ner_head.features.extraction.plans import ShardPlan, plan_shards
 from ner_head.features.extraction.pool import Pool
+from ner_head.features.extraction.words import words_of
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import features_of

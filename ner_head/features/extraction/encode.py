@@ -12,7 +12,7 @@ import numpy as np
 from ner_head.base.files import Buffer
 from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.extraction.plans import DocumentWords, words_of
+from ner_head.features.extraction.words import DocumentWords, words_of
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
 from ner_head.features.store.shard_writer import shard_parts

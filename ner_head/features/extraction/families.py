@@ -142,7 +142,7 @@ def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces
     """
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise DataError(f"{folder}: no tokenizer; needs {' or '.join(TOKENIZER_FILES)}")
-    definition, named = _read_tokenizer(folder)
+    definition, named = read_tokenizer(folder)
     pieces = vocabulary(definition)
     if max(pieces.values(), default=0) >= n_rows or len(pieces) < SMALLEST_SHARE * n_rows:
         size = f"a tokenizer of {len(pieces):,} pieces"
@@ -157,7 +157,7 @@ def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces
     return WordPieces(definition, **ids)
 
 
-def _read_tokenizer(folder: Path) -> tuple[Definition, dict[str, Any]]:
+def read_tokenizer(folder: Path) -> tuple[Definition, dict[str, Any]]:
     """The tokenizer, and the names of its special tokens if the folder has them."""
     if (folder / "tokenizer.json").is_file():
         path = folder / "tokenizer_config.json"

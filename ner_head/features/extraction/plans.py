@@ -8,12 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ner_head.corpus.documents import Document, Sentence
+from ner_head.corpus.documents import Document
+from ner_head.features.extraction.words import DocumentWords, Sentences, words_of
 from ner_head.features.store.shard import VERSION
-
-Sentences = tuple[tuple[str, ...], ...]
-DocumentWords = tuple[Sentences, ...]
-"""Documents of sentences of words. A word after white space begins with a space, if the tokenizer marks white space."""
 
 
 @dataclass(frozen=True)
@@ -101,26 +98,6 @@ def _parts(group: list[_Run], most: int) -> Iterator[list[_Run]]:
     cut = max(range(1, len(group)), key=lambda place: group[place - 1].end)
     yield from _parts(group[:cut], most)
     yield from _parts(group[cut:], most)
-
-
-def words_of(documents: Iterable[Document], *, spaces: bool) -> DocumentWords:
-    """Words of documents.
-
-    With `spaces`, a word after white space begins with a space. Joined, the words of a sentence then give its text,
-    with each run of white space as one space.
-    """
-    return tuple(tuple(_words(sentence, spaces) for sentence in document.sentences) for document in documents)
-
-
-def _words(sentence: Sentence, spaces: bool) -> tuple[str, ...]:
-    if not spaces:
-        return tuple(word.text for word in sentence.words)
-    end = sentence.start
-    words = []
-    for word in sentence.words:
-        words.append(f" {word.text}" if word.start > end else word.text)
-        end = word.end
-    return tuple(words)
 
 
 def _plan(runs: Sequence[_Run], fingerprint: str) -> ShardPlan:
