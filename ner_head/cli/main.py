@@ -61,6 +61,7 @@ for group in (predict, embed, score, store, plan, pool, fetch):
 
 def main() -> None:
     """Entry point."""
+    entry.collect_seldom()
     entry.run(commands, name="ner-head")
 
 
