@@ -27,6 +27,7 @@ from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encode import split_words
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
+from ner_head.features.extraction.network import EncoderNetwork
 from ner_head.features.extraction.passes import Pass, plan_passes
 from ner_head.features.extraction.plans import plan_shards
 from ner_head.features.extraction.pool import Pool
@@ -103,7 +104,7 @@ class Bench:
 
     def __init__(self, folder: Path, encoder: Encoder, documents: list[Document], batch_pieces: int) -> None:
         self.folder, self.encoder, self.documents, self.batch_pieces = folder, encoder, documents, batch_pieces
-        self.plain = encoder.files.load(encoder.device)
+        self.plain = encoder.files.load(encoder.device, dropout=True)  # transformers, in evaluation mode
         self.plans = plan_shards(
             documents,
             shard_words=4096,
@@ -122,14 +123,15 @@ class Bench:
         self.order = np.random.default_rng(0).permutation(len(self.passes)).tolist()
         self.third = self.order[: len(self.order) // 3 // 16 * 16]
 
-    def forward(self, rows: Sequence[int], longest: int, model: torch.nn.Module | None = None) -> None:
+    def forward(self, rows: Sequence[int], longest: int, model: EncoderNetwork | None = None) -> None:
         """Run a batch through the encoder, or through another network."""
-        tokens, mask = torch.zeros(2, len(rows), longest, dtype=torch.long)
+        tokens = torch.zeros(len(rows), longest, dtype=torch.long)
+        mask = torch.zeros(len(rows), longest, dtype=torch.bool)
         for row, index in enumerate(rows):
             tokens[row, 1 : self.lengths[index] - 1] = torch.from_numpy(self.passes[index].body)
-            mask[row, : self.lengths[index]] = 1
+            mask[row, : self.lengths[index]] = True
         with torch.inference_mode():
-            (model or self.encoder.model)(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+            (model or self.encoder.model)(tokens, None if mask.all() else mask, self.encoder.layers)
 
     def sorted_16(self) -> None:
         """The plain loop: batches of 16, sorted by length."""
@@ -171,8 +173,8 @@ class Bench:
         """(P, L, D) of one sentence."""
         with torch.inference_mode():
             body = torch.from_numpy(np.stack([self.passes[-1].body])).long()
-            hidden = self.encoder.model(body, output_hidden_states=True).hidden_states
-        return torch.stack(hidden[1:], dim=2)[0]
+            hidden = self.encoder.model(body, None, self.encoder.layers)
+        return torch.stack(hidden, dim=2)[0]
 
     def measure(self, repeats: int) -> dict[str, Any]:
         """Measure all ways, and compute ratios."""

@@ -117,7 +117,7 @@ def extraction(machine: Machine, folder: Path, n_sentences: int, batch_pieces: i
     def bare() -> None:
         with torch.autocast(machine.device.type, torch.bfloat16):
             for tokens, mask in batches:
-                encoder.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+                encoder.model(tokens, mask, encoder.layers)
 
     def whole() -> None:
         place = folder / f"shards{next(runs)}"

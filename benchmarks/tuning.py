@@ -80,8 +80,8 @@ class Whole:
         self.store, self.encoder, self.dtype = store, encoder, session.params.dtype(CPU)
         self.head, self.tag_set = session.new_head().train(), session.manifest.tag_set
         self.optimizer = HeadOptimizer(self.head, betas=(0.9, 0.98), decay=0.01, clip=1.0)
-        self.network = encoder.files.load(CPU).train(dropout)
-        layers = self.network.get_submodule("encoder.layer")
+        self.network = encoder.files.load(CPU, dropout=True).train(dropout)
+        layers = self.network.get_submodule("network.encoder.layer")
         assert isinstance(layers, nn.ModuleList)
         parts = layers[-n_layers:] if n_layers else [self.network]
         self.trained = [p for part in parts for p in part.train().requires_grad_().parameters()]
@@ -105,13 +105,12 @@ class Whole:
         """(B, P + 1, K, D): states of the layers that the head mixes."""
         pieces = self.encoder.word_pieces
         rows = [[*self.store[example.name].piece_ids.tolist(), pieces.sep] for example in chosen]
-        ids = np.full((len(rows), max(map(len, rows))), self.encoder.files.padding, dtype=np.int64)
-        mask = np.zeros_like(ids)
+        ids = np.full((len(rows), max(map(len, rows))), self.encoder.files.config.padding, dtype=np.int64)
+        mask = np.zeros(ids.shape, dtype=np.bool_)
         for row, found in enumerate(rows):
-            ids[row, : len(found)], mask[row, : len(found)] = found, 1
-        states = self.network(
-            input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask), output_hidden_states=True
-        ).hidden_states
+            ids[row, : len(found)], mask[row, : len(found)] = found, True
+        every = range(self.encoder.fingerprint.n_layers + 1)
+        states = self.network(torch.from_numpy(ids), torch.from_numpy(mask), every)
         return torch.stack([states[number].float() for number in self.head.mixed], 2)
 
 

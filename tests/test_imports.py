@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 FLOORS = [
     {"base"},
     {"corpus", "models"},
-    {"formats", "features.store", "evaluation.measures", "baseline"},
+    {"formats", "features.store", "evaluation.measures", "baseline", "bert"},
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
     {"inference", "prediction", "probing"},
     {"training", "recognizer", "onnx", "project"},
@@ -86,7 +86,7 @@ def test_the_parts_form_no_circle() -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("transformers", {f"features/extraction/{name}.py" for name in ("families", "gguf_weights", "layers")}),
+        ("transformers", {"features/extraction/transformers_network.py"}),
         ("huggingface_hub", {"features/extraction/checkpoints.py"}),
         ("h5py", {"features/store/shard.py", "features/store/shard_writer.py", "probing/hewitt.py"}),
         ("dask", {"features/extraction/cluster.py"}),

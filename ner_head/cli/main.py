@@ -61,6 +61,7 @@ for group in (predict, serve, init, embed, export, bundle, score, store, plan, p
 
 def main() -> None:
     """Entry point."""
+    entry.collect_seldom()
     entry.run(commands, name="ner-head")
 
 

@@ -68,14 +68,14 @@ class BiLSTM(nn.Module):
         return torch.cat([ahead, reverse_within(behind, lengths)], dim=-1)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: Dropout) -> Tensor:
     """softmax(q k^T / sqrt(d)) v, all (B, heads, P, d), with dropout of the softmax.
 
     Args:
         query: queries.
         key: keys.
         value: values.
-        mask: (B, 1, 1, P) bool, which pieces may be attended to.
+        mask: (B, 1, 1, P) bool, which pieces may be attended to; None for all.
         dropout: of the attention weights.
     """
     rate = dropout.rate if dropout.training else 0.0
@@ -83,7 +83,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: Dro
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
     # on a CPU, torch has no fused kernel with dropout, and its dropout is slow (see `Dropout`)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
-    scores = scores + torch.where(mask, 0.0, -torch.inf)
+    if mask is not None:
+        scores = scores + torch.where(mask, 0.0, -torch.inf)
     return dropout(scores.softmax(-1)) @ value  # type: ignore[no-any-return]
 
 

@@ -10,16 +10,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ner_head.base.errors import DataError
-from ner_head.base.layers import Activation, LayerShape
+from ner_head.base.layers import LayerShape
+from ner_head.bert import EncoderLayer
 from ner_head.head.context import attend
 from ner_head.head.dropout import Dropout
 
-ACTIVATIONS: dict[Activation, nn.Module] = {
-    "gelu": nn.GELU(),
-    "gelu_new": nn.GELU(approximate="tanh"),
-    "relu": nn.ReLU(),
-    "silu": nn.SiLU(),
-}
 SCALE = 2.0  # alpha / r
 ADAPTED = ("query", "value")  # parts that get low-rank additions
 
@@ -43,37 +38,16 @@ class LowRank(nn.Module):
         return result
 
 
-class EncoderLayer(nn.Module):
-    """One layer of BERT and its relatives (Devlin et al., 2018): attention, then a feed-forward network.
-
-    Each is followed by dropout, the residual connection and a layer norm.
-    """
+class TunedLayer(EncoderLayer):
+    """A layer of the encoder with dropout: of the attention weights and of both outputs."""
 
     def __init__(self, shape: LayerShape) -> None:
-        super().__init__()
-        width = shape.width
-        self.heads, self.dropout = shape.heads, Dropout(shape.dropout)
-        self.query: nn.Module = nn.Linear(width, width)
-        self.value: nn.Module = nn.Linear(width, width)
-        self.key, self.output = nn.Linear(width, width), nn.Linear(width, width)
-        self.attention_norm = nn.LayerNorm(width, shape.epsilon)
-        self.up, self.down = nn.Linear(width, shape.intermediate), nn.Linear(shape.intermediate, width)
-        self.output_norm = nn.LayerNorm(width, shape.epsilon)
-        self.activation = ACTIVATIONS[shape.activation]
+        super().__init__(shape)
+        self.dropout: Dropout = Dropout(shape.dropout)
 
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Hidden states of the layer below, (B, P, D), to those of this layer, (B, P, D).
-
-        Args:
-            states: with the states of [SEP] behind the last piece.
-            mask: (B, 1, 1, P) bool, which places may be attended to.
-        """
-        size = (*states.shape[:2], self.heads, states.shape[2] // self.heads)
-        query, key, value = (part(states).view(size).transpose(1, 2) for part in (self.query, self.key, self.value))
-        found = attend(query, key, value, mask, self.dropout)
-        states = self.attention_norm(states + self.dropout(self.output(found.transpose(1, 2).flatten(2))))
-        result: Tensor = self.output_norm(states + self.dropout(self.down(self.activation(self.up(states)))))
-        return result
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """softmax(q k^T / sqrt(d)) v with dropout of the softmax, all (B, heads, P, d); mask as in `forward`."""
+        return attend(query, key, value, mask, self.dropout)
 
     def adapt(self, rank: int) -> None:
         """Freeze the layer and train a low-rank addition to its queries and values instead."""
@@ -98,10 +72,10 @@ class EncoderLayers(nn.Module):
 
     def __init__(self, shape: LayerShape, n_layers: int, *, rank: int = 0) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(n_layers))
+        self.layers = nn.ModuleList(TunedLayer(shape) for _ in range(n_layers))
         self.shape, self.rank, self.room = shape, rank, math.inf
         for layer in self.layers if rank else ():
-            assert isinstance(layer, EncoderLayer)
+            assert isinstance(layer, TunedLayer)
             layer.adapt(rank)
 
     def forward(self, states: Tensor, last: Tensor, mask: Tensor) -> list[Tensor]:
@@ -136,7 +110,7 @@ class EncoderLayers(nn.Module):
         """Take the weights of an encoder's layers `first`, `first` + 1 ... (counted from 1).
 
         Args:
-            tensors: `NUMBER.PART.weight` and `NUMBER.PART.bias`, as `features/extraction/layers.py` names them.
+            tensors: `NUMBER.PART.weight` and `NUMBER.PART.bias`, as `features/extraction/tensors.py` names them.
             first: number of the lowest of these layers.
         Raises:
             DataError: a tensor is absent or has another shape.

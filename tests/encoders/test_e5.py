@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from encoders.e5 import EUROPEAN, TOKENIZER, WEIGHTS
 from ner_head.base.errors import DataError
 from ner_head.features.extraction.encoder import Encoder
+from ner_head.features.extraction.tensors import checkpoint_names
 from ner_head.features.store.spec import EncoderSpec
 from tests.conftest import ROOT, SHARED
 
@@ -129,12 +130,12 @@ def test_weights_are_copied_without_loss_and_pieces_of_other_scripts_left_out(
     kept = KEPT if scripts == "european" else list(range(len(PIECES)))
     encoder = Encoder(tmp_path, device=CPU, load=False, spec=EncoderSpec(dtype="float32"))
     model = encoder.files.load(CPU)
-    words = model.get_submodule("embeddings.word_embeddings")
+    words = model.get_submodule("embeddings.words")
     assert torch.equal(words(torch.arange(len(kept))[None])[0], torch.from_numpy(values["emb.word"][kept]))
     state = model.state_dict()
-    assert torch.equal(state["encoder.layer.0.output.dense.weight"], torch.from_numpy(values["l0.fo.w"]))
-    assert torch.equal(state["encoder.layer.0.attention.self.query.bias"], torch.from_numpy(values["l0.q.b"]))
-    assert torch.equal(state["embeddings.position_embeddings.weight"], torch.from_numpy(values["emb.pos"]))
+    assert torch.equal(state["layers.0.down.weight"], torch.from_numpy(values["l0.fo.w"]))
+    assert torch.equal(state["layers.0.query.bias"], torch.from_numpy(values["l0.q.b"]))
+    assert torch.equal(state["embeddings.positions.weight"], torch.from_numpy(values["emb.pos"]))
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert [tokenizer.id_to_token(i) for i in range(len(kept))] == [PIECES[i] for i in kept]
     foreign = tokenizer.encode("中", add_special_tokens=False).ids
@@ -150,7 +151,8 @@ def test_its_layers_are_those_of_a_plain_bert_with_the_same_numbers(
     convert(paths, tmp_path)
     encoder = Encoder(tmp_path, device=CPU, spec=EncoderSpec(dtype="float32"))
     model = BertModel(AutoConfig.from_pretrained(tmp_path), add_pooling_layer=False).eval()
-    state = encoder.files.load(CPU).state_dict()
+    names = checkpoint_names(encoder.files.config)
+    state = {names[name]: tensor for name, tensor in encoder.files.load(CPU).state_dict().items()}
     state["embeddings.word_embeddings.weight"] = torch.from_numpy(values["emb.word"][KEPT])
     model.load_state_dict(state)
     pieces = encoder.word_pieces.split([["a", " a", "я", " 1"], ["ab"]])

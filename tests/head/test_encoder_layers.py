@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 
 from ner_head.base.errors import DataError
 from ner_head.base.layers import LayerShape
-from ner_head.features.extraction.layers import layer_shape, layer_weights
+from ner_head.features.extraction.families import EncoderFiles
 from ner_head.head.encoder_layers import EncoderLayers
 from tests import tiny_encoders
 
@@ -25,9 +25,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def top(folder: Path, n_layers: int, rank: int = 0) -> EncoderLayers:
     """The last layers of the encoder in a folder."""
-    model, config = AutoModel.from_pretrained(folder), AutoConfig.from_pretrained(folder)
-    layers = EncoderLayers(layer_shape(config), n_layers, rank=rank)
-    layers.load(layer_weights(model), 3 - n_layers + 1)
+    files = EncoderFiles.open(folder)
+    layers = EncoderLayers(files.config.layer_shape(), n_layers, rank=rank)
+    layers.load(files.layer_weights(), 3 - n_layers + 1)
     return layers.eval()
 
 
@@ -73,13 +73,13 @@ def test_checkpointing_changes_no_gradient(tmp_path: Path) -> None:
 
 
 def test_an_encoder_with_other_layers_is_one_line(tmp_path: Path) -> None:
-    model = AutoModel.from_pretrained(tiny_encoders.save("modernbert", tmp_path))
-    with pytest.raises(DataError, match="its layers are not BERT's"):
-        layer_weights(model)
+    files = EncoderFiles.open(tiny_encoders.save("modernbert", tmp_path))
+    with pytest.raises(DataError, match=r"the layers of this encoder \(modernbert\) are not BERT's"):
+        files.layer_weights()
 
 
 def test_weights_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
-    model = AutoModel.from_pretrained(tiny_encoders.save("bert", tmp_path))
+    files = EncoderFiles.open(tiny_encoders.save("bert", tmp_path))
     shape = LayerShape(width=16, heads=2, intermediate=8)
     with pytest.raises(DataError, match="layer 3 of the encoder does not fit"):
-        EncoderLayers(shape, 1).load(layer_weights(model), 3)
+        EncoderLayers(shape, 1).load(files.layer_weights(), 3)

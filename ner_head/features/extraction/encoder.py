@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ner_head.base.files import digest_of_all
 from ner_head.base.layers import LayerShape, spell
 from ner_head.features.extraction.families import EncoderFiles
-from ner_head.features.extraction.layers import keep_layers, layer_shape, layer_weights
+from ner_head.features.extraction.network import EncoderNetwork
 from ner_head.features.extraction.passes import Pass, plan_passes
 from ner_head.features.extraction.products import pack_products
 from ner_head.features.store.batches import length_batches
@@ -128,7 +128,7 @@ class Encoder:
             tokenizer=self.word_pieces.digest,
             n_layers=config.num_hidden_layers,
             width=config.hidden_size,
-            limit=self.files.limit,
+            limit=config.limit,
             spec=spec,
         )
         self.layers = layers or self.fingerprint.stored
@@ -136,25 +136,25 @@ class Encoder:
             _ = self.model
 
     @cached_property
-    def model(self) -> torch.nn.Module:
+    def model(self) -> EncoderNetwork:
         """The network, on its device.
 
         Raises:
             DataError: the weights cannot be read, or tensors are missing.
         """
-        model = self.files.load(self.device)
-        keep_layers(model, self.layers[-1])
+        model = self.files.load(self.device, dropout=self.fingerprint.spec.views > 0)
+        model.keep_layers(self.layers[-1])
         if self.device.type == "cpu" and self.fingerprint.spec.compute == "float32":
             pack_products(model)
         return model
 
     def layer_weights(self) -> dict[str, torch.Tensor]:
-        """The weights of all layers, as `layers.layer_weights` names them. The network is loaded for this.
+        """The weights of all layers, as `tensors.layer_weights` names them.
 
         Raises:
-            DataError: the layers are not those of BERT.
+            DataError: the layers are not those of BERT, or the weights cannot be read.
         """
-        return layer_weights(self.files.load(torch.device("cpu")))
+        return self.files.layer_weights()
 
     def layer_shape(self) -> LayerShape:
         """The shape of the layers.
@@ -162,7 +162,7 @@ class Encoder:
         Raises:
             DataError: the layers are not those of BERT.
         """
-        return layer_shape(self.files.config)
+        return self.files.config.layer_shape()
 
     def encode(
         self, documents: Sequence[Sequence[NDArray[np.int32]]], *, batch_pieces: int, view: int = 0
@@ -242,18 +242,17 @@ class Encoder:
     def forward(self, bodies: Sequence[NDArray[np.int32]]) -> Coded:
         """(B, P, L, D) as stored, for pieces without [CLS] and [SEP], padded to the longest."""
         longest = max(len(body) for body in bodies) + 2
-        ids = np.full((len(bodies), longest), self.files.padding, dtype=np.int64)
-        mask = np.zeros(ids.shape, dtype=np.int64)
+        ids = np.full((len(bodies), longest), self.files.config.padding, dtype=np.int64)
+        mask = np.zeros(ids.shape, dtype=np.bool_)
         for row, body in enumerate(bodies):
             ids[row, : len(body) + 2] = [self.word_pieces.cls, *body, self.word_pieces.sep]
-            mask[row, : len(body) + 2] = 1
+            mask[row, : len(body) + 2] = True
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fingerprint.spec.compute == "bfloat16"):
-            output = self.model(
-                input_ids=torch.from_numpy(ids).to(self.device),
-                attention_mask=torch.from_numpy(mask).to(self.device),
-                output_hidden_states=True,
+            layers = self.model(
+                torch.from_numpy(ids).to(self.device),
+                None if mask.all() else torch.from_numpy(mask).to(self.device),  # faster without a mask
+                self.layers,
             )
-        layers = output.hidden_states[self.layers.start : self.layers.stop]
         codec = self.fingerprint.spec.codec
         # rounding while the layers are joined takes one pass over memory instead of two
         kind: torch.dtype = getattr(torch, codec.working)

@@ -1,62 +1,25 @@
-"""Families of encoders: what differs between BERT and related architectures."""
+"""A folder with an encoder: its config, its weights and its tokenizer."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import nn
 
 from ner_head.base.errors import DataError
-from ner_head.features.extraction.gguf_weights import load_bert
+from ner_head.features.extraction.configs import EncoderConfig, Family
+from ner_head.features.extraction.network import BertNetwork, EncoderNetwork
+from ner_head.features.extraction.tensors import layer_weights, read_safetensors
 from ner_head.features.extraction.wordpieces import Definition, WordPieces, vocabulary
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 SMALLEST_SHARE = 0.9  # of the rows of the embeddings that have a word piece; some encoders pad them to a round number
-
-
-@dataclass(frozen=True)
-class Family:
-    """What architectures of a family have in common.
-
-    Attributes:
-        cls, sep, unk: special tokens, used if the folder does not name them.
-        positions_behind_padding: whether positions are counted from the padding id + 1, as in RoBERTa.
-    """
-
-    cls: str = "[CLS]"
-    sep: str = "[SEP]"
-    unk: str = "[UNK]"
-    positions_behind_padding: bool = False
-
-    def limit(self, config: PretrainedConfig) -> int:
-        """Largest number of word pieces in a pass, [CLS] and [SEP] included."""
-        positions: int = config.max_position_embeddings
-        return positions - config.pad_token_id - 1 if self.positions_behind_padding else positions
-
-
-BERT = Family()
-ROBERTA = Family("<s>", "</s>", "<unk>", positions_behind_padding=True)
-FAMILIES = {
-    "bert": BERT,
-    "distilbert": BERT,
-    "electra": BERT,
-    "modernbert": BERT,
-    "roberta": ROBERTA,
-    "camembert": ROBERTA,
-    "xlm-roberta": ROBERTA,
-}
-"""The family of each `model_type` in config.json. To add an encoder family, add it here."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +31,12 @@ class EncoderFiles:
         config: content of config.json.
         weights: *.safetensors, or one *.gguf.
         word_pieces: the tokenizer.
-        limit: largest number of word pieces in a pass, [CLS] and [SEP] included.
-        padding: piece id of padding.
     """
 
     folder: Path
-    config: PretrainedConfig
+    config: EncoderConfig
     weights: list[Path]
     word_pieces: WordPieces
-    limit: int
-    padding: int
 
     @classmethod
     def open(cls, folder: Path) -> EncoderFiles:
@@ -91,47 +50,59 @@ class EncoderFiles:
         if not weights or not (folder / "config.json").is_file():
             raise DataError(f"{folder}: needs config.json and *.safetensors or *.gguf (pickled weights are not loaded)")
         with readable(folder):
-            from transformers import AutoConfig
+            config = EncoderConfig.read(folder)
+            word_pieces = read_word_pieces(folder, config.family, n_rows=config.vocab_size)
+        return cls(folder, config, weights, word_pieces)
 
-            silence_transformers()
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        family = FAMILIES.get(config.model_type)
-        if family is None:
-            raise DataError(f"{folder}: an encoder of type {config.model_type!r}; known are {', '.join(FAMILIES)}")
-        with readable(folder):
-            word_pieces = read_word_pieces(folder, family, n_rows=config.vocab_size)
-        padding = config.pad_token_id if config.pad_token_id is not None else 0
-        return cls(folder, config, weights, word_pieces, family.limit(config), padding)
-
-    def load(self, device: torch.device) -> torch.nn.Module:
+    def load(self, device: torch.device, *, dropout: bool = False) -> EncoderNetwork:
         """The network on a device, in float32, in evaluation mode and frozen.
 
+        Args:
+            device: the device.
+            dropout: whether the network has dropout in training mode.
         Raises:
             DataError: the weights cannot be read, or tensors are missing.
         """
+        plain = self.config.computed_here and not dropout
         with readable(self.folder):
             if self.weights[0].suffix == ".gguf":
-                model = load_bert(self.weights[0], self.config, device)
+                network = self._load_gguf(device, plain)
+            elif plain:
+                network = BertNetwork(self.config)
+                network.load_state_dict(read_safetensors(self.weights, self.config), assign=True)
             else:
-                model = self._load_safetensors().to(device)
-        return model.eval().requires_grad_(False)
+                from ner_head.features.extraction.transformers_network import load_safetensors
 
-    def _load_safetensors(self) -> torch.nn.Module:
-        from transformers import AutoModel
+                network = load_safetensors(self.folder)
+            return network.to(device).eval().requires_grad_(False)
 
-        model: torch.nn.Module
-        model, found = AutoModel.from_pretrained(
-            self.folder,
-            config=self.config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-        missing = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
-        if missing:
-            raise ValueError(f"its weights lack {len(missing)} tensors, the first is {missing[0]}")
-        return model
+    def layer_weights(self) -> dict[str, torch.Tensor]:
+        """The weights of all layers, float32, as `tensors.layer_weights` names them.
+
+        Raises:
+            DataError: the layers are not those of BERT, or the weights cannot be read.
+        """
+        self.config.layer_shape()
+        with readable(self.folder):
+            if self.weights[0].suffix == ".gguf":
+                from ner_head.features.extraction.gguf_weights import read_bert
+
+                return layer_weights(read_bert(self.weights[0], self.config, torch.device("cpu"))[0])
+            return layer_weights(read_safetensors(self.weights, self.config))
+
+    def _load_gguf(self, device: torch.device, plain: bool) -> EncoderNetwork:
+        from ner_head.features.extraction.gguf_weights import read_bert
+
+        tensors, words = read_bert(self.weights[0], self.config, device)
+        if not plain:
+            from ner_head.features.extraction.transformers_network import load_bert
+
+            return load_bert(self.folder, tensors, words, self.config)
+        network = BertNetwork(self.config)
+        network.embeddings.words = nn.Identity()  # so that the tensors below are all that it has
+        network.load_state_dict(tensors, assign=True)
+        network.embeddings.words = words
+        return network
 
 
 def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces:
@@ -163,20 +134,9 @@ def read_tokenizer(folder: Path) -> tuple[Definition, dict[str, Any]]:
         path = folder / "tokenizer_config.json"
         named = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")), named
-    from transformers import AutoTokenizer
+    from ner_head.features.extraction.transformers_network import read_tokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
-    return json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer.special_tokens_map
-
-
-@cache
-def silence_transformers() -> None:
-    """Turn off warnings and progress bars of transformers. The variable TRANSFORMERS_VERBOSITY still has effect."""
-    from transformers.utils import logging as output
-
-    if "TRANSFORMERS_VERBOSITY" not in os.environ:
-        output.set_verbosity(logging.ERROR)
-    output.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return read_tokenizer(folder)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,25 +11,21 @@ from gguf import GGMLQuantizationType, GGUFReader, ReaderTensor, dequantize
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
+from ner_head.features.extraction.configs import EncoderConfig
+from ner_head.features.extraction.tensors import WORD_EMBEDDINGS, checkpoint_names
 
-OUTSIDE = {
-    "position_embd": "embeddings.position_embeddings",
-    "token_types": "embeddings.token_type_embeddings",
-    "token_embd_norm": "embeddings.LayerNorm",
-}
+OUTSIDE = {"position_embd": "positions", "token_types": "types", "token_embd_norm": "norm"}
 INSIDE = {
-    "attn_q": "attention.self.query",
-    "attn_k": "attention.self.key",
-    "attn_v": "attention.self.value",
-    "attn_output": "attention.output.dense",
-    "attn_output_norm": "attention.output.LayerNorm",
-    "ffn_up": "intermediate.dense",
-    "ffn_down": "output.dense",
-    "layer_output_norm": "output.LayerNorm",
+    "attn_q": "query",
+    "attn_k": "key",
+    "attn_v": "value",
+    "attn_output": "output",
+    "attn_output_norm": "attention_norm",
+    "ffn_up": "up",
+    "ffn_down": "down",
+    "layer_output_norm": "output_norm",
 }
-"""Names in transformers' BertModel, by llama.cpp's names (gguf-py/gguf/constants.py)."""
+"""Names of parts in `BertNetwork`, by llama.cpp's names (gguf-py/gguf/constants.py)."""
 WORDS = "token_embd.weight"
 
 
@@ -48,52 +44,45 @@ class QuantisedEmbedding(nn.Module):
         return known[torch.from_numpy(places.reshape(ids.shape)).to(ids.device)]
 
 
-def load_bert(path: Path, config: PretrainedConfig, device: torch.device) -> nn.Module:
-    """A BertModel without a pooler, on a device. On a CPU the word embeddings stay quantised.
+def read_bert(path: Path, config: EncoderConfig, device: torch.device) -> tuple[dict[str, Tensor], nn.Module]:
+    """The tensors of a `BertNetwork` without the word embeddings, and the word embeddings.
+
+    On a CPU the word embeddings stay quantised.
 
     Raises:
         ValueError: the architecture is not BERT, or tensors do not fit the config.
     """
-    from transformers import BertConfig, BertModel
-
     file = GGUFReader(path)
     architecture = file.get_field("general.architecture")
     found = architecture.contents() if architecture else None
     if found != "bert" or config.model_type != "bert":
         raise ValueError(f"{path.name} is for {found!r} and config.json for {config.model_type!r}; wanted are 'bert'")
-    tensors = {tensor.name: tensor for tensor in file.tensors}
-    words = tensors.pop(WORDS, None)
+    given = {tensor.name: tensor for tensor in file.tensors}
+    words = given.pop(WORDS, None)
     if words is None or words.shape.tolist() != [config.hidden_size, config.vocab_size]:
         raise ValueError(f"{path.name}: {WORDS} is not of {config.vocab_size} x {config.hidden_size}")
-    # embeddings of one row, replaced below: BertModel would spend time to fill all rows with random numbers
-    model: nn.Module = BertModel(
-        BertConfig(**{**config.to_dict(), "vocab_size": 1, "pad_token_id": 0}), add_pooling_layer=False
-    )
-    embeddings = model.get_submodule("embeddings")
-    embeddings.word_embeddings = nn.Identity()
-    model.load_state_dict({new_name(name): as_float32(tensor) for name, tensor in tensors.items()})
-    embeddings.word_embeddings = (
-        QuantisedEmbedding(np.array(words.data), words.tensor_type)
-        if device.type == "cpu"
-        else nn.Embedding(config.vocab_size, config.hidden_size, _weight=as_float32(words))
-    )
-    return model.to(device)
+    tensors = {new_name(name): as_float32(tensor) for name, tensor in given.items()}
+    if missing := checkpoint_names(config).keys() - tensors.keys() - {WORD_EMBEDDINGS}:
+        raise ValueError(f"{path.name} lacks {len(missing)} tensors, the first is {min(missing)}")
+    if device.type == "cpu":
+        return tensors, QuantisedEmbedding(np.array(words.data), words.tensor_type)
+    return tensors, nn.Embedding(config.vocab_size, config.hidden_size, _weight=as_float32(words))
 
 
 def new_name(name: str) -> str:
-    """Name of a tensor in transformers' BertModel.
+    """Name of a tensor in `BertNetwork`.
 
     Raises:
         ValueError: BERT has no such tensor.
     """
     match name.split("."):
         case ["blk", layer, part, kind] if part in INSIDE:
-            return f"encoder.layer.{layer}.{INSIDE[part]}.{kind}"
+            return f"layers.{layer}.{INSIDE[part]}.{kind}"
         case [part, kind] if part in OUTSIDE:
-            return f"{OUTSIDE[part]}.{kind}"
+            return f"embeddings.{OUTSIDE[part]}.{kind}"
     raise ValueError(f"a tensor {name!r}, which BERT lacks")
 
 
 def as_float32(tensor: ReaderTensor) -> Tensor:
-    """A copy of a tensor of the file, dequantised."""
-    return torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32))
+    """A tensor of the file, dequantised. What needs no conversion is copied, because the file may be replaced."""
+    return torch.from_numpy(np.require(dequantize(tensor.data, tensor.tensor_type), np.float32, "W"))

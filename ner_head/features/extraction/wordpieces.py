@@ -100,7 +100,7 @@ def _without_special_tokens(definition: Definition) -> Definition:
     changed["added_tokens"] = [
         {**token, "content": f"\0{token['content']}"} if token["special"] else token for token in added
     ]
-    vocab = [[f"\0{piece}" if piece in special else piece, score] for piece, score in model["vocab"]]
+    vocab = [[f"\0{entry[0]}", entry[1]] if entry[0] in special else entry for entry in model["vocab"]]
     return {**changed, "model": {**model, "vocab": vocab}}
 
 

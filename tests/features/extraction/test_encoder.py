@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 
 from ner_head.base.errors import DataError
 from ner_head.features.extraction.encoder import Encoder
@@ -17,9 +18,10 @@ def states(encoder: Encoder, ids: list[np.ndarray], *, batch_pieces: int = 256) 
 
 
 def reference(encoder: Encoder, ids: list[int]) -> np.ndarray:
-    """The checkpoint's own hidden states for one sentence with [SEP], without batching."""
+    """The hidden states of transformers for one sentence with [SEP], without batching."""
+    network = AutoModel.from_pretrained(encoder.folder).eval()
     with torch.inference_mode():
-        states = encoder.model(input_ids=torch.tensor([[*ids, encoder.word_pieces.sep]]), output_hidden_states=True)
+        states = network(input_ids=torch.tensor([[*ids, encoder.word_pieces.sep]]), output_hidden_states=True)
     return torch.stack(states.hidden_states[1:], dim=2)[0, :-1].numpy()
 
 

@@ -92,7 +92,7 @@ def test_special_tokens_in_a_text_are_text(found: Encoder) -> None:
     special = ["[SEP]", "[CLS]", "[PAD]", "</s>", "<s>", "<pad>", "<mask>", "[MASK]"]
     (pieces,) = found.word_pieces.split([[word for token in special for word in (token, f" {token}")]])
     assert pieces.ids[0] == found.word_pieces.cls
-    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.files.padding}
+    forbidden = {found.word_pieces.cls, found.word_pieces.sep, found.files.config.padding}
     assert not forbidden & set(pieces.ids[1:].tolist())
 
 
@@ -170,7 +170,7 @@ def test_missing_weights_are_refused(tiny_encoder: Path, tmp_path: Path) -> None
 
 
 def test_the_environment_stays_as_it_is_and_transformers_is_silent(tmp_path: Path) -> None:
-    folder = tiny_encoders.save("bert", tmp_path)
+    folder = tiny_encoders.save("modernbert", tmp_path)
     code = (
         "import os, sys, torch; from pathlib import Path; import transformers; before = dict(os.environ);"
         "from ner_head.features.extraction.encoder import Encoder; from transformers.utils import logging;"
@@ -181,3 +181,19 @@ def test_the_environment_stays_as_it_is_and_transformers_is_silent(tmp_path: Pat
     environment.pop("TRANSFORMERS_VERBOSITY", None)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert (done.stdout, done.stderr) == ("True True False\n", "")
+
+
+@pytest.mark.parametrize(("family", "imported"), [("bert", False), ("modernbert", True)])
+def test_transformers_is_imported_for_a_family_that_needs_it_only(family: str, imported: bool, tmp_path: Path) -> None:
+    folder = tiny_encoders.save(family, tmp_path)
+    code = (
+        "import sys, numpy, torch; from pathlib import Path; from ner_head.features.extraction.encoder import Encoder;"
+        f"encoder = Encoder(Path({str(folder)!r}), device=torch.device('cpu'));"
+        "encoder.encode([[numpy.array([2, 7, 8], dtype=numpy.int32)]], batch_pieces=64);"
+        "print('transformers' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split()[0] == str(imported)
+    if not imported:
+        assert done.stdout == "False False\n"

@@ -89,7 +89,7 @@ def test_document_context_sees_the_neighbours_and_keeps_the_sentence_alone(
         low, high = min(((w.start, w.end) for w in found), key=lambda w: abs(sum(w) - 2 * start - len(body)))
         ids = [encoder.word_pieces.cls, *whole[low:high], encoder.word_pieces.sep]
         with torch.inference_mode():
-            states = encoder.model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states[1:]
+            states = encoder.model(torch.tensor([ids]), None, encoder.layers)
         own = torch.stack(states, dim=2)[0].numpy()
         np.testing.assert_allclose(sentence.hidden[1:], own[1 + start - low : 1 + start - low + len(body)], atol=1e-5)
         np.testing.assert_allclose(sentence.hidden[0], own[0], atol=1e-5)
