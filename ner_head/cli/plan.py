@@ -25,13 +25,13 @@ def plan(
     from ner_head.base.params import read_params
     from ner_head.base.runtime import RuntimeParams
     from ner_head.corpus.documents import read_documents
-    from ner_head.features.extraction.checkpoints import find_encoder
+    from ner_head.features.extraction.checkpoints import local_encoder
     from ner_head.features.extraction.params import EncoderParams
     from ner_head.preparation.prepare import PrepareParams, prepare
 
     encoder_params = read_params(params, "encoder", EncoderParams)
     runtime = read_params(params, "runtime", RuntimeParams)
-    folder = find_encoder(encoder_params.model)
+    folder = local_encoder(encoder_params.model)  # a folder, as in stage `extract`
     if files:
         documents = [document for file in files for document in read_documents(file)]
     else:
