@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +14,7 @@ from ner_head.cli.arguments import Device, Language, Model, Text, Threads, examp
 from ner_head.cli.output import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from ner_head.cli.workers import Job
     from ner_head.corpus.documents import Document
     from ner_head.prediction.groups import Pause
 
@@ -23,79 +23,110 @@ EXAMPLE = example("ner-head predict article.txt --language pl > entities.jsonl")
 Sources = Annotated[
     list[str] | None, typer.Argument(help="files, folders, patterns such as 'news/*.txt'; - is standard input")
 ]
+Encoder = Annotated[
+    str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
+]
+From = Annotated[str, typer.Option("--from", help="what is read: text, lines, jsonl, conll, bsnlp2019 or slavicner")]
+To = Annotated[str, typer.Option(help="what is written: jsonl, conll, text, html or bsnlp")]
+Output = Annotated[Path | None, typer.Option(help="file to write, or folder for bsnlp")]
+Labels = Annotated[str | None, typer.Option(help="keep only these types, as PER,LOC")]
+Least = Annotated[
+    str, typer.Option(help="drop less probable spans: 0.5, or PER=0.8,ORG=0.9; see reports/thresholds.csv")
+]
+NBest = Annotated[int, typer.Option(min=1, help="readings of each sentence, with probabilities")]
+WordColumn = Annotated[int, typer.Option(min=0, help="column of the words in CoNLL files; 0 to detect it")]
+Skip = Annotated[
+    bool, typer.Option("--skip-errors", help="go on after an input that cannot be read; exit with 3 at the end")
+]
+Workers = Annotated[int, typer.Option(min=1, help="number of processes on this machine")]
+Scheduler = Annotated[str, typer.Option(help="address of a Dask scheduler whose workers compute instead")]
 
 
 def predict(
     files: Sources = None,
     text: Text = None,
     model: Model = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
-    ] = None,
-    source: Annotated[
-        str, typer.Option("--from", help="what is read: text, lines, jsonl, conll, bsnlp2019 or slavicner")
-    ] = "text",
-    to: Annotated[str, typer.Option(help="what is written: jsonl, conll, text, html or bsnlp")] = "jsonl",
-    output: Annotated[Path | None, typer.Option(help="file to write, or folder for bsnlp")] = None,
+    encoder: Encoder = None,
+    source: From = "text",
+    to: To = "jsonl",
+    output: Output = None,
     language: Language = None,
-    labels: Annotated[str | None, typer.Option(help="keep only these types, as PER,LOC")] = None,
-    min_probability: Annotated[
-        str,
-        typer.Option(help="drop less probable spans: 0.5, or PER=0.8,ORG=0.9; see reports/thresholds.csv"),
-    ] = "0",
-    n_best: Annotated[int, typer.Option(min=1, help="readings of each sentence, with probabilities")] = 1,
-    word_column: Annotated[int, typer.Option(min=0, help="column of the words in CoNLL files; 0 to detect it")] = 0,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="go on after an input that cannot be read; exit with 3 at the end")
-    ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="number of processes on this machine")] = 1,
-    scheduler: Annotated[str, typer.Option(help="address of a Dask scheduler whose workers compute instead")] = "",
+    labels: Labels = None,
+    min_probability: Least = "0",
+    n_best: NBest = 1,
+    word_column: WordColumn = 0,
+    skip_errors: Skip = False,
+    workers: Workers = 1,
+    scheduler: Scheduler = "",
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
     """Find entities. Prints one JSON line per text, with character offsets into the exact text."""
-    from ner_head.base.extras import require_extra
+    from ner_head.cli import workers as processes
     from ner_head.cli.inputs import Inputs
-    from ner_head.cli.output import check_output, counted, flushed, write_results
-    from ner_head.cli.predict_options import check_name, parse_choice, read_facts
-    from ner_head.corpus.languages import language_among, language_warning
-    from ner_head.prediction.groups import grouped
-    from ner_head.prediction.sources import SOURCES, SUFFIXES, SourceOptions
+    from ner_head.cli.output import counted, flushed, write_results
+    from ner_head.cli.predict_options import parse_choice
+    from ner_head.prediction.sources import SUFFIXES, SourceOptions
+
+    check_formats(source, to, output, n_best=n_best)
+    runtime_params(device, threads)
+    choice = parse_choice(min_probability, labels)
+    many = workers > 1 or bool(scheduler)
+    if many:
+        processes.require()
+        threads = threads if scheduler else processes.threads_each(threads, workers)
+    inputs = Inputs(files or [], text or [], SUFFIXES.get(source, ()), skip=skip_errors)
+    documents = inputs.documents(SourceOptions(source, word_column=word_column))
+    if "-" not in inputs.paths:
+        documents = peeked(documents)
+    folder = model_folder(model)
+    where = processes.ModelSource(processes.absolute(folder), encoder and processes.absolute(encoder), device, threads)
+    job = processes.Job(where, n_best, choice)
+    code = check_model(folder, job, language)
+    groups = in_groups(documents, code)
+    if many:
+        results = processes.recognize_on_workers(groups, job, workers=workers, scheduler=scheduler)
+    else:
+        results = processes.recognize_here(groups, job)
+    write_results(counted(flushed(results)), to, output)
+    if inputs.failed:
+        raise DataError(f"{inputs.failed} inputs could not be read")
+
+
+def check_formats(source: str, to: str, output: Path | None, *, n_best: int) -> None:
+    """Check the names of the formats, and that the output fits.
+
+    Raises:
+        UsageError: there is no such format, or it cannot hold readings or be written there.
+    """
+    from ner_head.cli.output import check_output
+    from ner_head.cli.predict_options import check_name
+    from ner_head.prediction.sources import SOURCES
     from ner_head.prediction.writers import WRITERS
 
     check_name("--from", source, SOURCES)
     check_name("--to", to, WRITERS)
-    choice = parse_choice(min_probability, labels)
     if n_best > 1 and to != "jsonl":
         raise UsageError(f"--n-best: --to {to} has no place for several readings; use --to jsonl")
-    runtime_params(device, threads)
     check_output(to, output)
-    many = workers > 1 or bool(scheduler)
-    if many:
-        require_extra("cluster", "dask", "distributed")
-    inputs = Inputs(files or [], text or [], SUFFIXES.get(source, ()), skip=skip_errors)
-    reading = SourceOptions(source, word_column=word_column)
-    first = peeked(inputs.documents(reading)) if "-" not in inputs.paths else inputs.documents(reading)
-    folder = model_folder(model)
+
+
+def check_model(folder: Path, job: Job, language: str | None) -> str:
+    """Check labels and language against the manifest of a model. Returns the code of the language.
+
+    Raises:
+        UsageError: the model has no such label, or the language is no language code.
+    """
+    from ner_head.cli.predict_options import read_facts
+    from ner_head.corpus.languages import language_among, language_warning
+
     facts = read_facts(folder / "manifest.json")
     code = language_among(language, facts.languages)
     if facts.labels:
-        choice.check(facts.labels)
+        job.choice.check(facts.labels)
     if warning := language_warning(code, facts.languages):
         tell(f"ner-head: {warning}")
-    groups = grouped(in_language(first, code))
-
-    from ner_head.cli.workers import Job, ModelSource, absolute, recognize_here, recognize_on_workers, threads_each
-
-    each = threads if scheduler or not many else threads_each(threads, workers)
-    job = Job(ModelSource(absolute(folder), encoder and absolute(encoder), device, each), n_best, choice)
-    if many:
-        results = recognize_on_workers(groups, job, workers=workers, scheduler=scheduler)
-    else:
-        results = recognize_here(groups, job)
-    write_results(counted(flushed(results)), to, output)
-    if inputs.failed:
-        raise DataError(f"{inputs.failed} inputs could not be read")
+    return code
 
 
 def peeked(items: Iterator[Document | Pause]) -> Iterator[Document | Pause]:
@@ -103,17 +134,19 @@ def peeked(items: Iterator[Document | Pause]) -> Iterator[Document | Pause]:
     return chain([first] if (first := next(items, None)) is not None else [], items)
 
 
-def in_language(items: Iterator[Document | Pause], language: str) -> Iterator[Document | Pause]:
-    """The same items; documents of unknown language are in this one."""
+def in_groups(items: Iterator[Document | Pause], language: str) -> Iterator[list[Document]]:
+    """Groups of the documents; those of unknown language are in this one."""
     from dataclasses import replace
 
     from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
+    from ner_head.prediction.groups import grouped
 
-    for item in items:
+    def known(item: Document | Pause) -> Document | Pause:
         if isinstance(item, Document) and item.language == UNKNOWN_LANGUAGE:
-            yield replace(item, language=language)
-        else:
-            yield item
+            return replace(item, language=language)
+        return item
+
+    return grouped(map(known, items))
 
 
 def register(app: typer.Typer) -> None:

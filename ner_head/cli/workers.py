@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ner_head.base.errors import NerHeadError, ResourceError
+from ner_head.base.extras import require_extra
 from ner_head.corpus.documents import Document
 from ner_head.features.extraction.cluster import Failure, connect, own_threads, run_in_order
 from ner_head.prediction.choice import Choice
@@ -54,6 +55,15 @@ class Job:
         """The documents with their entities."""
         found = recognizer.recognize_documents(group, n_best=self.n_best)
         return [self.choice(document) for document in found]
+
+
+def require() -> None:
+    """Check that Dask is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    require_extra("cluster", "dask", "distributed")
 
 
 def recognize_here(groups: Iterable[list[Document]], job: Job) -> Iterator[list[Document]]:

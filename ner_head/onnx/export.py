@@ -158,7 +158,7 @@ def write_files(model: SavedModel, encoder: Encoder, program: ONNXProgram, folde
     definition, _ = read_tokenizer(encoder.folder)
     (folder / TOKENIZER).write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8")
     (folder / SCORES).write_text(crf_record(model).model_dump_json(), encoding="utf-8")
-    pieces, files, record = encoder.word_pieces, encoder.files, model.manifest
+    pieces, config, record = encoder.word_pieces, encoder.files.config, model.manifest
     manifest = OnnxManifest(
         scheme=record.scheme,
         labels=record.labels,
@@ -169,8 +169,8 @@ def write_files(model: SavedModel, encoder: Encoder, program: ONNXProgram, folde
             cls=pieces.cls,
             sep=pieces.sep,
             unk=pieces.unk,
-            padding=files.padding,
-            limit=files.limit,
+            padding=config.padding,
+            limit=config.limit,
             context=record.encoder.context,
             kept=model.head.pieces,
         ),

@@ -11,7 +11,6 @@ from torch import Tensor, nn, onnx
 
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.gguf_weights import QuantisedEmbedding
-from ner_head.features.extraction.layers import keep_layers
 from ner_head.head.committee import AnyHead, Committee
 from ner_head.head.context import BiLSTM
 from ner_head.head.layer_mix import WeightedSum
@@ -27,7 +26,7 @@ class FrozenLayers(nn.Module):
         # not `encoder.model`, whose products may be packed for oneDNN
         self.network = encoder.files.load(torch.device("cpu"))
         self.layers, self.dtype = encoder.layers, encoder.fingerprint.spec.dtype
-        keep_layers(self.network, self.layers[-1])
+        self.network.keep_layers(self.layers[-1])
         for name, module in list(self.network.named_modules()):
             if isinstance(module, QuantisedEmbedding):
                 owner, _, last = name.rpartition(".")
@@ -36,8 +35,7 @@ class FrozenLayers(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(N, Q) ids and (N, Q) int64 mask -> (N, Q, K, D), float32."""
-        found = self.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-        return rounded(torch.stack(found[self.layers.start : self.layers.stop], 2), self.dtype)
+        return rounded(torch.stack(self.network(ids, mask.bool(), self.layers), 2), self.dtype)
 
 
 def rounded(states: Tensor, dtype: str) -> Tensor:

@@ -5,6 +5,8 @@ Its hidden states equal those of transformers to the last bit, and importing it 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -49,9 +51,10 @@ def table(n_rows: int, size: int) -> nn.Embedding:
     return nn.Embedding(n_rows, size, _weight=torch.empty(n_rows, size))
 
 
-class EncoderNetwork(nn.Module):
+class EncoderNetwork(nn.Module, ABC):
     """An encoder as `Encoder` uses it, whoever computes the layers."""
 
+    @abstractmethod
     def forward(self, ids: Tensor, mask: Tensor | None, layers: range) -> list[Tensor]:
         """Hidden states of some layers; 0 is the output of the embeddings.
 
@@ -62,11 +65,10 @@ class EncoderNetwork(nn.Module):
         Returns:
             One tensor (B, P, D) per layer.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def keep_layers(self, n_layers: int) -> None:
         """Remove the layers above the first `n_layers`, so that they are not computed."""
-        raise NotImplementedError
 
 
 class BertNetwork(EncoderNetwork):
