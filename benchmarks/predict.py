@@ -39,7 +39,7 @@ from ner_head.recognizer import Recognizer
 
 LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
 BATCH = 32  # sentences in a batch of the peers
-SIZES = (0.1, 0.4)  # MB of the files whose prediction's memory is measured
+SIZES = (0.1, 0.3)  # MB of the files whose prediction's memory is measured
 
 
 def untrained(folder: Path) -> None:
