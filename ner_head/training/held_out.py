@@ -15,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ner_head.corpus.documents import Document
 from ner_head.evaluation.measures.slices import Form, forms
@@ -58,6 +56,9 @@ def near_copies(documents: Sequence[Document]) -> list[list[int]]:
     Documents are linked if they share at least `COPY` of the shingles of the shorter one. The groups are the connected
     components of these links, in the order of their first documents.
     """
+    from scipy.sparse import coo_array  # of the extra `train`
+    from scipy.sparse.csgraph import connected_components
+
     shingles = [_shingles(document) for document in documents]
     holders: dict[int, list[int]] = defaultdict(list)
     for i, found in enumerate(shingles):
