@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import pycrfsuite
 from pydantic import Field
 
 from ner_head.base.errors import DataError
@@ -114,6 +113,8 @@ class Baseline:
     """
 
     def __init__(self, path: Path, params: BaselineParams) -> None:
+        import pycrfsuite  # of the extra `train`
+
         self.params = params
         self._tagger = pycrfsuite.Tagger()
         self._tagger.open(str(path))
@@ -135,6 +136,8 @@ def train_baseline(documents: Sequence[Document], path: Path, params: BaselinePa
     Raises:
         DataError: The documents have no spans.
     """
+    import pycrfsuite  # of the extra `train`
+
     labels = sorted({span.label for document in documents for span in document.spans})
     if not labels:
         raise DataError("the baseline has no entities to learn from: no train document has a span")

@@ -10,6 +10,7 @@ if __name__ == "__main__":
 import sys
 from pathlib import Path
 
+from ner_head.base.extras import require_extra
 from ner_head.base.params import read_params
 from ner_head.baseline import BaselineParams, train_baseline
 from ner_head.corpus.documents import write_documents
@@ -25,6 +26,7 @@ OUTPUT = REPORTS / "baseline"
 
 def main() -> None:
     """Train on train; predict dev and test, and score them as the head is scored."""
+    require_extra("train", "pycrfsuite")
     params = read_params(PARAMS, "baseline", BaselineParams)
     train = read_split("train")
     print(f"{len(train)} train documents, at most {params.iterations} iterations", file=sys.stderr)

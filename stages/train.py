@@ -9,6 +9,7 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
+from ner_head.base.extras import require_extra
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.evaluation.measures.spans import has_gold
@@ -30,6 +31,7 @@ def main() -> None:
 
     Without gold spans in dev the last epoch is the best one.
     """
+    require_extra("train", "scipy")
     head = read_params(PARAMS, "head", HeadParams)
     params = read_params(PARAMS, "training", TrainingParams)
     runtime = read_params(PARAMS, "runtime", RuntimeParams)

@@ -18,4 +18,7 @@ def require_extra(extra: str, *modules: str) -> None:
     """
     absent = [module for module in modules if find_spec(module) is None]
     if absent:
-        raise UsageError(f"{', '.join(absent)} is not installed; install it with: pip install 'ner-head[{extra}]'")
+        verb, what = ("is", "it") if len(absent) == 1 else ("are", "them")
+        raise UsageError(
+            f"{', '.join(absent)} {verb} not installed; install {what} with: pip install 'ner-head[{extra}]'"
+        )

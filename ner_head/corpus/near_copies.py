@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from ner_head.base.extras import require_extra
 from ner_head.corpus.documents import Document
 
 SHINGLE = 5  # words
@@ -20,7 +21,11 @@ def near_copies(documents: Sequence[Document]) -> list[list[int]]:
 
     Documents are linked if they share at least `COPY` of the shingles of the shorter one. The groups are the connected
     components of these links, in the order of their first documents.
+
+    Raises:
+        UsageError: scipy is not installed.
     """
+    require_extra("train", "scipy")
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from ner_head.corpus.documents import Document, Span, character_span, word_spans
 from ner_head.corpus.results import Temperatures, shift_log_odds
@@ -125,6 +124,8 @@ def label_shifts(
     Returns:
         Shifts from -`MOST_SHIFT` to `MOST_SHIFT`, of the labels with at least `FEWEST` spans.
     """
+    from scipy.optimize import brentq  # of the extra `train`
+
     shifts = {}
     for label in sorted(set(labels.tolist())):
         mine = labels == label

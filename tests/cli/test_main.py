@@ -112,6 +112,49 @@ def test_wrong_arguments_are_refused_before_torch_is_imported(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_each_option_is_checked_before_torch_is_imported(command: str, tmp_path: Path) -> None:
+    """A value that no option accepts, for each option of the command; and an option that it lacks."""
+    (tmp_path / "torch.py").write_text("raise AssertionError('torch was imported')\n")
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    wrong = [["--no-such-option"]]
+    for option in COMMANDS[f"ner-head {command}"].params:
+        if option.opts[0].startswith("--") and not getattr(option, "is_flag", False):
+            wrong.append([option.opts[0]])  # the value is missing
+            if option.opts[0] in ("--threads", "--min-probability"):
+                wrong.append([option.opts[0], "many"])
+    assert len(wrong) > 5
+    for arguments in wrong:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "ner_head.cli.main", command, "out", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import ")}
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "typer" in imported
+        assert not {"torch", "transformers", "h5py", "numba"} & imported
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_in_the_home_folder(shell: str, tmp_path: Path) -> None:
+    environment = {**ENVIRONMENT, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    for option, said in (("--show-completion", "_NER_HEAD_COMPLETE"), ("--install-completion", "completion installed")):
+        done = subprocess.run(
+            [sys.executable, "-m", "ner_head.cli.main", option, shell],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        assert said in done.stdout
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("_NER_HEAD_COMPLETE" in path.read_text() for path in written)
+
+
 def quickest(*arguments: str) -> float:
     """The processor time in seconds of a Python process, the least of several."""
     times = []

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.results import Guess
@@ -112,6 +111,8 @@ def fit_temperature(loss: Callable[[float], float]) -> float:
     Args:
         loss: Loss at a temperature; unimodal between `COLDEST` and `HOTTEST`.
     """
+    from scipy.optimize import minimize_scalar  # of the extra `train`
+
     bounds = (math.log(COLDEST), math.log(HOTTEST))
     found = minimize_scalar(
         lambda logarithm: loss(math.exp(logarithm)), bounds=bounds, method="bounded", options={"xatol": TOLERANCE}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ner_head.base.errors import DataError, NerHeadError, ResourceError, UsageError
+from ner_head.base.extras import require_extra
 from ner_head.base.runtime import Show
 from ner_head.features.extraction.cluster import Failure, connect, own_threads, run_tasks
 from ner_head.features.extraction.encode import encode_shard
@@ -48,6 +49,15 @@ class Workers:
     threads: int = 0
     scheduler: str = ""
     show: Show = "auto"
+
+    def __post_init__(self) -> None:
+        """Check that Dask is installed, if it is needed.
+
+        Raises:
+            UsageError: it is not.
+        """
+        if not self.in_this_process:
+            require_extra("cluster", "dask", "distributed")
 
     @property
     def in_this_process(self) -> bool:
