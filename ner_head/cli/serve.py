@@ -37,6 +37,7 @@ def serve(
     max_body: Annotated[int | None, typer.Option(help="largest body of a request, in bytes")] = None,
     max_texts: Annotated[int | None, typer.Option(help="most texts in a request")] = None,
     max_characters: Annotated[int | None, typer.Option(help="most characters of the texts of a request")] = None,
+    max_n_best: Annotated[int | None, typer.Option(help="most readings of a sentence")] = None,
     max_queue: Annotated[int | None, typer.Option(help="most texts that wait for the model")] = None,
     timeout: Annotated[float | None, typer.Option(help="most seconds from a request to its answer")] = None,
     access_log: Annotated[bool, typer.Option("--access-log", help="write a line per request")] = False,
@@ -52,6 +53,7 @@ def serve(
         body_bytes=max_body,
         texts=max_texts,
         characters=max_characters,
+        n_best=max_n_best,
         queue_texts=max_queue,
         request_seconds=timeout,
     )
