@@ -329,19 +329,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = [
-    "text",
-    "texts",
-    "documents",
-    "language",
-    "min_probability",
-    "labels",
-    "n_best",
-    "tasks",
-    "label_config",
-    "metadata",
-    "document",
-]
+FIELDS = ["text", "texts", "documents", "language", "min_probability", "labels", "n_best"]
+FIELDS += ["tasks", "label_config", "metadata", "document"]
 NEARLY = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
 TEXTS = st.builds(lambda texts: {"texts": texts}, st.lists(st.text(max_size=60), max_size=4))
 PATHS = ["/predict", "/label-studio/predict", "/label-studio/setup", "/label-studio/webhook", "/inception/predict"]
