@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ner_head.cli.arguments import Model, example, model_folder
+from ner_head.cli.arguments import Encoder, Model, example, model_folder
 from ner_head.cli.output import emit
 
 EXAMPLE = example("ner-head export onnx models/onnx --model models/head")
@@ -16,9 +16,7 @@ EXAMPLE = example("ner-head export onnx models/onnx --model models/head")
 def onnx(
     output: Annotated[Path, typer.Argument(help="folder to write; it must not exist yet")],
     model: Model = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
-    ] = None,
+    encoder: Encoder = None,
 ) -> None:
     """Write encoder and head as one ONNX graph, with all that decoding needs. See docs/export.md."""
     from ner_head.base.extras import require_extra
