@@ -1,6 +1,8 @@
-# Serves a model over HTTP. It is built from the wheel alone:
-#     python -m build --wheel && docker build -t ner-head .
-#     docker run -p 8000:8000 -v ./models/head:/model:ro ner-head
+# Serves a model over HTTP. It is built from the wheel alone; that of `make wheel` has a model inside:
+#     make wheel && docker build -t ner-head .
+#     docker run -p 8000:8000 ner-head
+# Another model, as a bundle (docs/bundles.md):
+#     docker run -p 8000:8000 -v ./my-model:/model:ro ner-head --model /model
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 10001 ner
@@ -18,4 +20,3 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=3)"]
 # docker stop sends SIGTERM: requests under way are finished; give them time with `--stop-timeout 90`
 ENTRYPOINT ["ner-head", "serve", "--host", "0.0.0.0", "--port", "8000"]
-CMD ["--model", "/model"]

@@ -7,6 +7,8 @@ its folder `model` is the bundle.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from ner_head.base.errors import DataError, system_error
 from ner_head.base.files import digest_of
-from ner_head.base.params import Params
+from ner_head.base.params import Params, first_problem
 
 TRAINED = Path("models/head")
 """The model of the pipeline, relative to the project."""
@@ -108,6 +110,20 @@ def demonstration(folder: Path) -> str:
     return f"no model is given, so {record.name} is used: {record.summary}" if record else ""
 
 
+def given_or_default(model: Path | str | None) -> Path:
+    """The folder of a model. If none is given and the model inside of this package is taken, a warning says so.
+
+    Raises:
+        DataError: there is no such model.
+    """
+    if model is not None:
+        return find_model(model)
+    directory = default_model()
+    if line := demonstration(directory):
+        warnings.warn(line, stacklevel=3)
+    return directory
+
+
 def read_bundle(folder: Path) -> BundleRecord | None:
     """Read `bundle.json` of a model; None for a model that is not a bundle.
 
@@ -122,9 +138,7 @@ def read_bundle(folder: Path) -> BundleRecord | None:
     except OSError as error:
         raise system_error(error, path) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: damaged: {f'{where}: ' if where else ''}{first['msg']}") from None
+        raise DataError(f"{path}: damaged: {first_problem(error)}") from None
 
 
 def check_bundle(folder: Path) -> None:
@@ -134,13 +148,25 @@ def check_bundle(folder: Path) -> None:
         DataError: files are damaged or absent; names the first of them.
     """
     record = read_bundle(folder)
-    if record is None:
-        return
-    checked = {name: _problem(folder / name, digest) for name, digest in record.files.items()}
+    if record is not None:
+        check_digests(folder, record.files, mend="copy or install the model again")
+
+
+def check_digests(folder: Path, files: Mapping[str, str], *, mend: str) -> None:
+    """Check the digests of files.
+
+    Args:
+        folder: the folder of the files.
+        files: SHA-256 of each file, by its path relative to the folder.
+        mend: what to do about damage, for the message.
+    Raises:
+        DataError: files are damaged or absent; names the first of them.
+    """
+    checked = {name: _problem(folder / name, digest) for name, digest in files.items()}
     problems = [f"{name} ({problem})" for name, problem in checked.items() if problem]
     if problems:
         more = f" and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
-        raise DataError(f"{folder}: damaged: {', '.join(problems[:MOST_NAMED])}{more}; copy or install the model again")
+        raise DataError(f"{folder}: damaged: {', '.join(problems[:MOST_NAMED])}{more}; {mend}")
 
 
 def _problem(path: Path, digest: str) -> str:

@@ -32,26 +32,38 @@ def write_whole(path: Path, *parts: Buffer) -> None:
     Raises:
         ResourceError: the disk is full or not writable; names the path and the number of bytes.
     """
-    temporary = path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary, file = open_temporary(path)
-        with file as handle:
+        with whole_file(path) as handle:
             for part in parts:
                 handle.write(part)
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot write {sum(map(len, parts)):,} bytes: {error.strerror}") from None
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path`, which gets its name at the end. So `path` is absent or complete.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    temporary, file = open_temporary(path)
+    try:
+        with file as handle:
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
             temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # makes the new name durable too
-        finally:
-            os.close(folder)
-    except OSError as error:
-        if temporary != path:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        raise ResourceError(f"{path}: cannot write {sum(map(len, parts)):,} bytes: {error.strerror}") from None
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # makes the new name durable too
+    finally:
+        os.close(folder)
 
 
 def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:

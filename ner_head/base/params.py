@@ -125,6 +125,12 @@ def validate(values: Mapping[str, object], section: str, model: type[P], *, sour
         raise UsageError(source + "; ".join(describe(error, section, model))) from None
 
 
+def first_problem(error: ValidationError) -> str:
+    """The first error that pydantic found, as `dotted.path: message`."""
+    first = error.errors(include_url=False)[0]
+    return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])
+
+
 def describe(error: ValidationError, section: str, model: type[BaseModel]) -> list[str]:
     """All errors that pydantic found, each as `dotted.path: message (got value)`."""
     return [

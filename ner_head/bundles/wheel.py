@@ -15,7 +15,6 @@ import os
 import shutil
 import sys
 import zipfile
-from contextlib import suppress
 from importlib.metadata import metadata, version
 from io import BufferedReader, BytesIO, StringIO
 from pathlib import Path
@@ -24,7 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ner_head.base.errors import UsageError
-from ner_head.base.files import open_temporary
+from ner_head.base.files import whole_file
 from ner_head.models import CARD, GROUP, INSIDE, BundleRecord
 
 LIBRARY = "ner-head"
@@ -104,20 +103,10 @@ def write_wheel(path: Path, bundle: Path, record: BundleRecord) -> None:
     files = {
         f"{name}/{INSIDE}/{file.relative_to(bundle).as_posix()}": file for file in bundle.rglob("*") if file.is_file()
     }
-    temporary, handle = open_temporary(path)
-    try:
-        with handle, zipfile.ZipFile(handle, "w") as wheel:
-            rows = [add_file(wheel, inside, files[inside]) for inside in sorted(files)]
-            rows += [add(wheel, inside, BytesIO(text.encode())) for inside, text in texts.items()]
-            add(wheel, f"{info}/RECORD", BytesIO(record_of([*rows, (f"{info}/RECORD", "", "")]).encode()))
-            wheel.close()
-            handle.flush()
-            os.fsync(handle.fileno())
-            temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as handle, zipfile.ZipFile(handle, "w") as wheel:
+        rows = [add_file(wheel, inside, files[inside]) for inside in sorted(files)]
+        rows += [add(wheel, inside, BytesIO(text.encode())) for inside, text in texts.items()]
+        add(wheel, f"{info}/RECORD", BytesIO(record_of([*rows, (f"{info}/RECORD", "", "")]).encode()))
 
 
 def docstring(summary: str) -> str:

@@ -21,6 +21,9 @@ Model = Annotated[
         "inside of this installation"
     ),
 ]
+Encoder = Annotated[
+    str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
+]
 Language = Annotated[str | None, typer.Option(help="language of the texts, if known, as ISO 639 code (bg, cs, pl ...)")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 Threads = Annotated[int, typer.Option(min=0, help="number of CPU threads; 0 for torch's default")]

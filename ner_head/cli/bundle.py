@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ner_head.base.errors import UsageError
-from ner_head.cli.arguments import example
+from ner_head.cli.arguments import Encoder, example
 
 EXAMPLE = example("ner-head bundle models/head dist --wheel --name my_ner --version 1.0.0")
 
@@ -25,9 +25,7 @@ def bundle(
     about: Annotated[
         Path | None, typer.Option(help="a Markdown file for the card: what the model is good for, and what not")
     ] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
-    ] = None,
+    encoder: Encoder = None,
 ) -> None:
     """Put a model and its encoder into one folder that works anywhere without network. Prints what was written."""
     from ner_head.base.files import check_new

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ner_head.base.errors import UsageError
-from ner_head.cli.arguments import example, require_manifest
+from ner_head.cli.arguments import Encoder, Model, example, model_folder
 from ner_head.cli.output import emit
 
 EXAMPLE = example("ner-head export onnx models/onnx --model models/head")
@@ -16,25 +15,23 @@ EXAMPLE = example("ner-head export onnx models/onnx --model models/head")
 
 def onnx(
     output: Annotated[Path, typer.Argument(help="folder to write; it must not exist yet")],
-    model: Annotated[Path, typer.Option(help="folder of a trained head")] = Path("models/head"),
-    encoder: Annotated[
-        str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
-    ] = None,
+    model: Model = None,
+    encoder: Encoder = None,
 ) -> None:
     """Write encoder and head as one ONNX graph, with all that decoding needs. See docs/export.md."""
     from ner_head.base.extras import require_extra
+    from ner_head.base.files import check_new
 
     require_extra("onnx", "onnx", "onnxscript", "onnxruntime")
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise UsageError(f"{output}: exists already; remove it, or give another folder")
-    require_manifest(model, mend="train one with `dvc repro`")
+    check_new(output)
+    folder = model_folder(model)
 
     from ner_head.inference.saved_model import ModelManifest, SavedModel  # imports torch
     from ner_head.onnx.export import export_onnx
     from ner_head.recognizer import Recognizer
 
-    recognizer = Recognizer.load(model, "cpu", encoder=encoder)  # checks that the encoder is that of the head
-    record = ModelManifest.model_validate_json((model / "manifest.json").read_bytes())
+    recognizer = Recognizer.load(folder, "cpu", encoder=encoder)  # checks that the encoder is that of the head
+    record = ModelManifest.read(folder)
     manifest = export_onnx(SavedModel(record, recognizer.tagger.head), recognizer.encoder, output)
     emit({"folder": str(output), "bytes": {name: (output / name).stat().st_size for name in manifest.files}})
 

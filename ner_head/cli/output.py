@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -75,7 +74,7 @@ def replaced(output: Path | None) -> Iterator[Print]:
 
     A pipe or a device is written directly.
     """
-    from ner_head.base.files import open_temporary
+    from ner_head.base.files import whole_file
 
     if output is None:
         yield lambda part: print(part, end="")
@@ -86,16 +85,10 @@ def replaced(output: Path | None) -> Iterator[Print]:
                 yield lambda part: print(part, end="", file=pipe)
             return
         output.parent.mkdir(parents=True, exist_ok=True)
-        temporary, file = open_temporary(output)
-        try:
-            with file as handle:
-                utf8 = TextIOWrapper(handle, encoding="utf-8", errors="backslashreplace", newline="\n")
-                yield lambda part: print(part, end="", file=utf8)
-                utf8.flush()
-                os.fsync(handle.fileno())
-                temporary.replace(output)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(output) as handle:
+            utf8 = TextIOWrapper(handle, encoding="utf-8", errors="backslashreplace", newline="\n")
+            yield lambda part: print(part, end="", file=utf8)
+            utf8.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

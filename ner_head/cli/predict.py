@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.cli.arguments import Device, Language, Model, Text, Threads, example, model_folder, runtime_params
+from ner_head.cli.arguments import (
+    Device,
+    Encoder,
+    Language,
+    Model,
+    Text,
+    Threads,
+    example,
+    model_folder,
+    runtime_params,
+)
 from ner_head.cli.output import tell
 
 if TYPE_CHECKING:
@@ -22,9 +32,6 @@ EXAMPLE = example("ner-head predict article.txt --language pl > entities.jsonl")
 
 Sources = Annotated[
     list[str] | None, typer.Argument(help="files, folders, patterns such as 'news/*.txt'; - is standard input")
-]
-Encoder = Annotated[
-    str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
 ]
 From = Annotated[str, typer.Option("--from", help="what is read: text, lines, jsonl, conll, bsnlp2019 or slavicner")]
 To = Annotated[str, typer.Option(help="what is written: jsonl, conll, text, html or bsnlp")]

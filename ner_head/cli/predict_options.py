@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ner_head.base.errors import UsageError
-from ner_head.prediction.choice import Choice
+from ner_head.prediction.choice import Choice, parts_of
 
 
 class ModelFacts(NamedTuple):
@@ -36,33 +36,10 @@ def parse_choice(min_probability: str, labels: str | None) -> Choice:
     Raises:
         UsageError: an option is malformed.
     """
-    least, least_of = 0.0, dict[str, float]()
-    for part in _parts(min_probability):
-        label, equals, number = part.rpartition("=")
-        if equals and label.strip():
-            least_of[label.strip()] = _probability(number)
-        else:
-            least = _probability(part)
-    if labels is None:
-        return Choice(least, least_of)
-    kept = frozenset(_parts(labels))
-    if not kept:
+    kept = None if labels is None else parts_of(labels)
+    if kept == []:
         raise UsageError("--labels: no label in it; give them as PER,LOC")
-    return Choice(least, least_of, kept)
-
-
-def _parts(option: str) -> list[str]:
-    return [part.strip() for part in option.split(",") if part.strip()]
-
-
-def _probability(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise UsageError(f"--min-probability: {text!r} is no number; give 0.5, or PER=0.8,ORG=0.9") from None
-    if not 0 <= number <= 1:
-        raise UsageError(f"--min-probability: must be between 0 and 1, got {text}")
-    return number
+    return Choice.parse(min_probability, kept, name="--min-probability")
 
 
 def check_name(option: str, name: str, known: Iterable[str]) -> None:

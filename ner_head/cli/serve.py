@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.cli.arguments import Device, Model, Threads, example, model_folder, runtime_params
+from ner_head.cli.arguments import Device, Encoder, Model, Threads, example, model_folder, runtime_params
 from ner_head.cli.output import tell
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def serve(
     model: Model = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="folder of the encoder, if it is not where the model's manifest says")
-    ] = None,
+    encoder: Encoder = None,
     host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for all of this machine")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port")] = 8000,
     token_file: Annotated[
@@ -37,6 +35,7 @@ def serve(
     max_body: Annotated[int | None, typer.Option(help="largest body of a request, in bytes")] = None,
     max_texts: Annotated[int | None, typer.Option(help="most texts in a request")] = None,
     max_characters: Annotated[int | None, typer.Option(help="most characters of the texts of a request")] = None,
+    max_n_best: Annotated[int | None, typer.Option(help="most readings of a sentence")] = None,
     max_queue: Annotated[int | None, typer.Option(help="most texts that wait for the model")] = None,
     timeout: Annotated[float | None, typer.Option(help="most seconds from a request to its answer")] = None,
     access_log: Annotated[bool, typer.Option("--access-log", help="write a line per request")] = False,
@@ -52,6 +51,7 @@ def serve(
         body_bytes=max_body,
         texts=max_texts,
         characters=max_characters,
+        n_best=max_n_best,
         queue_texts=max_queue,
         request_seconds=timeout,
     )

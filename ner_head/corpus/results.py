@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -34,11 +34,6 @@ class Prediction:
     document: Document
     sentence_languages: list[Guess]
     readings: list[list[Reading]]
-
-    def at_least(self, probability: float) -> Document:
-        """The document without spans that are less probable."""
-        kept = (s for s in self.document.spans if s.probability is None or s.probability >= probability)
-        return replace(self.document, spans=tuple(kept))
 
 
 class Temperatures(Params):

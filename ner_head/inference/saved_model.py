@@ -22,7 +22,7 @@ from safetensors.torch import load, save
 from ner_head.base.errors import DataError, system_error
 from ner_head.base.files import write_whole
 from ner_head.base.layers import LayerShape
-from ner_head.base.params import Params
+from ner_head.base.params import Params, first_problem
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.manifest import LAYERS, EncoderRecord, read_weights
@@ -88,9 +88,7 @@ class ModelManifest(Params):
         except OSError as error:
             raise system_error(error, path, mend=MEND) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DataError(f"{path}: {where}: {first['msg']}") from None
+            raise DataError(f"{path}: {first_problem(error)}") from None
         if manifest.version != VERSION:
             raise DataError(f"{directory}: a model of version {manifest.version}; this ner-head reads {VERSION}")
         return manifest

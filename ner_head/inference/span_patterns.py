@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ner_head.corpus.documents import Span
 from ner_head.corpus.tagging import CLS, PAD, TagSet, X
-from ner_head.features.store.batches import pad_rows
+from ner_head.features.store.pieces import pad_rows
 from ner_head.head.crf import SpanPattern
 from ner_head.head.crf.rules import Rules
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ner_head.corpus.documents import Span
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
-from ner_head.features.store.batches import first_pieces, keep_pieces, length_batches, pad_features, pad_rows
+from ner_head.features.store.batches import keep_pieces, length_batches, pad_features
+from ner_head.features.store.pieces import first_pieces, pad_rows
 from ner_head.features.store.shard import Features
 from ner_head.head.committee import AnyHead
 from ner_head.head.model import HeadOutput, Steps

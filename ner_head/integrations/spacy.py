@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import srsly
 from spacy.language import Language
@@ -18,12 +18,14 @@ from spacy.util import filter_spans, minibatch
 from ner_head.base.errors import DataError, UsageError
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.languages import same_language
+from ner_head.models import RECORD, given_or_default
+from ner_head.prediction.text_recognizer import TextRecognizer
 
 SETTINGS = "ner_head.json"
 FILES = ("*.json", "*.safetensors", "*.gguf", "*.onnx", "*.onnx.data", "vocab.txt")
 """Files of models and encoders."""
 DEFAULTS = {
-    "model": "models/head",
+    "model": None,
     "encoder": None,
     "device": "auto",
     "language": None,
@@ -31,16 +33,6 @@ DEFAULTS = {
     "spans_key": None,
     "store_model": False,
 }
-
-
-class AnyRecognizer(Protocol):
-    """`Recognizer` or `OnnxRecognizer`."""
-
-    languages: list[str]
-
-    def recognize_documents(self, documents: Sequence[Document], *, min_probability: float = 0.0) -> list[Document]:
-        """Find the entities of documents."""
-        ...
 
 
 class NerHead(Pipe):
@@ -63,7 +55,7 @@ class NerHead(Pipe):
     def __init__(self, name: str, language: str | None, settings: dict[str, Any]) -> None:
         self.name, self.pipeline_language, self.settings = name, language, dict(settings)
         self.widened = self.overlapping = 0
-        self._recognizer: AnyRecognizer | None = None
+        self._recognizer: TextRecognizer | None = None
         self._stored: tempfile.TemporaryDirectory[str] | None = None
         if not Span.has_extension("probability"):
             Span.set_extension("probability", default=None)
@@ -73,7 +65,7 @@ class NerHead(Pipe):
         return NerHead, (self.name, self.pipeline_language, self.settings)
 
     @property
-    def recognizer(self) -> AnyRecognizer:
+    def recognizer(self) -> TextRecognizer:
         """The model, loaded at the first use.
 
         Raises:
@@ -110,9 +102,10 @@ class NerHead(Pipe):
     def language(self) -> str:
         """The language of the documents; `und` to predict it for each of them."""
         known = self.recognizer.languages
-        wanted: str = self.settings["language"] or self.pipeline_language or UNKNOWN_LANGUAGE
-        found = wanted if wanted in known else same_language(wanted, known)
-        return found or self.settings["language"] or UNKNOWN_LANGUAGE
+        if self.settings["language"]:
+            return self.recognizer.known_language(self.settings["language"])
+        wanted = self.pipeline_language or UNKNOWN_LANGUAGE  # spaCy has codes of its own, such as xx
+        return wanted if wanted in known else same_language(wanted, known) or UNKNOWN_LANGUAGE
 
     def set_spans(self, doc: Doc, document: Document) -> None:
         """Write the entities of a document to a `Doc`."""
@@ -186,42 +179,45 @@ class NerHead(Pipe):
         """The serialised component: content by name."""
         found = {SETTINGS: json.dumps(self.settings, indent=1).encode()}
         if self.settings["store_model"]:
-            folders = {"model": Path(self.settings["model"])}
+            folders = {"model": given_or_default(self.settings["model"])}
             frozen = getattr(self.recognizer, "encoder", None)
             if frozen is not None:
                 folders["encoder"] = frozen.folder
             for kind, folder in folders.items():
-                paths = sorted({path for pattern in FILES for path in folder.glob(pattern)})
+                paths = sorted({path for pattern in FILES for path in folder.glob(pattern)} - {folder / RECORD})
                 found |= {f"{kind}/{path.name}": path.read_bytes() for path in paths}
         return found
 
 
-def load_recognizer(model: str, encoder: str | None, device: str) -> AnyRecognizer:
+def load_recognizer(model: str | None, encoder: str | None, device: str) -> TextRecognizer:
     """Load a trained model, or one that `ner-head export onnx` wrote.
 
+    Args:
+        model: folder of the model, or name of an installed one; None for the default (`models.given_or_default`).
+        encoder: folder of the encoder; None for the one that the model's manifest names.
+        device: auto, cpu, cuda or mps; of a trained model.
     Raises:
         DataError, UsageError: it, or its encoder, is absent or damaged.
     """
+    folder = given_or_default(model)
     try:
-        record = json.loads((Path(model) / "manifest.json").read_bytes())
-    except FileNotFoundError:
-        raise UsageError(f"{model}: no model there; set `model` in the config of the component ner_head") from None
+        record = json.loads((folder / "manifest.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"{model}/manifest.json: cannot be read: {error}") from None
+        raise DataError(f"{folder}/manifest.json: cannot be read: {error}") from None
     if "format" in record:
         from ner_head.onnx.recognizer import OnnxRecognizer
 
-        return OnnxRecognizer.load(model)
+        return OnnxRecognizer.load(folder)
     from ner_head.recognizer import Recognizer  # imports torch
 
-    return Recognizer.load(model, device, encoder=encoder)
+    return Recognizer.load(folder, device, encoder=encoder)
 
 
 @Language.factory("ner_head", default_config=DEFAULTS, assigns=["doc.ents", "doc.spans"])
 def make_ner_head(
     nlp: Language,
     name: str,
-    model: str,
+    model: str | None,
     encoder: str | None,
     device: str,
     language: str | None,

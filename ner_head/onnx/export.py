@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ner_head.base.errors import UsageError, system_error
+from ner_head.base.errors import UsageError
 from ner_head.base.extras import require_extra
-from ner_head.base.files import digest_of, write_whole
+from ner_head.base.files import check_new, digest_of, new_folder, write_whole
 from ner_head.corpus.word_features import COLUMNS
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.families import read_tokenizer
@@ -57,19 +56,10 @@ def export_onnx(model: SavedModel, encoder: Encoder, folder: Path) -> OnnxManife
     """
     require_extra("onnx", "onnx", "onnxscript", "onnxruntime")
     check_exportable(model)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"{folder}: exists already; remove it, or give another folder")
+    check_new(folder)
     program = trace(Network(encoder, model.head))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            whole = Path(temporary, "model")
-            whole.mkdir()
-            manifest = write_files(model, encoder, program, whole)
-            whole.replace(folder)
-    except OSError as error:
-        raise system_error(error, folder) from None
-    return manifest
+    with new_folder(folder) as whole:
+        return write_files(model, encoder, program, whole)
 
 
 def check_exportable(model: SavedModel) -> None:

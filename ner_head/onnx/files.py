@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
 
 from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import digest_of
-from ner_head.base.params import Params
+from ner_head.base.params import Params, first_problem
 from ner_head.corpus.results import Temperatures
 from ner_head.corpus.tagging import Scheme, TagSet
 from ner_head.features.store.spec import Context
@@ -19,7 +18,8 @@ from ner_head.onnx.decoder import PathScores
 
 FORMAT = "ner-head onnx"
 GRAPH, TOKENIZER, SCORES, MANIFEST = "model.onnx", "tokenizer.json", "crf.json", "manifest.json"
-HEX64 = r"^[0-9a-f]{64}$"
+FileName = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PieceRecord(Params):
@@ -56,7 +56,7 @@ class OnnxManifest(Params):
     pieces: PieceRecord
     encoder: str
     """Name of the encoder that the model was trained with."""
-    files: dict[str, str]
+    files: dict[FileName, Digest]
     """SHA-256 of each other file."""
 
     @property
@@ -106,8 +106,7 @@ def read_manifest(folder: Path) -> OnnxManifest:
             raise DataError(f"{path}: not of an exported model; export one with `ner-head export onnx`")
         return OnnxManifest.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise DataError(f"{path}: {first_problem(error)}") from None
     except (ValueError, AttributeError) as error:
         raise DataError(f"{path}: not a manifest: {error}") from None
 
@@ -121,22 +120,6 @@ def read_scores(folder: Path) -> PathScores:
     try:
         return CrfRecord.model_validate_json((folder / SCORES).read_bytes()).scores()
     except ValidationError as error:
-        raise DataError(f"{folder / SCORES}: {error.errors()[0]['msg']}") from None
+        raise DataError(f"{folder / SCORES}: {first_problem(error)}") from None
     except ValueError as error:
         raise DataError(f"{folder / SCORES}: {error}") from None
-
-
-def check_files(folder: Path, manifest: OnnxManifest) -> None:
-    """Check the digests of all files.
-
-    Raises:
-        DataError: a file is absent or has other bytes.
-    """
-    for name, wanted in manifest.files.items():
-        path = folder / Path(name).name
-        try:
-            found = digest_of(path)
-        except OSError as error:
-            raise system_error(error, path, mend="export the model again") from None
-        if found != wanted:
-            raise DataError(f"{path}: damaged (SHA-256 {found[:12]}, expected {wanted[:12]}); export the model again")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ner_head.corpus.tagging import Scheme
 from ner_head.features.extraction.passes import Pass
-from ner_head.features.store.pieces import Pieces
+from ner_head.features.store.pieces import Pieces, first_pieces, pad_rows
 from ner_head.onnx.files import PieceRecord
 
 Integers = NDArray[np.int64]
@@ -109,36 +109,23 @@ def graph_inputs(
     words = [pieces[sentence].word_of_piece for sentence in members]
     chosen = [kept_pieces(row, record.kept) for row in words]
     words = [row[kept] for row, kept in zip(words, chosen, strict=True)]
-    steps = [np.arange(len(row)) if scheme == "iobx" else first_of_words(row) for row in words]
+    steps = [np.arange(len(row)) if scheme == "iobx" else first_pieces(row) for row in words]
     rows = [places[sentence][kept] for sentence, kept in zip(members, chosen, strict=True)]
     arrays = {
         "ids": ids,
         "mask": mask,
-        "pieces": padded(rows),
+        "pieces": pad_rows(rows)[0],
         "n_pieces": np.array([len(row) for row in rows]),
-        "steps": padded(steps),
+        "steps": pad_rows(steps)[0],
         "n_steps": np.array([len(row) for row in steps]),
         "separators": np.array([ends[sentence] for sentence in members]),
-        "word_of_piece": padded([row.astype(np.int64) for row in words], -1),
+        "word_of_piece": pad_rows([row.astype(np.int64) for row in words], -1)[0],
     }
     if word_ids:
-        arrays["word_features"] = padded([word_ids[sentence].astype(np.int64) for sentence in members])
+        arrays["word_features"] = pad_rows([word_ids[sentence].astype(np.int64) for sentence in members])[0]
     return GraphInputs(members, words, arrays)
-
-
-def first_of_words(word_of_piece: NDArray[np.int32]) -> Integers:
-    """The first piece of each word; piece 0 is [CLS]."""
-    return np.flatnonzero(np.diff(word_of_piece)) + 1
 
 
 def kept_pieces(word_of_piece: NDArray[np.int32], kept: str) -> Integers:
     """The pieces that the head reads: all, or [CLS] and the first piece of each word."""
-    return np.arange(len(word_of_piece)) if kept == "all" else np.append(0, first_of_words(word_of_piece))
-
-
-def padded(rows: Sequence[Integers], fill: int = 0) -> Integers:
-    """B arrays (n, ...) of different n as one (B, N, ...)."""
-    result = np.full((len(rows), max(map(len, rows)), *rows[0].shape[1:]), fill, np.int64)
-    for place, row in zip(result, rows, strict=True):
-        place[: len(row)] = row
-    return result
+    return np.arange(len(word_of_piece)) if kept == "all" else np.append(0, first_pieces(word_of_piece))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +11,18 @@ import numpy as np
 
 from ner_head.base.errors import DataError, UsageError
 from ner_head.base.extras import require_extra
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
-from ner_head.corpus.languages import normalize, same_language
-from ner_head.corpus.results import Prediction
-from ner_head.corpus.segment import SEGMENTATION, segment
+from ner_head.corpus.documents import Document
+from ner_head.corpus.segment import SEGMENTATION
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.extraction.passes import plan_passes
 from ner_head.features.extraction.wordpieces import WordPieces
 from ner_head.features.extraction.words import words_of
-from ner_head.inference.predictions import to_prediction
 from ner_head.inference.tagged import Tagged
+from ner_head.models import check_digests
 from ner_head.onnx.decoder import Decoder
-from ner_head.onnx.files import GRAPH, TOKENIZER, OnnxManifest, check_files, read_manifest, read_scores
+from ner_head.onnx.files import GRAPH, TOKENIZER, OnnxManifest, read_manifest, read_scores
 from ner_head.onnx.passes import GraphInputs, batches, graph_inputs, units
+from ner_head.prediction.text_recognizer import TextRecognizer
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
 BATCH_PIECES = 1024  # pieces in a run of the graph, padding included
 
 
-class OnnxRecognizer:
-    """An exported model. It gives the entities that `Recognizer` gives.
+class OnnxRecognizer(TextRecognizer):
+    """An exported model. It gives the entities that `Recognizer` gives, with the same methods; `n_best` must be 1.
 
     Args:
         manifest: of the model.
@@ -47,7 +44,7 @@ class OnnxRecognizer:
         self, manifest: OnnxManifest, session: InferenceSession, word_pieces: WordPieces, decoder: Decoder
     ) -> None:
         self.manifest, self.session, self.word_pieces, self.decoder = manifest, session, word_pieces, decoder
-        self.languages = manifest.languages
+        self.languages, self.labels = manifest.languages, manifest.labels
         self.inputs = {value.name for value in session.get_inputs()}
 
     @classmethod
@@ -74,7 +71,7 @@ class OnnxRecognizer:
                 f"{folder}: a model with segmentation {manifest.segmentation}, but this ner-head has {SEGMENTATION}; "
                 "train and export it again"
             )
-        check_files(folder, manifest)
+        check_digests(folder, manifest.files, mend="export the model again")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -86,59 +83,14 @@ class OnnxRecognizer:
             manifest, session, word_pieces, Decoder(manifest.tag_set, read_scores(folder), manifest.temperatures)
         )
 
-    def recognize(
-        self, texts: Sequence[str], *, language: str | None = None, min_probability: float = 0.0
-    ) -> list[Document]:
-        """Find the entities of each text, as `Recognizer.recognize` does.
-
-        Args:
-            texts: the texts.
-            language: code of the language of all texts (`pl`, `PL` or `pol`); None to predict it for each text.
-            min_probability: smallest probability of a span; less probable spans are dropped.
-        Raises:
-            TypeError: `texts` is not a sequence of strings.
-            UsageError: `language` is not a language code, or as in `recognize_documents`.
-        """
-        if isinstance(texts, str):
-            raise TypeError("texts must be a list of strings, got one string; write recognize([text])")
-        code = self._code(language)
-        if self.languages and code not in (UNKNOWN_LANGUAGE, *self.languages):
-            trained = ", ".join(self.languages)
-            warnings.warn(f"this model was trained on {trained}, not on {code}: expect worse results", stacklevel=2)
-        documents = [Document(id=str(i), text=text, language=code) for i, text in enumerate(texts)]
-        return self.recognize_documents(documents, min_probability=min_probability)
-
-    def _code(self, language: str | None) -> str:
-        if language is None or language in self.languages:
-            return language or UNKNOWN_LANGUAGE
-        code = normalize(language)
-        return code if code in self.languages else same_language(code, self.languages) or code
-
-    def recognize_documents(self, documents: Sequence[Document], *, min_probability: float = 0.0) -> list[Document]:
-        """Find the entities of documents. Documents without sentences are segmented.
+    def _tagged(self, documents: Sequence[Document], n_best: int) -> list[Tagged]:
+        """Tag all sentences of documents, in order.
 
         Raises:
-            UsageError: `min_probability` is not between 0 and 1, or a text has a lone surrogate.
+            UsageError: `n_best` is above 1.
         """
-        if not 0 <= min_probability <= 1:
-            raise UsageError(f"the least probability must be between 0 and 1, got {min_probability}")
-        return [prediction.at_least(min_probability) for prediction in self.predict(documents)]
-
-    def predict(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict documents: spans in characters with probabilities, and languages.
-
-        Raises:
-            UsageError: a text has a lone surrogate.
-        """
-        for document in documents:
-            if any("\ud800" <= character <= "\udfff" for character in document.text):
-                raise UsageError(f"document {document.id}: a lone surrogate; it is no text that UTF-8 can hold")
-        whole = [d if d.sentences else replace(d, sentences=segment(d.text, d.language)) for d in documents]
-        tagged = iter(self.tag(whole))
-        return [to_prediction(d, [next(tagged) for _ in d.sentences], self.languages) for d in whole]
-
-    def tag(self, documents: Sequence[Document]) -> list[Tagged]:
-        """Tag all sentences of documents, in order."""
+        if n_best > 1:
+            raise UsageError(f"n_best is {n_best}, but an exported model gives one reading only")
         words = words_of(documents, spaces=self.word_pieces.marks_spaces)
         pieces = self.word_pieces.split([sentence for document in words for sentence in document])
         flat = iter(pieces)

@@ -42,6 +42,26 @@ class Choice:
             return cls(least_of=min_probability, labels=kept)
         return cls(least=min_probability, labels=kept)
 
+    @classmethod
+    def parse(cls, min_probability: str, labels: Collection[str] | None = None, *, name: str) -> Choice:
+        """A choice from a text: `0.5`, `PER=0.8,ORG=0.9`, or both: `0.5,PER=0.8`.
+
+        Args:
+            min_probability: the text.
+            labels: labels that are kept; None for all.
+            name: name of the option, for messages.
+        Raises:
+            UsageError: the text is malformed, or a probability is not between 0 and 1.
+        """
+        least, least_of = 0.0, dict[str, float]()
+        for part in parts_of(min_probability):
+            label, equals, number = part.rpartition("=")
+            if equals and label.strip():
+                least_of[label.strip()] = _probability(number, name)
+            else:
+                least = _probability(part, name)
+        return cls(least, least_of, None if labels is None else frozenset(labels))
+
     def check(self, known: Collection[str]) -> None:
         """Check that the labels are those of a model.
 
@@ -72,3 +92,18 @@ class Choice:
             chances[spans] = chances.get(spans, 0.0) + reading.probability
         best = sorted(chances.items(), key=lambda item: -item[1])
         return tuple(Reading(min(chance, 1.0), spans) for spans, chance in best)
+
+
+def parts_of(option: str) -> list[str]:
+    """The parts of an option between commas, without white space."""
+    return [part.strip() for part in option.split(",") if part.strip()]
+
+
+def _probability(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise UsageError(f"{name}: {text!r} is no number; give 0.5, or PER=0.8,ORG=0.9") from None
+    if not 0 <= number <= 1:
+        raise UsageError(f"{name}: must be between 0 and 1, got {text}")
+    return number

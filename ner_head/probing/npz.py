@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.base.errors import system_error
-from ner_head.base.files import open_temporary
+from ner_head.base.files import whole_file
 from ner_head.features.store.store import FeatureStore
 from ner_head.probing.pooling import Pool, n_rows, vectors
 
@@ -40,25 +38,15 @@ def export_npz(store: FeatureStore, path: Path, *, pool: Pool = "piece", layers:
     if pool == "piece":
         for name in ("piece_ids", "word_of_piece"):
             arrays[name] = np.concatenate([getattr(store[sentence], name) for sentence in names])
-    temporary = path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary, handle = open_temporary(path)
-        with handle:
-            with zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive:
-                rows = (vectors(store[name], pool, layers) for name in names)
-                write_rows(archive, "vectors", (int(offsets[-1]), len(chosen), width), rows)
-                for name, array in arrays.items():
-                    write_rows(archive, name, array.shape, iter([array]), array.dtype)
-            handle.flush()
-            os.fsync(handle.fileno())
-            temporary.replace(path)
+        with whole_file(path) as handle, zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive:
+            rows = (vectors(store[name], pool, layers) for name in names)
+            write_rows(archive, "vectors", (int(offsets[-1]), len(chosen), width), rows)
+            for name, array in arrays.items():
+                write_rows(archive, name, array.shape, iter([array]), array.dtype)
     except OSError as error:
         raise system_error(error, path) from None
-    finally:
-        if temporary != path:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
     return len(names)
 
 

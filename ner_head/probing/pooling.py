@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.base.errors import UsageError
+from ner_head.features.store.pieces import first_pieces
 from ner_head.features.store.shard import Features
 
 Pool = Literal["piece", "word", "sentence"]
@@ -51,9 +52,8 @@ def vectors(features: Features, pool: Pool, layers: range | None = None) -> NDAr
     if pool == "sentence":
         mean: NDArray[np.float32] = hidden[1:].mean(0, keepdims=True)
         return mean
-    words = features.word_of_piece[1:]
-    starts = np.flatnonzero(np.diff(words, prepend=-1))
+    starts = first_pieces(features.word_of_piece) - 1
     sums: NDArray[np.float32] = np.add.reduceat(hidden[1:], starts, axis=0)
-    sizes = np.diff(starts, append=len(words)).astype(np.float32)
+    sizes = np.diff(starts, append=len(hidden) - 1).astype(np.float32)
     means: NDArray[np.float32] = sums / sizes[:, None, None]
     return means

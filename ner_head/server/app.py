@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from starlette.exceptions import HTTPException
 import ner_head
 from ner_head.base.entry import known
 from ner_head.base.errors import NerHeadError, ResourceError
+from ner_head.base.files import digest_of_all
 from ner_head.corpus.documents import Document
-from ner_head.corpus.results import Prediction
 from ner_head.server import inception, label_studio
 from ner_head.server.batcher import Batcher
 from ner_head.server.intake import UNEXPECTED, Intake
@@ -51,13 +50,13 @@ class Service:
     batcher: Batcher
     limits: Limits
 
-    async def recognize(self, documents: Sequence[Document], request: Request) -> list[Document]:
+    async def recognize(self, documents: Sequence[Document], request: Request, *, n_best: int = 1) -> list[Document]:
         """Find the entities of documents, in the order of the queue.
 
         Raises:
             Refusal: the queue is full (429), or the time is over (504).
         """
-        answer = asyncio.wrap_future(self.batcher.submit(documents).future)
+        answer = asyncio.wrap_future(self.batcher.submit(documents, n_best=n_best).future)
         gone = asyncio.ensure_future(disconnected(request))
         seconds = self.limits.request_seconds
         try:
@@ -104,12 +103,9 @@ async def disconnected(request: Request) -> None:
         pass
 
 
-def identity(model: Path) -> str:
+def identity(model: Path, manifest: ModelManifest) -> str:
     """A name of a model's exact manifest and weights."""
-    digest = hashlib.sha256()
-    for path in sorted([model / "manifest.json", *model.glob("*.safetensors")]):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return f"ner-head-{digest.hexdigest()[:12]}"
+    return f"ner-head-{digest_of_all(model / name for name in manifest.files)[:12]}"
 
 
 def create_app(service: Service, *, token: str | None, report: Callable[[Exception], None]) -> Intake:
@@ -149,14 +145,16 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.post("/predict", response_model=PredictAnswer, summary="Find the entities of one or many texts")
     async def predict(wanted: PredictRequest, request: Request) -> JSONResponse:
-        items = wanted.items()
+        choice, items = wanted.choice(service.manifest.labels), wanted.items()
+        if wanted.n_best > service.limits.n_best:
+            raise Refusal(422, f"n_best: {wanted.n_best}; this server gives at most {service.limits.n_best}")
         check_size([item.text for item in items], service.limits)
         documents = to_documents(items, service.recognizer.language_code)
         languages = dict.fromkeys(document.language for document in documents)
         warnings = [line for line in map(service.recognizer.language_warning, languages) if line]
-        found = await service.recognize(documents, request)
-        kept = [Prediction(document, [], []).at_least(wanted.min_probability) for document in found]
-        return JSONResponse({"documents": [document.to_dict() for document in kept], "warnings": warnings})
+        found = await service.recognize(documents, request, n_best=wanted.n_best)
+        records = [choice(document).to_dict() for document in found]
+        return JSONResponse({"documents": records, "warnings": warnings})
 
     @app.get("/health", response_model=Health, summary="Whether the server works; needs no token")
     async def health() -> JSONResponse:

@@ -6,15 +6,22 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ner_head.corpus.documents import Document
 from ner_head.server.limits import Limits
 from ner_head.server.refusal import Refusal
 
-Recognize = Callable[[Sequence[Document]], Sequence[Document]]
+
+class Recognize(Protocol):
+    """Finds the entities of documents, as `Recognizer.recognize_documents` does."""
+
+    def __call__(self, documents: Sequence[Document], /, *, n_best: int) -> Sequence[Document]:
+        """The documents with spans, and with readings if `n_best` is above 1."""
+        ...
 
 
 @dataclass(eq=False)
@@ -23,11 +30,13 @@ class Job:
 
     Attributes:
         documents: the documents that no batch has yet.
+        n_best: number of readings of each sentence.
         count: number of all documents.
         found: results so far, in order.
     """
 
     documents: deque[Document]
+    n_best: int = 1
     future: Future[list[Document]] = field(default_factory=Future)
     found: list[Document] = field(default_factory=list)
     count: int = 0
@@ -43,8 +52,9 @@ Part = tuple[Job, list[Document]]
 class Batcher:
     """A queue of jobs and the thread that computes them.
 
-    A batch has documents of the oldest jobs. A job that does not fit into one batch goes behind the others with the
-    rest of its documents, so that a long request does not delay the short ones.
+    A batch has documents of the oldest job, and of the next oldest with the same `n_best`. (Readings with the same
+    spans are one, so the first two of three readings are not those of `n_best=2`.) A job that does not fit into one
+    batch goes behind the others with the rest of its documents, so that a long request does not delay the short ones.
     """
 
     def __init__(self, recognize: Recognize, limits: Limits) -> None:
@@ -71,13 +81,16 @@ class Batcher:
             self._changed.notify()
         self._thread.join()
 
-    def submit(self, documents: Sequence[Document]) -> Job:
+    def submit(self, documents: Sequence[Document], *, n_best: int = 1) -> Job:
         """Add documents to the queue.
 
+        Args:
+            documents: the documents.
+            n_best: number of readings of each sentence.
         Raises:
             Refusal: too many wait (429), or the server stops (503).
         """
-        job, size = Job(deque(documents)), characters(documents)
+        job, size = Job(deque(documents), n_best), characters(documents)
         with self._changed:
             if self._closed:
                 raise Refusal(503, "the server stops")
@@ -130,8 +143,8 @@ class Batcher:
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._closed)
             batch, texts, size = list[Part](), 0, 0
-            while self._jobs:
-                job, count = self._jobs[0], 0
+            for job in [job for job in self._jobs if job.n_best == self._jobs[0].n_best]:
+                count = 0
                 for document in job.documents:
                     fits = texts < self.limits.batch_texts and size + len(document.text) <= self.limits.batch_characters
                     if texts and not fits:
@@ -139,7 +152,7 @@ class Batcher:
                     count, texts, size = count + 1, texts + 1, size + len(document.text)
                 if not count:
                     break
-                self._jobs.popleft()
+                self._jobs.remove(job)
                 batch.append((job, self._take(job, count)))
                 if job.documents:
                     self._jobs.append(job)
@@ -152,7 +165,8 @@ class Batcher:
         if not batch:
             return
         try:
-            found = iter(self.recognize([document for _, documents in batch for document in documents]))
+            documents = [document for _, some in batch for document in some]
+            found = iter(self.recognize(documents, n_best=batch[0][0].n_best))
         except Exception as error:
             if len(batch) > 1:
                 for part in batch:

@@ -7,20 +7,20 @@ offsets count UTF-16 code units, as the CAS is a structure of Java strings.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ner_head.base.errors import UsageError
 from ner_head.corpus.documents import Document
 from ner_head.server.limits import Limits
 from ner_head.server.refusal import Refusal
-from ner_head.server.requests import JsonRoute, check_size
+from ner_head.server.requests import JsonRoute, Open, Recognize, check_size
 from ner_head.server.xml_tree import parse_xml, write_xml
 
 PREFIX = "/inception"
@@ -29,14 +29,6 @@ PREDICTED = "inception_internal_predicted"
 CAS, XMI = "http:///uima/cas.ecore", "http://www.omg.org/XMI"
 _LAYER = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*", re.ASCII)
 _FEATURE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-
-Recognize = Callable[[Sequence[Document], Request], Awaitable[list[Document]]]
-
-
-class Open(BaseModel):
-    """A JSON object of INCEpTION, which may have more fields than are used."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class Metadata(Open):

@@ -7,31 +7,23 @@ its tests (web/libs/editor/tests/integration/e2e/ner/emoji.cy.ts) say "Should ca
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from ner_head.corpus.documents import Document
 from ner_head.server.limits import Limits
 from ner_head.server.refusal import Refusal
-from ner_head.server.requests import JsonRoute, check_size
+from ner_head.server.requests import JsonRoute, Open, Recognize, check_size
 from ner_head.server.xml_tree import parse_xml
 
 PREFIX = "/label-studio"
 NOT_TRAINED = "this model does not learn from annotations while it serves; export them and train a new one"
-
-Recognize = Callable[[Sequence[Document], Request], Awaitable[list[Document]]]
-
-
-class Open(BaseModel):
-    """A JSON object of Label Studio, which may have more fields than are used."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class Task(Open):

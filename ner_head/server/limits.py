@@ -18,6 +18,8 @@ class Limits(Params):
     """Number of texts in a request (413)."""
     characters: int = Field(default=200_000, ge=1)
     """Number of characters of the texts of a request together (413)."""
+    n_best: int = Field(default=10, ge=1)
+    """Number of readings of a sentence (422)."""
     queue_texts: int = Field(default=1024, ge=1)
     """Number of texts that wait for the model (429)."""
     queue_characters: int = Field(default=1_000_000, ge=1)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Annotated, Any, NoReturn
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ner_head.base.errors import UsageError
 from ner_head.corpus.documents import Document
+from ner_head.prediction.choice import Choice
 from ner_head.server.limits import Limits
 from ner_head.server.refusal import Refusal
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped half of a character of UTF-16
+Recognize = Callable[[Sequence[Document], Request], Awaitable[list[Document]]]
+"""Finds the entities of documents for a request."""
 Language = Annotated[str | None, Field(description="code of ISO 639 (bg, cs, pl ...); null to predict it")]
 
 
@@ -25,6 +28,12 @@ class Closed(BaseModel):
     """A JSON object without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Open(BaseModel):
+    """A JSON object of another program, which may have more fields than are used."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class TextWithId(Closed):
@@ -42,7 +51,21 @@ class PredictRequest(Closed):
     texts: Annotated[list[str] | None, Field(description="several texts")] = None
     documents: Annotated[list[TextWithId] | None, Field(description="texts with ids and languages")] = None
     language: Language = None
-    min_probability: Annotated[float, Field(ge=0, le=1, description="drop spans that are less probable")] = 0.0
+    n_best: Annotated[int, Field(ge=1, description="number of readings of each sentence")] = 1
+    min_probability: Annotated[
+        float | dict[str, float] | str,
+        Field(description='drop less probable spans: 0.5, by label as {"PER": 0.8}, or both as "0.5,PER=0.8"'),
+    ] = 0.0
+    labels: Annotated[list[str] | None, Field(min_length=1, description="keep only these labels; null for all")] = None
+
+    @field_validator("min_probability", mode="before")
+    @classmethod
+    def _number_or_numbers(cls, value: object) -> object:
+        """Check the kind of the value, so that the message is one for all kinds."""
+        numbers = list(value.values()) if isinstance(value, dict) else [value]
+        if isinstance(value, str) or all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+            return value
+        raise ValueError('give a number, numbers by label as {"PER": 0.8}, or a text as "0.5,PER=0.8"')
 
     @model_validator(mode="after")
     def _one_way(self) -> PredictRequest:
@@ -51,6 +74,22 @@ class PredictRequest(Closed):
         if len(given) != 1:
             raise ValueError(f"give one of text, texts and documents, got {', '.join(given) or 'none of them'}")
         return self
+
+    def choice(self, known: Sequence[str]) -> Choice:
+        """The spans that are kept.
+
+        Args:
+            known: labels of the model.
+        Raises:
+            UsageError: a probability is malformed or not between 0 and 1, or the model has no such label.
+        """
+        least = self.min_probability
+        if isinstance(least, str):
+            choice = Choice.parse(least, self.labels, name="min_probability")
+        else:
+            choice = Choice.of(least, self.labels)
+        choice.check(known)
+        return choice
 
     def items(self) -> list[TextWithId]:
         """The texts in one form. Texts without an id are `text-1`, `text-2` and so on, as on the command line."""

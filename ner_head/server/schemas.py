@@ -5,14 +5,34 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 
-class FoundSpan(BaseModel):
-    """An entity, in characters (code points) of the exact text."""
+class ReadSpan(BaseModel):
+    """An entity of a reading, in characters (code points) of the exact text."""
 
     start: int
     end: int
     label: str
     text: str
+
+
+class FoundSpan(ReadSpan):
+    """An entity, in characters (code points) of the exact text."""
+
     probability: float
+
+
+class FoundReading(BaseModel):
+    """One of the n best readings of a sentence."""
+
+    probability: float
+    spans: list[ReadSpan]
+
+
+class SentenceReadings(BaseModel):
+    """The n best readings of the sentence [start, end), best first."""
+
+    start: int
+    end: int
+    best: list[FoundReading]
 
 
 class FoundDocument(BaseModel):
@@ -23,6 +43,7 @@ class FoundDocument(BaseModel):
     language_probability: float | None
     text: str
     spans: list[FoundSpan]
+    readings: list[SentenceReadings] = Field(default=[], description="of each sentence; absent if n_best is 1")
 
 
 class PredictAnswer(BaseModel):

@@ -30,9 +30,9 @@ def start(recognizer: Recognizer, model: Path, limits: Limits, *, token: str | N
         token: secret that a client must know; None if everybody may use the server.
     """
     recognizer.recognize_documents([Document(id="warm-up", text=WARM_UP)])
-    manifest = ModelManifest.model_validate_json((model / "manifest.json").read_bytes())
+    manifest = ModelManifest.read(model)
     batcher = Batcher(recognizer.recognize_documents, limits)
-    service = Service(recognizer, manifest, identity(model), batcher, limits)
+    service = Service(recognizer, manifest, identity(model, manifest), batcher, limits)
     try:
         yield create_app(service, token=token, report=Reporter())
     finally:

@@ -14,7 +14,8 @@ from torch import Tensor
 from ner_head.corpus.documents import Document, sentence_id, word_spans
 from ner_head.corpus.tagging import TagSet
 from ner_head.corpus.word_features import document_word_ids
-from ner_head.features.store.batches import FeatureBatch, keep_pieces, pad_features, pad_rows
+from ner_head.features.store.batches import FeatureBatch, keep_pieces, pad_features
+from ner_head.features.store.pieces import pad_rows
 from ner_head.features.store.shard import Features
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head, Steps

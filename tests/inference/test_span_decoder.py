@@ -24,6 +24,7 @@ from ner_head.inference.predictions import features_of, predict_from_store
 from ner_head.inference.span_decoder import SpanDecoder
 from ner_head.inference.span_patterns import SpanPatterns
 from ner_head.inference.tagger import OutputBatch, Tagger
+from ner_head.prediction.choice import Choice
 from tests.head.crf.oracle import all_paths, filled, model_with, quarters, span_chances
 
 LABELS = ("LOC", "PER")
@@ -177,9 +178,10 @@ def test_spans_below_a_probability_are_left_out(tagger: Tagger, documents: list[
     found = predict_from_store(tagger, documents, store, ["cs", "pl", "ru"], probabilities=True)
     chances = sorted(span.probability for p in found for span in p.document.spans)
     limit = chances[len(chances) // 2]
-    kept = [span.probability for p in found for span in p.at_least(limit).spans]
+    choice = Choice(limit)
+    kept = [span.probability for p in found for span in choice(p.document).spans]
     assert sorted(kept) == [chance for chance in chances if chance >= limit]
-    assert [p.at_least(0.0) for p in found] == [p.document for p in found]
+    assert [Choice(0.0)(p.document) for p in found] == [p.document for p in found]
 
 
 def test_temperatures_move_probabilities_not_spans(

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ner_head.base.errors import UsageError
+from ner_head.base.errors import DataError, UsageError
+from ner_head.bundles.bundle import make_wheel
+from ner_head.bundles.card import Description
 from ner_head.recognizer import Recognizer
 from tests.conftest import ROOT, TEXTS
 
@@ -24,7 +26,7 @@ NerHead = pytest.importorskip("ner_head.integrations.spacy").NerHead  # register
 CZECH = TEXTS["cs"][0]
 
 
-def pipeline(model: Path, lang: str = "cs", **config: object) -> spacy.Language:
+def pipeline(model: Path | str, lang: str = "cs", **config: object) -> spacy.Language:
     nlp = spacy.blank(lang)
     nlp.add_pipe("ner_head", config={"model": str(model), **config})
     return nlp
@@ -111,8 +113,33 @@ def test_a_saved_pipeline_is_loaded(model: Path, tmp_path: Path, store_model: bo
     assert (tmp_path / "nlp/ner_head/model/model.safetensors").exists() == store_model
 
 
+def test_the_default_model_is_that_of_the_project_in_the_current_folder(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/head").symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    nlp = spacy.blank("cs")
+    nlp.add_pipe("ner_head")
+    assert entities(nlp(CZECH)) == entities(pipeline(model)(CZECH))
+
+
+def test_an_installed_model_is_found_by_its_name_and_stored_as_a_plain_model(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = make_wheel(model, tmp_path, Description("spacy_ner", "A model.", ""), release="1.0.0")
+    shutil.unpack_archive(wheel, tmp_path / "site", "zip")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    nlp = pipeline("spacy_ner", store_model=True)
+    expected = entities(pipeline(model)(CZECH))
+    assert entities(nlp(CZECH)) == expected
+    nlp.to_disk(tmp_path / "nlp")
+    shutil.rmtree(tmp_path / "site")
+    assert entities(spacy.load(tmp_path / "nlp")(CZECH)) == expected
+
+
 def test_a_wrong_setting_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no model there; set `model` in the config of the component ner_head"):
+    with pytest.raises(DataError, match=r"absent/manifest\.json: No such file or directory; train one"):
         pipeline(tmp_path / "absent")(CZECH)
     with pytest.raises(UsageError, match="min_probability must be between 0 and 1, got 2"):
         pipeline(tmp_path, min_probability=2)
@@ -122,7 +149,7 @@ def test_errors_go_to_the_handler_of_the_pipeline(tmp_path: Path) -> None:
     nlp, seen = pipeline(tmp_path / "absent"), []
     nlp.set_error_handler(lambda name, component, docs, error: seen.append((name, len(docs), type(error))))
     assert list(nlp.pipe([CZECH] * 3, batch_size=2)) == []
-    assert seen == [("ner_head", 2, UsageError), ("ner_head", 1, UsageError)]
+    assert seen == [("ner_head", 2, DataError), ("ner_head", 1, DataError)]
 
 
 def test_an_installed_package_needs_no_import(model: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ner_head.features.store.spec import EncoderSpec
 from ner_head.head.params import AttentionParams, LstmParams, WordParams
 from ner_head.recognizer import Recognizer
 from tests.conftest import ROOT, SHARED
+from tests.conftest import TEXTS as LANGUAGE_TEXTS
 from tests.onnx.models import Kind, make
 
 pytest.importorskip("onnxscript", reason="needs the extra `onnx`")
@@ -29,6 +30,7 @@ pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
 
 from ner_head.onnx.recognizer import OnnxRecognizer
 
+CZECH = LANGUAGE_TEXTS["cs"][0]
 KINDS = {
     "words": Kind("bert", members=2, head={"pieces": "mean", "words": WordParams(width=4, buckets=50)}),
     "paper": Kind(
@@ -107,8 +109,13 @@ def test_an_exported_model_gives_the_spans_and_probabilities_of_torch(
         assert_same(ours.recognize([text]), other.recognize([text]), at_least=0)
     assert other.recognize([]) == []
     assert other.recognize(TEXTS[:1], language="ces")[0].language == "cs"
-    some = other.recognize(TEXTS, min_probability=0.3)
-    assert all(span.probability > 0.3 for document in some for span in document.spans)
+    for options in ({"min_probability": 0.3}, {"min_probability": {"PER": 0.3}}, {"labels": ["LOC"]}):
+        assert_same(ours.recognize(TEXTS, **options), other.recognize(TEXTS, **options), at_least=0)
+    streamed = list(other.stream(iter(TEXTS)))
+    assert_same(list(ours.stream(iter(TEXTS))), streamed, at_least=5)
+    for document in streamed:
+        assert [span.text for span in document.spans] == [document.text[s.start : s.end] for s in document.spans]
+        assert set(json.loads(document.to_json())) == {"id", "language", "language_probability", "text", "spans"}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +162,7 @@ def test_damaged_and_other_folders_are_one_line(one: Path, model: Path, tmp_path
         OnnxRecognizer.load(model)
     shutil.copytree(one, tmp_path / "changed")
     (tmp_path / "changed/crf.json").write_text("{}")
-    with pytest.raises(DataError, match=r"crf.json: damaged \(SHA-256 44136fa355b3, expected"):
+    with pytest.raises(DataError, match=r"changed: damaged: crf.json \(SHA-256 44136fa355b3, expected .*export"):
         OnnxRecognizer.load(tmp_path / "changed")
     manifest = json.loads((one / "manifest.json").read_text())
     (tmp_path / "changed/manifest.json").write_text(json.dumps({**manifest, "segmentation": "old"}))
@@ -171,8 +178,28 @@ def test_texts_that_are_none_are_refused(one: Path) -> None:
         recognizer.recognize(["Jan \ud83d"])
     with pytest.raises(UsageError, match="the least probability must be between 0 and 1, got 2"):
         recognizer.recognize(["Jan"], min_probability=2)
+    with pytest.raises(UsageError, match="n_best is 2, but an exported model gives one reading only"):
+        recognizer.recognize(["Jan"], n_best=2)
+    with pytest.raises(UsageError, match="label 'EVT': the model has LOC, PER"):
+        recognizer.recognize(["Jan"], labels=["EVT"])
     with pytest.warns(UserWarning, match="trained on cs, pl, ru, not on uk"):
         recognizer.recognize(["Київ."], language="uk")
+
+
+def test_the_default_model_is_exported_and_a_manifest_names_files_of_its_folder_only(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/head").symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    run("export", "onnx", "exported")
+    (document,) = OnnxRecognizer.load("exported").recognize([CZECH])
+    assert [(span.text, span.label) for span in document.spans] == [("Jana Nováková", "PER"), ("Prahy", "LOC")]
+    manifest = json.loads((tmp_path / "exported/manifest.json").read_text())
+    manifest["files"]["../models/head/manifest.json"] = "0" * 64
+    (tmp_path / "exported/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"manifest.json: files.*String should match pattern"):
+        OnnxRecognizer.load("exported")
 
 
 @pytest.mark.parametrize("case", ["in use", "no model", "bfloat16"])

@@ -32,7 +32,7 @@ class Names:
         self.seconds = seconds
         self.batches: list[list[str]] = []
 
-    def recognize_documents(self, documents: Sequence[Document]) -> list[Document]:
+    def recognize_documents(self, documents: Sequence[Document], *, n_best: int = 1) -> list[Document]:
         self.batches.append([document.text for document in documents])
         time.sleep(self.seconds * len(documents))
         return [replace(document, spans=tuple(self.spans(document.text))) for document in documents]

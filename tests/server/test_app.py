@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from ner_head.corpus.documents import Document
 from ner_head.recognizer import Recognizer
 from ner_head.server.intake import Intake
 from ner_head.server.limits import Limits
+from ner_head.server.schemas import PredictAnswer
 from ner_head.server.start import start
 from tests.server.service import Names, application, ask
 
@@ -60,6 +62,46 @@ def test_the_records_are_those_of_the_command(app: Intake, recognizer: Recognize
     assert answer.status_code == 200
     assert answer.json() == {"documents": [document.to_dict() for document in expected], "warnings": []}
     assert [[span["label"] for span in each["spans"]] for each in answer.json()["documents"]] == [["PER", "LOC"]] * 6
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"n_best": 3}, {"n_best": 3}),
+        ({"min_probability": {"LOC": 1, "PER": 0.1}}, {"min_probability": {"LOC": 1, "PER": 0.1}}),
+        ({"min_probability": "LOC=1,PER=0.1", "n_best": 2}, {"min_probability": {"LOC": 1, "PER": 0.1}, "n_best": 2}),
+        ({"labels": ["LOC"], "n_best": 4}, {"labels": ["LOC"], "n_best": 4}),
+        ({"min_probability": 1.0}, {"min_probability": 1.0}),
+    ],
+)
+def test_options_are_those_of_the_recognizer(
+    app: Intake, recognizer: Recognizer, documents: list[Document], asked: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    texts = [document.text for document in documents]
+    answer = predict(app, {"texts": texts, **asked}).json()["documents"]
+    found = recognizer.recognize(texts, **wanted)
+    assert [{**each, "id": ""} for each in answer] == [{**each.to_dict(), "id": ""} for each in found]
+    assert ("readings" in answer[0]) == ("n_best" in asked)
+
+
+def test_requests_with_other_options_at_once_get_what_each_gets_alone(
+    app: Intake, recognizer: Recognizer, documents: list[Document]
+) -> None:
+    bodies = [{"text": document.text, "n_best": n} for document in documents for n in (1, 2, 3)]
+    with ThreadPoolExecutor(len(bodies)) as threads:
+        answers = list(threads.map(lambda body: predict(app, body).json()["documents"][0], bodies))
+    for body, answer in zip(bodies, answers, strict=True):
+        (found,) = recognizer.recognize([body["text"]], n_best=body["n_best"])
+        assert {**answer, "id": "0"} == near(found.to_dict())
+
+
+def near(wanted: Any) -> Any:
+    """The record with approximate probabilities: other texts of a batch change them by about 1e-5."""
+    if isinstance(wanted, dict):
+        return {name: near(value) for name, value in wanted.items()}
+    if isinstance(wanted, list):
+        return [near(value) for value in wanted]
+    return pytest.approx(wanted, abs=2e-4) if isinstance(wanted, float) else wanted
 
 
 def test_texts_together_give_what_each_gives_alone(recognizer: Recognizer, documents: list[Document]) -> None:
@@ -113,7 +155,22 @@ def test_any_text_that_utf8_can_hold_is_fine(app: Intake, text: str) -> None:
         (b'{"text": "a", "texts": []}', 422, "body: give one of text, texts and documents, got text, texts"),
         (b'{"texts": ["a", 1]}', 422, "texts.1: Input should be a valid string"),
         (b'{"text": "a", "nbest": 2}', 422, "nbest: Extra inputs are not permitted"),
-        (b'{"text": "a", "min_probability": 2}', 422, "min_probability: Input should be less than or equal to 1"),
+        (b'{"text": "a", "min_probability": 2}', 422, "the least probability must be between 0 and 1, got 2"),
+        (
+            b'{"text": "a", "min_probability": {"PER": -1}}',
+            422,
+            "the least probability must be between 0 and 1, got -1",
+        ),
+        (b'{"text": "a", "min_probability": "PER=2"}', 422, "min_probability: must be between 0 and 1, got 2"),
+        (b'{"text": "a", "min_probability": "PER=x"}', 422, "min_probability: 'x' is no number; give 0.5, or PER=0.8"),
+        (b'{"text": "a", "min_probability": {"PER": "x"}}', 422, "min_probability: give a number, numbers by label as"),
+        (b'{"text": "a", "min_probability": true}', 422, "min_probability: give a number, numbers by label as"),
+        (b'{"text": "a", "min_probability": {"EVT": 0.5}}', 422, "label 'EVT': the model has LOC, PER"),
+        (b'{"text": "a", "labels": ["EVT"]}', 422, "label 'EVT': the model has LOC, PER"),
+        (b'{"text": "a", "labels": []}', 422, "labels: List should have at least 1 item"),
+        (b'{"text": "a", "labels": "PER"}', 422, "labels: Input should be a valid list"),
+        (b'{"text": "a", "n_best": 0}', 422, "n_best: Input should be greater than or equal to 1"),
+        (b'{"text": "a", "n_best": 11}', 422, "n_best: 11; this server gives at most 10"),
         (b'{"text": "a", "language": "xx"}', 422, "text-1: language 'xx': no code of ISO 639"),
         (b'{"documents": [{"id": "a", "text": ""}, {"id": "a", "text": ""}]}', 422, "id 'a': given twice"),
     ],
@@ -218,20 +275,32 @@ def test_the_docs_are_one_page_that_loads_nothing(app: Intake) -> None:
     for path in described["paths"]:
         assert f"<code>{path}</code>" in answer.text
     fields = described["components"]["schemas"]["PredictRequest"]["properties"]
-    assert set(fields) == {"text", "texts", "documents", "language", "min_probability"}
+    assert set(fields) == {"text", "texts", "documents", "language", "n_best", "min_probability", "labels"}
 
 
 def test_the_described_answer_is_the_real_one(app: Intake) -> None:
     schemas = ask(app, "GET", "/openapi.json").json()["components"]["schemas"]
-    answer = predict(app, {"text": "Jana Nováková přijela do Prahy."}).json()
+    body = {"text": "Jana Nováková přijela do Prahy."}
+    plain, answer = predict(app, body).json(), predict(app, {**body, "n_best": 3}).json()
+    assert set(plain["documents"][0]) == set(schemas["FoundDocument"]["required"])
     document = answer["documents"][0]
-    for value, name in ((answer, "PredictAnswer"), (document, "FoundDocument"), (document["spans"][0], "FoundSpan")):
+    sentence = document["readings"][0]
+    reading = sentence["best"][0]
+    for value, name in (
+        (answer, "PredictAnswer"),
+        (document, "FoundDocument"),
+        (document["spans"][0], "FoundSpan"),
+        (sentence, "SentenceReadings"),
+        (reading, "FoundReading"),
+        (reading["spans"][0], "ReadSpan"),
+    ):
         assert set(value) == set(schemas[name]["properties"])
+    assert PredictAnswer.model_validate(answer, strict=True).model_dump() == answer
 
 
 def test_an_unexpected_error_is_reported_and_the_server_goes_on() -> None:
     class Faulty(Names):
-        def recognize_documents(self, documents: Any) -> Any:
+        def recognize_documents(self, documents: Any, *, n_best: int = 1) -> Any:
             if documents[0].text == "fault":
                 raise LookupError("a fault")
             return super().recognize_documents(documents)
@@ -246,7 +315,7 @@ def test_an_unexpected_error_is_reported_and_the_server_goes_on() -> None:
 
 def test_a_lack_of_memory_is_no_fault_of_the_request() -> None:
     class Small(Names):
-        def recognize_documents(self, documents: Any) -> Any:
+        def recognize_documents(self, documents: Any, *, n_best: int = 1) -> Any:
             raise RuntimeError(
                 "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: tried 1 byte"
             )
@@ -260,7 +329,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ["text", "texts", "documents", "language", "min_probability", "tasks", "label_config", "metadata", "document"]
+FIELDS = ["text", "texts", "documents", "language", "min_probability", "labels", "n_best"]
+FIELDS += ["tasks", "label_config", "metadata", "document"]
 NEARLY = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
 TEXTS = st.builds(lambda texts: {"texts": texts}, st.lists(st.text(max_size=60), max_size=4))
 PATHS = ["/predict", "/label-studio/predict", "/label-studio/setup", "/label-studio/webhook", "/inception/predict"]

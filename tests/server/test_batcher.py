@@ -20,12 +20,14 @@ class Gate:
     def __init__(self) -> None:
         self.started, self.go = threading.Semaphore(0), threading.Semaphore(0)
         self.batches: list[list[str]] = []
+        self.n_best: list[int] = []
 
-    def __call__(self, documents: Sequence[Document]) -> list[Document]:
+    def __call__(self, documents: Sequence[Document], *, n_best: int = 1) -> list[Document]:
         self.started.release()
         assert self.go.acquire(timeout=10)
         texts = [document.text for document in documents]
         self.batches.append(texts)
+        self.n_best.append(n_best)
         if "fault" in texts:
             raise RuntimeError("a fault")
         return list(documents)
@@ -41,8 +43,8 @@ def batcher(gate: Gate, **limits: int) -> Iterator[Batcher]:
         found.close()
 
 
-def submit(queue: Batcher, *texts: str) -> Job:
-    return queue.submit([Document(id=text, text=text) for text in texts])
+def submit(queue: Batcher, *texts: str, n_best: int = 1) -> Job:
+    return queue.submit([Document(id=text, text=text) for text in texts], n_best=n_best)
 
 
 def texts(job: Job) -> list[str]:
@@ -59,6 +61,19 @@ def test_requests_that_wait_are_computed_together_and_each_gets_its_own_results(
         assert [texts(job) for job in [first, *others]] == [["a"], ["b", "c"], ["d"], ["e"]]
     assert gate.batches == [["a"], ["b", "c", "d", "e"]]
     assert (queue.texts, queue.characters, queue.batches, queue.computed) == (0, 0, 2, 5)
+
+
+def test_requests_for_other_numbers_of_readings_are_in_other_batches() -> None:
+    gate = Gate()
+    with batcher(gate) as queue:
+        first = submit(queue, "a")
+        assert gate.started.acquire(timeout=10)
+        others = [submit(queue, text, n_best=n) for text, n in (("b", 3), ("c", 1), ("d", 3), ("e", 2))]
+        gate.go.release(10)
+        assert [texts(job) for job in [first, *others]] == [["a"], ["b"], ["c"], ["d"], ["e"]]
+    assert gate.batches == [["a"], ["b", "d"], ["c"], ["e"]]
+    assert gate.n_best == [1, 3, 1, 2]
+    assert (queue.texts, queue.characters) == (0, 0)
 
 
 def test_a_long_request_does_not_delay_a_short_one_to_its_end() -> None:

@@ -47,12 +47,15 @@ def test_the_server_does_not_run_as_root() -> None:
 
 
 def test_the_command_is_one_that_ner_head_accepts_on_the_port_that_is_exposed() -> None:
-    (entry,), (arguments,), (exposed,) = values("ENTRYPOINT"), values("CMD"), values("EXPOSE")
-    program, command, *options = json.loads(entry) + json.loads(arguments)
+    (entry,), (exposed,) = values("ENTRYPOINT"), values("EXPOSE")
+    assert values("CMD") == []  # without arguments, the model inside of the wheel
+    (mounted,) = re.findall(r"docker run .* ner-head (--model .*)", TEXT)
+    program, command, *options = json.loads(entry)
     assert program in PROJECT["scripts"]
     found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
-    given = found.make_context(command, options).params
-    assert (given["host"], str(given["port"])) == ("0.0.0.0", exposed)
+    for arguments, model in (([], None), (mounted.split(), "/model")):
+        given = found.make_context(command, [*options, *arguments]).params
+        assert (given["host"], str(given["port"]), given["model"]) == ("0.0.0.0", exposed, model)
 
 
 def test_the_health_check_tells_a_server_that_works_from_one_that_does_not() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_head.base.errors import DataError
+from ner_head.features.store.pieces import first_pieces, pad_rows
 from ner_head.features.store.shard import Features
 
 ALL = slice(None)
 PieceChoice = Literal["all", "first"]
 """All word pieces of a sentence, or [CLS] and the first piece of each word."""
-N = TypeVar("N", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +73,6 @@ class FeatureBatch:
         return FeatureBatch(self.hidden.to(device), self.mask.to(device), self.separator.to(device))
 
 
-def first_pieces(word_of_piece: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Index of the first piece of each word."""
-    return np.flatnonzero(word_of_piece[1:] != word_of_piece[:-1]) + 1  # piece 0 is [CLS], which is not a word
-
-
 def keep_pieces(sentence: Features, pieces: PieceChoice) -> Features:
     """The features of the chosen pieces of a sentence; hidden states of other pieces are not read."""
     if pieces == "all":
@@ -89,15 +84,6 @@ def keep_pieces(sentence: Features, pieces: PieceChoice) -> Features:
     return replace(
         sentence, hidden=hidden, piece_ids=sentence.piece_ids[kept], word_of_piece=sentence.word_of_piece[kept]
     )
-
-
-def pad_rows(rows: Sequence[NDArray[N]], fill: int = 0) -> tuple[NDArray[N], NDArray[np.bool_]]:
-    """Pad B arrays (n, ...) of different n to one (B, N, ...), with a mask (B, N) of what is not padding."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    padded = np.full((len(rows), int(lengths.max()), *rows[0].shape[1:]), fill, dtype=rows[0].dtype)
-    filled = np.arange(padded.shape[1]) < lengths[:, None]
-    padded[filled] = np.concatenate(rows)
-    return padded, filled
 
 
 def pad_features(
