@@ -46,6 +46,8 @@ def predict(
     from ner_head.recognizer import Recognizer  # imports torch
 
     recognizer = Recognizer.load(model, device, encoder=encoder, threads=threads)
+    if not files:
+        recognizer.expect_few()
     code = recognizer.language_code(language)
     if warning := recognizer.language_warning(code):
         tell(f"ner-head: {warning}")
