@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ner_head.base.errors import UsageError
-
-
-def round_trip() -> YAML:
-    """A YAML reader and writer that keeps comments, quotes and the style of lists."""
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
-    return yaml
+from ner_head.base.params import round_trip
 
 
 def split_assignment(text: str) -> tuple[str, str]:

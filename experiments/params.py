@@ -13,8 +13,9 @@ from typing import Any
 
 from ruamel.yaml.error import YAMLError
 
-from experiments.assignments import merge, parse_assignment, round_trip
+from experiments.assignments import merge, parse_assignment
 from ner_head.base.errors import UsageError
+from ner_head.base.params import round_trip
 from stages import PARAMS, run
 
 WHOLE = ["prepare.splits"]  # replaced as a whole: the topics of another experiment do not apply

@@ -1,4 +1,7 @@
-"""Entry points of the DVC stages, run as `python -m stages.NAME` in the project's root."""
+"""Entry points of the DVC stages, run as `python -m stages.NAME` in the project's root.
+
+An installed package has them as `ner_head.stages.NAME`. Therefore they import each other by relative names.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def start(stage: str) -> NoReturn:
     `python -m stages.NAME` calls this before the other imports of the stage, because these import torch: that takes
     seconds, in which Ctrl-C must work too, and the waiting policy of OpenMP's threads has to be set before.
     """
-    run(lambda: import_module(f"stages.{stage}").main())
+    run(lambda: import_module(f"{__name__}.{stage}").main())
     sys.exit()
 
 

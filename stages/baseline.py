@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from stages import start
+    from . import start
 
     start("baseline")
 
@@ -17,7 +17,8 @@ from ner_head.corpus.documents import write_documents
 from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.measures.spans import has_gold
 from ner_head.evaluation.report import Metrics, metrics, write_scores
-from stages import PARAMS, REPORTS, read_split
+
+from . import PARAMS, REPORTS, read_split
 
 MODEL = Path("models/baseline/model.crfsuite")
 OUTPUT = REPORTS / "baseline"

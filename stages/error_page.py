@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from stages import start
+    from . import start
 
     start("error_page")
 
@@ -11,7 +11,8 @@ from ner_head.evaluation.measures.spans import total_counts
 from ner_head.evaluation.nbest_files import read_nbest
 from ner_head.evaluation.readings import from_nbest
 from ner_head.pages.error_page import page
-from stages import REPORTS, read_predictions, read_split
+
+from . import REPORTS, read_predictions, read_split
 
 PREDICTIONS, READINGS = REPORTS / "predictions/dev.jsonl", REPORTS / "nbest/dev.txt"
 

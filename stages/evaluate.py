@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from stages import start
+    from . import start
 
     start("evaluate")
 
@@ -28,7 +28,8 @@ from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import predict_from_store
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger
-from stages import FEATURES, MODEL, PARAMS, REPORTS, read_predictions, read_split, warn, write_csv
+
+from . import FEATURES, MODEL, PARAMS, REPORTS, read_predictions, read_split, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
 N_BEST = 11  # as in the paper

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from stages import start
+    from . import start
 
     start("extract")
 
@@ -18,7 +18,8 @@ from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.params import EncoderParams
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
-from stages import FEATURES, PARAMS, PREPARED, SPLITS
+
+from . import FEATURES, PARAMS, PREPARED, SPLITS
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from stages import start
+    from . import start
 
     start("train")
 
@@ -18,7 +18,8 @@ from ner_head.features.store.store import FeatureStore
 from ner_head.head.params import HeadParams
 from ner_head.training.params import TrainingParams
 from ner_head.training.session import Checkpoints, TrainingSession
-from stages import FEATURES, MODEL, PARAMS, PREPARED, REPORTS, read_split, warn, write_csv, write_json
+
+from . import FEATURES, MODEL, PARAMS, PREPARED, REPORTS, read_split, warn, write_csv, write_json
 
 LAST_MODEL = Path("models/last")
 UNFINISHED = Path("data/training")

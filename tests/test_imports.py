@@ -15,7 +15,7 @@ FLOORS = [
     {"formats", "features.store", "evaluation.measures", "baseline", "bert"},
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
     {"inference"},
-    {"training", "recognizer"},
+    {"training", "recognizer", "project"},
     {"cli"},
 ]
 """Each part of the package imports from its own floor and those before it."""

@@ -39,8 +39,10 @@ def named_in(path: Path) -> set[str]:
     """Every module of the project that a file imports, at its top or inside a function."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.ImportFrom):
+            package = path.parent.name if node.level else ""  # the stages import by relative names
+            module = ".".join(filter(None, (package, node.module)))
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return {name for name in names if name.split(".")[0] in ("ner_head", "stages")}

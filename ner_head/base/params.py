@@ -45,6 +45,13 @@ def one_of(names: Iterable[str]) -> GetPydanticSchema:
 P = TypeVar("P", bound=Params)
 
 
+def round_trip() -> YAML:
+    """A YAML reader and writer that keeps comments, quotes and the style of lists."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    return yaml
+
+
 def read_params(path: Path, section: str, model: type[P]) -> P:
     """Read one section of a params file, and check all other sections in it.
 

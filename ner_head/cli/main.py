@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ner_head.base import entry
-from ner_head.cli import embed, fetch, plan, pool, predict, score, store
+from ner_head.cli import embed, fetch, init, plan, pool, predict, score, store
 from ner_head.cli.arguments import example
 
 
@@ -55,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (predict, embed, score, store, plan, pool, fetch):
+for group in (predict, embed, init, score, store, plan, pool, fetch):
     group.register(app)
 
 

@@ -121,10 +121,10 @@ def named_files(source: Path, suffixes: Sequence[str], options: ReaderOptions, l
     log.languages.update(file.language for file in files)
     kept: dict[tuple[str, str], NamedFile] = {}
     for file in files:
-        if options.names is None and not single and file.path.suffix.lower() not in suffixes:
-            log.passed_over[file.path] = f"its suffix is none of {_patterns(suffixes)}"
-        elif not options.includes_topic(file.topic):
+        if not options.includes_topic(file.topic):
             log.passed_over[file.path] = NOT_NAMED
+        elif not single and file.path.suffix.lower() not in suffixes and not options.names_topic(file.topic):
+            log.passed_over[file.path] = f"its suffix is none of {_patterns(suffixes)}"
         elif file.language != UNKNOWN_LANGUAGE and not options.includes_language(file.language):
             log.passed_over[file.path] = OTHER_LANGUAGE
         elif twin := kept.get((file.topic, file.language)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 
 from ner_head.corpus.languages import tidy
@@ -17,7 +18,7 @@ class ReaderOptions:
     languages: tuple[str, ...] = ()
     """Language codes as `languages.tidy` writes them; empty for all languages."""
     names: frozenset[str] | None = None
-    """Topics, and keys of single documents (`topic/language/id`); None for all documents."""
+    """Topics, keys of single documents (`topic/language/id`), and patterns of either; None for all documents."""
     word_column: int = 0
     """Column of the words in CoNLL files, counted from 1; 0 to detect it."""
     tag_column: int = 0
@@ -33,7 +34,18 @@ class ReaderOptions:
 
     def includes_topic(self, topic: str) -> bool:
         """Whether the topic, or a single document of it, is to be read."""
-        return self.names is None or topic in _topics(self.names)
+        if self.names is None or self.names_topic(topic):
+            return True
+        return any(fnmatchcase(topic, name) for name in _topics(self.names) if is_pattern(name))
+
+    def names_topic(self, topic: str) -> bool:
+        """Whether the topic, or a single document of it, is named other than by a pattern."""
+        return self.names is not None and topic in _topics(self.names)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for several, with `*`, `?` or `[...]`."""
+    return any(letter in name for letter in "*?[")
 
 
 @cache

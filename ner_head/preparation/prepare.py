@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from ner_head.base.errors import DataError, UsageError
 from ner_head.base.params import Params, one_of
@@ -24,39 +24,7 @@ from ner_head.formats.options import DOCUMENT_WORDS, ReaderOptions
 from ner_head.formats.problems import Problem, ProblemKind
 from ner_head.preparation.accounts import Accounts
 from ner_head.preparation.fitting import fit
-
-Split = Literal["train", "dev", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
-
-
-def _as_name(value: object) -> object:
-    """Convert a whole number, which YAML makes of the name `2019`, back into a name. Other values need quotes."""
-    if type(value) is int:
-        return str(value)
-    if not isinstance(value, str):
-        raise ValueError(f"must be a name; put it in quotes: '{value}'")
-    return value
-
-
-Name = Annotated[str, BeforeValidator(_as_name)]
-
-
-class Splits(Params):
-    """The documents of each split: names of topics, or keys of single documents (`topic/language/id`)."""
-
-    train: list[Name] = Field(min_length=1)
-    dev: list[Name] = Field(default_factory=list)
-    test: list[Name] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _name_everything_once(self) -> Splits:
-        seen: dict[str, str] = {}
-        for split in SPLITS:
-            for name in getattr(self, split):
-                if name in seen:
-                    raise ValueError(f"{name!r} is in {seen[name]} and in {split}")
-                seen[name] = split
-        return self
+from ner_head.preparation.splits import SPLITS, Split, Splits, assign
 
 
 class Columns(Params):
@@ -102,10 +70,9 @@ class PrepareParams(Params):
 
     def reader_options(self) -> ReaderOptions:
         """The options of the reader."""
-        names = (name for split in SPLITS for name in getattr(self.splits, split))
         return ReaderOptions(
             tuple(dict.fromkeys(map(tidy, self.languages))),
-            frozenset(names),
+            frozenset(self.splits.names()),
             self.columns.word,
             self.columns.tag,
             self.glue == "auto",
@@ -168,24 +135,22 @@ def prepare(params: PrepareParams) -> Prepared:
 def split_documents(
     sources: Sequence[SourceDocument], splits: Splits, log: ReaderLog | None = None, *, max_words: int = MAX_WORDS
 ) -> Prepared:
-    """Put each document into the split that names its key or topic, and segment it.
+    """Put each document into its split, and segment it.
 
     Raises:
-        UsageError: a split names no document, or a document is named by two splits.
+        UsageError: as in `assign`.
         DataError: two documents have the same key, a label is invalid, or a document of train or dev has no
             annotations.
     """
-    names: dict[str, Split] = {name: split for split in SPLITS for name in getattr(splits, split)}
     prepared = Prepared(log=log or ReaderLog())
     log = prepared.log
-    _check_names(names, [document for document, _ in sources], log.topics)
+    split_of = assign([document for document, _ in sources], splits, log.topics)
     longest: list[int] = []
     for document, problems in sources:
-        found = {name: names[name] for name in (document.topic, document.key) if name in names}
-        if not found:
+        if (split := split_of.get(document.key)) is None:
             prepared.accounts.leave_out(document, problems)
             continue
-        split, fitted = _only(found, document), fit(document, max_words)
+        fitted = fit(document, max_words)
         prepared.splits[split].append(fitted.document)
         prepared.problems.extend((*problems, *fitted.problems))
         prepared.accounts.add(split, fitted, problems, log.annotations.get(document.key))
@@ -221,32 +186,6 @@ def _check_languages(languages: Sequence[str], there: AbstractSet[str], source: 
         raise UsageError("; ".join([f"prepare.languages: no {', '.join(missing)} in {source}; found {found}", *hints]))
 
 
-def _check_names(names: Mapping[str, Split], documents: Sequence[Document], others: AbstractSet[str]) -> None:
-    repeated = [key for key, count in Counter(document.key for document in documents).items() if count > 1]
-    if repeated:
-        raise DataError(f"two documents are called {repeated[0]}; ids must differ within topic and language")
-    found = {document.topic for document in documents}
-    there = found | {document.key for document in documents}
-    topics = found | others
-    for name, split in names.items():
-        if name not in there and name in others:
-            raise UsageError(f"prepare.splits.{split}: every document of {name!r} is left out; see prepare.languages")
-        if name not in there:
-            raise UsageError(
-                f"prepare.splits.{split}: no topic or document {name!r} in the corpus; "
-                f"its topics are {', '.join(sorted(topics)) or 'none'}"
-            )
-
-
-def _only(found: Mapping[str, Split], document: Document) -> Split:
-    """The only split that names a document."""
-    first, *others = set(found.values())
-    if others:
-        where = " and ".join(f"{split} ({name})" for name, split in found.items())
-        raise UsageError(f"prepare.splits: {document.key} is in {where}; leave one of them")
-    return first
-
-
 def _require_annotations(prepared: Prepared) -> None:
     without = {problem.document: problem.detail for problem in prepared.problems if problem.kind == "no annotations"}
     for split in SPLITS[:2]:
@@ -270,3 +209,15 @@ def _counts_by_language(documents: Iterable[Document]) -> dict[str, dict[str, An
         row["words"] += sum(len(sentence.words) for sentence in document.sentences)
         row["spans"].update(span.label for span in document.spans)
     return {language: {**row, "spans": dict(sorted(row["spans"].items()))} for language, row in sorted(counts.items())}
+
+
+def table(report: dict[str, Any]) -> str:
+    """A text table of counts by split and language, followed by the counts of problems."""
+    lines = [f"{'split':6}{'language':10}{'documents':>10}{'sentences':>10}{'words':>10}  spans"]
+    for split, languages in report["splits"].items():
+        for language, row in languages.items():
+            numbers = f"{row['documents']:>10,}{row['sentences']:>10,}{row['words']:>10,}"
+            spans = " ".join(f"{label} {count:,}" for label, count in Counter(row["spans"]).most_common())
+            lines.append(f"{split:6}{language:10}{numbers}  {spans}")
+    lines += [f"{count:,} {kind}" for kind, count in report["problems"].items() if count]
+    return "\n".join(lines)

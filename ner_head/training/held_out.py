@@ -10,18 +10,13 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from zlib import crc32
-
-import numpy as np
 
 from ner_head.corpus.documents import Document
+from ner_head.corpus.near_copies import COMMON, near_copies
 from ner_head.evaluation.measures.slices import Form, forms
 
-SHINGLE = 5  # words
-COMMON = 30  # shingles and forms in more documents are ignored
-COPY = 0.3  # share of common shingles, of those of the shorter document, from which two documents are near copies
 TRIALS = 8  # starting groups
 
 
@@ -48,39 +43,6 @@ def hold_out(documents: Sequence[Document], share: float, *, seed: int) -> tuple
                 held.update(groups[chosen])
     kept = [document for i, document in enumerate(documents) if i not in held]
     return kept, [documents[i] for i in sorted(held)]
-
-
-def near_copies(documents: Sequence[Document]) -> list[list[int]]:
-    """Groups of indices of documents that share much of their text; most groups have one document.
-
-    Documents are linked if they share at least `COPY` of the shingles of the shorter one. The groups are the connected
-    components of these links, in the order of their first documents.
-    """
-    from scipy.sparse import coo_array  # of the extra `train`
-    from scipy.sparse.csgraph import connected_components
-
-    shingles = [_shingles(document) for document in documents]
-    holders: dict[int, list[int]] = defaultdict(list)
-    for i, found in enumerate(shingles):
-        for shingle in found:
-            holders[shingle].append(i)
-    shared = Counter(
-        (a, b) for each in holders.values() if 1 < len(each) <= COMMON for k, b in enumerate(each) for a in each[:k]
-    )
-    links = [(a, b) for (a, b), n in shared.items() if n >= COPY * min(len(shingles[a]), len(shingles[b]))]
-    rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(len(documents), len(documents)))
-    groups: dict[int, list[int]] = defaultdict(list)
-    for i, component in enumerate(connected_components(graph, directed=False)[1].tolist()):
-        groups[component].append(i)
-    return list(groups.values())
-
-
-def _shingles(document: Document) -> set[int]:
-    """Hashes of all runs of `SHINGLE` words (Broder, 1997)."""
-    words = document.text.lower().split()
-    runs = (" ".join(words[i : i + SHINGLE]) for i in range(max(len(words) - SHINGLE + 1, 1)))
-    return {crc32(run.encode("utf-8", "surrogatepass")) for run in runs}
 
 
 def most_new(names: Sequence[set[Form]], sizes: Sequence[int], target: float, seed: int) -> list[int]:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ner_head.corpus.documents import Document, Span, read_documents
+from ner_head.corpus.near_copies import near_copies
 from ner_head.evaluation.measures.slices import form, forms
-from ner_head.training.held_out import hold_out, near_copies
+from ner_head.training.held_out import hold_out
 from tests.conftest import ROOT
 
 
