@@ -85,6 +85,10 @@ class Recognizer(TextRecognizer):
         recognizer.source = (str(directory.absolute()), device, str(folder.absolute()))
         return recognizer
 
+    def expect_few(self) -> None:
+        """Prepare for a few sentences: compiled kernels of the CRF, which take a second to load, are not used."""
+        self.tagger.decoder.crf.compiled = False
+
     def __reduce__(self) -> tuple[object, tuple[str, str, str]]:
         """Pickle the folders only: the receiving process loads the head and the encoder from them."""
         if self.source is None:

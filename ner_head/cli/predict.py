@@ -94,7 +94,7 @@ def predict(
     if many:
         results = processes.recognize_on_workers(groups, job, workers=workers, scheduler=scheduler)
     else:
-        results = processes.recognize_here(groups, job)
+        results = processes.recognize_here(groups, job, few=not files)
     write_results(counted(flushed(results)), to, output)
     if inputs.failed:
         raise DataError(f"{inputs.failed} inputs could not be read")

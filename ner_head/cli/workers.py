@@ -66,9 +66,11 @@ def require() -> None:
     require_extra("cluster", "dask", "distributed")
 
 
-def recognize_here(groups: Iterable[list[Document]], job: Job) -> Iterator[list[Document]]:
-    """Recognize groups in this process."""
+def recognize_here(groups: Iterable[list[Document]], job: Job, *, few: bool) -> Iterator[list[Document]]:
+    """Recognize groups in this process; `few`: so few texts that loading the kernels of the CRF does not pay."""
     recognizer = job.model.load()
+    if few:
+        recognizer.expect_few()
     return (job.recognize(recognizer, group) for group in groups)
 
 

@@ -225,3 +225,23 @@ def test_help_starts_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = ner_head.Nothing
+
+
+def test_a_short_text_loads_neither_numba_nor_transformers(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Jan Kowalski mieszka w Warszawie.", encoding="utf-8")
+    found = {}
+    for source in (["--text", "Jan Kowalski mieszka w Warszawie."], ["a.txt"]):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "ner_head.cli", "predict", *source, "--model", str(model)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import ")}
+        assert "torch" in imported
+        assert not {"transformers", "torch._dynamo", "dask", "rich"} & imported
+        found[source[0]] = ("numba" in imported, json.loads(done.stdout)["spans"])
+    assert found["--text"] == (False, found["a.txt"][1])
+    assert found["a.txt"][0]  # many sentences are expected of a file

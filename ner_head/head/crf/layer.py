@@ -57,6 +57,11 @@ class LinearChainCRF(nn.Module):
     Args:
         n_tags: number of tags, T.
         forbidden: rules for training and decoding alike.
+
+    Attributes:
+        compiled: whether kernels may be used. They take a second to load, and 15 s to compile for the first time, so
+            for a few sentences plain torch is faster.
+
     Raises:
         ValueError: the rules have another size, or leave no legal path of any length.
     """
@@ -76,7 +81,7 @@ class LinearChainCRF(nn.Module):
                 f"rules for {n_tags} tags must be ({n_tags}, {n_tags}), ({n_tags},), ({n_tags},), "
                 f"got {tuple(pairs.shape)}, {tuple(first.shape)}, {tuple(last.shape)}"
             )
-        self.n_tags = n_tags
+        self.n_tags, self.compiled = n_tags, True
         self._decoding_tables: tuple[bytes, type[CrfEngine], DecodingTables] | None = None
         self.rules = Rules(pairs.numpy(), first.numpy(), last.numpy())
         if not self.rules.legal.any():
@@ -186,15 +191,18 @@ class LinearChainCRF(nn.Module):
 
     def _engine(self, emissions: Tensor) -> CrfEngine:
         """The fastest engine on the device of the emissions."""
-        numba_engine = _numba_engine() if emissions.device.type == "cpu" and self.n_tags <= MOST_TAGS else None
+        numba_engine = self._kernels() if emissions.device.type == "cpu" and self.n_tags <= MOST_TAGS else None
         return numba_engine(self.rules) if numba_engine else self._torch_engine()
+
+    def _kernels(self) -> Callable[[Rules], CrfEngine] | None:
+        return _numba_engine() if self.compiled else None
 
     def _torch_engine(self) -> TorchEngine:
         return TorchEngine(self.rules, Forbidden(self.forbidden_pairs, self.forbidden_first, self.forbidden_last))
 
     def _checks(self) -> CrfEngine:
         """The fastest engine for checks, which run on the host for any number of tags."""
-        numba_engine = _numba_engine()
+        numba_engine = self._kernels()
         return numba_engine(self.rules) if numba_engine else self._torch_engine()
 
     def _scores(self, emissions: Tensor) -> CrfScores:
@@ -211,7 +219,7 @@ class LinearChainCRF(nn.Module):
         On a GPU, torch launches several operations per piece. The loss of a batch of 16 x 128 took 48 ms on an H200,
         and less than 1 ms on the host with the copies in both directions. Autograd copies the gradient back.
         """
-        host = self.n_tags <= MOST_TAGS and _numba_engine() is not None
+        host = self.n_tags <= MOST_TAGS and self._kernels() is not None
         return self._batch(emissions.cpu(), mask.cpu()) if host else self._batch(emissions, mask)
 
     def _batch(self, emissions: Tensor, mask: Tensor) -> EmissionBatch:

@@ -27,13 +27,14 @@ def best_paths(
         tables: the result of `search_tables`.
         log_z: (B,).
         n: at most the number of legal paths of one of the sentences.
-        spread: runs the compiled kernel over the rows. None runs the same code as plain Python.
+        spread: runs the compiled kernel over the rows. None runs the same code as plain Python, or for n = 1 the
+            Viterbi algorithm in numpy.
     """
     emissions, lengths = np.ascontiguousarray(batch.emissions.numpy()), batch.lengths
     n_sentences, n_pieces, n_tags = emissions.shape
     paths = np.zeros((n_sentences, n, n_pieces), np.uint8 if n_tags <= 256 else np.int64)
     scores, found = np.zeros((n_sentences, n)), np.zeros(n_sentences, np.int64)
-    search = _search(n_tags, jit=spread is not None)
+    search = _viterbi if n == 1 and not spread else _search(n_tags, jit=spread is not None)
 
     def work(low: int, high: int) -> None:
         search(emissions, lengths, tables, n, low, high, paths, scores, found)
@@ -43,6 +44,28 @@ def best_paths(
     else:
         work(0, n_sentences)
     return _hypotheses(paths, scores, found, lengths, log_z)
+
+
+def _viterbi(
+    emissions: NDArray[Any], lengths: Lengths, tables: tuple[Floats, Floats, Floats], n: int, low: int, high: int,
+    paths: NDArray[Any], scores: Floats, found: Lengths,
+) -> None:  # fmt: skip
+    """The kernel of `search` for n = 1: the same sums, and the same order among paths of equal score."""
+    n_tags, n_lanes = emissions.shape[2], tables[2].size
+    pairs = tables[0].reshape(n_tags, n_lanes)[:, :n_tags]
+    steps = tables[1].reshape(n_tags + 1, n_lanes)[:, :n_tags]
+    for b in range(low, high):
+        values = emissions[b, : lengths[b]].astype(np.float64)
+        best = np.empty_like(values)
+        best[0] = tables[2][:n_tags] + values[0]
+        for t in range(1, len(values)):
+            best[t] = (best[t - 1][:, None] + pairs).max(0) + values[t]
+        tag = n_tags  # the end
+        scores[b, 0] = (best[-1] + steps[tag]).max()
+        found[b] = scores[b, 0] > -np.inf
+        for t in range(len(values) - 1, -1, -1):
+            tag = int((best[t] + steps[tag]).argmax())
+            paths[b, 0, t] = tag
 
 
 def _search(n_tags: int, *, jit: bool) -> Any:
