@@ -36,7 +36,7 @@ def init(
     from ner_head.preparation.detection import detect
     from ner_head.preparation.prepare import PrepareParams, prepare, table
     from ner_head.project.corpus_params import choose_splits, describe, prepare_changes, write_prepare
-    from ner_head.project.layout import lay_out
+    from ner_head.project.layout import check_new, lay_out
 
     if corpus_format is not None and corpus_format not in FORMATS:
         raise UsageError(f"--format: unknown format {corpus_format!r}; formats are {', '.join(FORMATS)}")
@@ -45,6 +45,8 @@ def init(
     params = home / "params.yaml"
     if project is None and not params.is_file():
         raise UsageError("params.yaml: no such file; give a folder for a new project (--project DIR)")
+    if project is not None:
+        check_new(project)
     detected = detect(corpus, FORMATS if corpus_format is None else [corpus_format])
     tell("\n".join(describe(detected)))
     topics = sorted({document.topic for document in detected.documents})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from ner_head.base.errors import DataError, UsageError
 from ner_head.base.params import Params
 from ner_head.corpus.documents import Document
-from ner_head.corpus.near_copies import near_copies
+from ner_head.corpus.near_copies import connected, copy_links
 from ner_head.formats.options import is_pattern
 
 Split = Literal["train", "dev", "test"]
@@ -96,7 +96,7 @@ def assign(documents: Sequence[Document], splits: Splits, others: AbstractSet[st
         if named := {name: split for name, split in names.items() if _names(name, document)}:
             found[document.key] = _only(named, document)
     rest = [document for document in documents if found.get(document.key) == "train"]
-    groups = related(rest)
+    groups = related(rest) if splits.shares else []
     for split in ("test", "dev"):
         if split in splits.shares:
             taken = take(groups, rest, splits.shares[split], splits.seed)
@@ -116,25 +116,12 @@ def related(documents: Sequence[Document]) -> list[list[int]]:
     These are groups of near copies. If there are at least `MANY_TOPICS` topics, none of which has most of the
     documents, all documents of a topic belong together too.
     """
-    groups = near_copies(documents) if documents else []
+    links = copy_links(documents)
     sizes = Counter(document.topic for document in documents)
-    if len(sizes) < MANY_TOPICS or max(sizes.values()) > len(documents) / 2:
-        return groups
-    first: dict[str, int] = {}
-    parent = list(range(len(groups)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    for number, group in enumerate(groups):
-        for topic in {documents[i].topic for i in group}:
-            parent[root(number)] = root(first.setdefault(topic, number))
-    joined: dict[int, list[int]] = defaultdict(list)
-    for number, group in enumerate(groups):
-        joined[root(number)] += group
-    return [sorted(group) for group in joined.values()]
+    if len(sizes) >= MANY_TOPICS and max(sizes.values()) <= len(documents) / 2:
+        first: dict[str, int] = {}
+        links += [(first.setdefault(document.topic, i), i) for i, document in enumerate(documents)]
+    return connected(len(documents), links)
 
 
 def take(groups: Sequence[list[int]], documents: Sequence[Document], share: float, seed: int) -> list[list[int]]:

@@ -27,20 +27,27 @@ GITIGNORE = "/data/pool/\n/data/training/\n"
 LINKS = '[cache]\n    type = "hardlink,symlink"\n'  # features are not copied
 
 
-def lay_out(directory: Path) -> None:
-    """Write the files of a project into a folder, and initialise DVC there.
-
-    The stages are modules of the installed package, so a stage depends on its data, its params and the version of
-    ner-head in requirements.txt.
+def check_new(directory: Path) -> None:
+    """Check that a project can be written into a folder and run there.
 
     Raises:
-        UsageError: the folder has a params.yaml or a dvc.yaml, or DVC is not installed.
-        ResourceError: the folder cannot be written, or DVC cannot be initialised.
+        UsageError: the folder has a params.yaml or a dvc.yaml, or the pipeline's libraries are not installed.
     """
     require_extra("train", "dvc", "pycrfsuite", "scipy")
     for name in ("params.yaml", "dvc.yaml"):
         if (directory / name).exists():
             raise UsageError(f"{directory / name}: exists already; give another folder, or run `ner-head init` in it")
+
+
+def lay_out(directory: Path) -> None:
+    """Write the files of a project into a folder that `check_new` has checked, and initialise DVC there.
+
+    The stages are modules of the installed package, so a stage depends on its data, its params and the version of
+    ner-head in requirements.txt.
+
+    Raises:
+        ResourceError: the folder cannot be written, or DVC cannot be initialised.
+    """
     if (encoder := bundled_encoder()) is not None:
         _copy_folder(encoder, directory / ENCODER)
     directory.mkdir(parents=True, exist_ok=True)
@@ -72,7 +79,7 @@ def pipeline(template: Path) -> str:
 
 def bundled_encoder() -> Path | None:
     """The folder of the encoder that comes with the repository or with the package; None if there is none."""
-    found = [PACKAGE.parent / ENCODER, PACKAGE / "bundled" / "encoder"]
+    found = [PACKAGE.parent / ENCODER, PACKAGE / "bundled/encoder" / ENCODER.name]
     return next((folder for folder in found if (folder / "config.json").is_file()), None)
 
 

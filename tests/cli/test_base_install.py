@@ -96,3 +96,10 @@ def test_extraction_in_one_process_needs_no_extra(project: Path) -> None:
     done = run("from stages import start; start('extract')", folder=project)
     assert done.returncode == 0, done.stderr
     assert (project / "data/features/manifest.json").is_file()
+
+
+def test_a_new_project_names_the_extra_that_it_needs(project: Path) -> None:
+    main = "from ner_head.cli.main import main; main()"
+    done = run(main, "init", "corpus.jsonl", "--project", "new", folder=project)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("ner-head: dvc, pycrfsuite, scipy are not installed")
