@@ -155,9 +155,9 @@ def test_a_pipe_that_was_never_read_is_quiet() -> None:
         ("stages.prepare", "interrupted; what is finished is kept, and the next run"),
     ],
 )
-def test_ctrl_c_is_one_line(module: str, line: str, tmp_path: Path) -> None:
+def test_ctrl_c_is_one_line(module: str, line: str, model: Path, tmp_path: Path) -> None:
     if module == "ner_head.cli.main":
-        command, source = [sys.executable, "-m", module, "predict", "-"], subprocess.PIPE
+        command, source = [sys.executable, "-m", module, "predict", "-", "--model", str(model)], subprocess.PIPE
     else:
         os.mkfifo(tmp_path / "params.yaml")  # reading it waits for ever
         command, source = [sys.executable, "-m", module], None
