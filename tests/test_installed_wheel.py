@@ -110,7 +110,8 @@ def test_it_predicts_in_an_empty_folder_without_home_or_network(
     # without HOME the home directory is that of the user database, which tests do not write to
     variables = {"NUMBA_CACHE_DIR": str(temporary)} if home is None else {"HOME": str(installed / "empty" / home)}
     variables["TMPDIR"] = str(temporary)
-    done = ner_head(installed, "predict", "--text", TEXT, **variables)
+    (temporary / "text.txt").write_text(TEXT, encoding="utf-8")  # a prediction of `--text` compiles nothing
+    done = ner_head(installed, "predict", str(temporary / "text.txt"), **variables)
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("ner-head: no model is given, so the demonstration model of ner-head is used: ")
     assert done.stderr.endswith("not for real work\n")

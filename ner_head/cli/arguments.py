@@ -56,10 +56,9 @@ def model_folder(model: str | None) -> Path:
     """
     from ner_head.models import default_model, demonstration, find_model
 
-    if model is not None:
-        return find_model(model)
-    folder = default_model()
-    if line := demonstration(folder):
+    folder = default_model() if model is None else find_model(model)
+    require_manifest(folder, mend="train one with `dvc repro`")
+    if model is None and (line := demonstration(folder)):
         tell(f"ner-head: {line}")
     return folder
 
