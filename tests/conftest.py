@@ -7,6 +7,7 @@ from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: no test reaches for the network
 
+import huggingface_hub
 import pytest
 import torch
 
@@ -103,3 +104,17 @@ def corpora() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not here: BSNLP 2019 and SlavicNER are needed")
     return folder
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the hub was asked for; it has nothing."""
+    names = list[str]()
+
+    def refuse(name: str, *_: object, **__: object) -> str:
+        names.append(name)
+        raise OSError("the hub has nothing")
+
+    for function in ("snapshot_download", "hf_hub_download", "list_repo_files"):
+        monkeypatch.setattr(huggingface_hub, function, refuse)
+    return names

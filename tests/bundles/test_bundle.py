@@ -6,7 +6,6 @@ import json
 import shutil
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 import torch
 
@@ -37,20 +36,6 @@ def found(model: Path) -> list[Document]:
 
 def copied(bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle, tmp_path / "copy"))
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the hub was asked for; it has nothing."""
-    names = list[str]()
-
-    def refuse(name: str, *_: object, **__: object) -> str:
-        names.append(name)
-        raise OSError("the hub has nothing")
-
-    for function in ("snapshot_download", "hf_hub_download", "list_repo_files"):
-        monkeypatch.setattr(huggingface_hub, function, refuse)
-    return names
 
 
 def test_a_bundle_finds_what_its_model_finds(model: Path, bundle: Path) -> None:

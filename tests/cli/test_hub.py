@@ -7,25 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 
 from ner_head.cli import main as cli
 from tests.conftest import ROOT
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the hub was asked for; it has nothing."""
-    names = list[str]()
-
-    def refuse(name: str, *_: object, **__: object) -> str:
-        names.append(name)
-        raise OSError("the hub has nothing")
-
-    for function in ("snapshot_download", "hf_hub_download", "list_repo_files"):
-        monkeypatch.setattr(huggingface_hub, function, refuse)
-    return names
 
 
 def model_with(encoder: str, model: Path, folder: Path, *, local: bool) -> Path:
