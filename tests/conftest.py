@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: no test reaches for the network
@@ -13,8 +14,11 @@ import torch
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import SEGMENTATION, segment
+from ner_head.features.extraction.encode import encode_pieces, split_words
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import Pool, extract
+from ner_head.features.extraction.words import words_of
+from ner_head.features.store.shard import Features
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.params import HeadParams, LstmParams
 from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
@@ -118,3 +122,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for function in ("snapshot_download", "hf_hub_download", "list_repo_files"):
         monkeypatch.setattr(huggingface_hub, function, refuse)
     return names
+
+
+def encode_documents(documents: Sequence[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
+    """Features of all sentences of documents, without a store."""
+    pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
+    with encoder.threads() as threads:
+        return encode_pieces(pieces, encoder, batch_pieces=batch_pieces, threads=threads)

@@ -20,6 +20,7 @@ from ner_head.cli.output import tell
 if TYPE_CHECKING:
     from ner_head.corpus.documents import Document
     from ner_head.features.extraction.encoder import Encoder
+    from ner_head.probing.pooling import Pool as Pooling
 
 EXAMPLE = example("ner-head embed features article.txt --encoder encoders/multilingual-e5-small")
 
@@ -50,53 +51,63 @@ def embed(
     quiet: Annotated[bool, typer.Option(help="show no progress")] = False,
 ) -> None:
     """Write the hidden layers of the encoder for texts, as a feature store or a file. See docs/export.md."""
-    from dataclasses import replace
-
     from ner_head.base.params import validate
-    from ner_head.corpus.documents import UNKNOWN_LANGUAGE
-    from ner_head.corpus.languages import normalize
-    from ner_head.corpus.segment import segment
     from ner_head.features.extraction.checkpoints import find_encoder
     from ner_head.features.store.spec import EncoderSpec
-    from ner_head.probing.pooling import check_pool
 
     runtime = runtime_params(device, threads)
     # files have float32, so that they are exact; a store has the default code
     kind = {} if to is Target.store else {"dtype": "float32"}
     spec = validate({"layers": layers, **kind}, "encoder", EncoderSpec)
+    rows = check_target(to, pool, output)
+    documents = read_documents(files, text, language)
+    folder = find_encoder(encoder)
+
+    from ner_head.features.extraction.encoder import Encoder  # imports torch
+
+    job = Job(documents, Encoder(folder, device=runtime.start(), spec=spec), encoder, runtime.batch_pieces, quiet)
+    if to is Target.store:
+        check_output(output, job.encoder)
+        job.write_store(output)
+    else:
+        job.write_file(output, to, rows)
+
+
+def check_target(to: Target, pool: str, output: Path) -> Pooling:
+    """Check that the output can hold what is asked for. Returns what a vector stands for.
+
+    Raises:
+        UsageError: a store is to be pooled, a file would replace a folder, or there is no such pooling.
+    """
+    from ner_head.probing.pooling import check_pool
+
     rows = check_pool(pool)
     if to is Target.store and rows != "piece":
         raise UsageError(f"--pool {pool}: a store has a vector per piece; write --to npz or --to hewitt")
     if to is not Target.store and output.is_dir():
         raise UsageError(f"{output}: is a folder; --to {to} writes a file")
+    return rows
+
+
+def read_documents(files: list[str] | None, text: list[str] | None, language: str | None) -> list[Document]:
+    """The texts as documents with sentences.
+
+    Raises:
+        UsageError: `language` is not a language code, or as in `read_texts`.
+        DataError: no text has a word, or as in `read_texts`.
+    """
+    from dataclasses import replace
+
+    from ner_head.corpus.documents import UNKNOWN_LANGUAGE
+    from ner_head.corpus.languages import normalize
+    from ner_head.corpus.segment import segment
+
     code = UNKNOWN_LANGUAGE if language is None else normalize(language)
     texts = read_texts(files, text)
     documents = [replace(d, language=code, sentences=segment(d.text, code)) for d in texts]
     if not any(document.sentences for document in documents):
         raise DataError("nothing to embed: no words in any text")
-    folder = find_encoder(encoder)
-
-    from ner_head.features.extraction.encoder import Encoder  # imports torch
-
-    loaded = Encoder(folder, device=runtime.start(), spec=spec)
-    job = Job(documents, loaded, encoder, runtime.batch_pieces, quiet)
-    if to is Target.store:
-        check_output(output, loaded)
-        job.write_store(output)
-        return
-    from ner_head.features.store.store import FeatureStore
-
-    with temporary_folder(output) as place:
-        job.write_store(place)
-        if to is Target.npz:
-            from ner_head.probing.npz import export_npz
-
-            count = export_npz(FeatureStore.open(place), output, pool=rows)
-        else:
-            from ner_head.probing.hewitt import export_hewitt
-
-            count = export_hewitt(FeatureStore.open(place), output, pool=rows)
-    tell(f"{output}: {count} sentences")
+    return documents
 
 
 @dataclass(frozen=True)
@@ -136,6 +147,18 @@ class Job:
             workers=Workers(show="none" if self.quiet else "auto"),
         )
         write_documents(output / "documents.jsonl", self.documents)
+
+    def write_file(self, output: Path, to: Target, pool: Pooling) -> None:
+        """Write a file, through a store beside it that is removed at the end."""
+        from ner_head.features.store.store import FeatureStore
+        from ner_head.probing.hewitt import export_hewitt
+        from ner_head.probing.npz import export_npz
+
+        with temporary_folder(output) as place:
+            self.write_store(place)
+            export = export_npz if to is Target.npz else export_hewitt
+            count = export(FeatureStore.open(place), output, pool=pool)
+        tell(f"{output}: {count} sentences")
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class TextRecognizer(ABC):
         min_probability: float | Mapping[str, float] = 0.0,
         labels: Collection[str] | None = None,
     ) -> Iterator[Document]:
-        """Find the entities of a stream of texts or documents, of any length, in constant memory.
+        """Find the entities of a stream of texts or documents, of any length, without holding all of them.
 
         The texts are read a group at a time (`prediction.groups`), and the results of a group come before the next
         group is read. A result does not depend on the other texts of its group.

@@ -14,12 +14,11 @@ import torch
 from ner_head.cli import main as cli
 from ner_head.corpus.documents import Document
 from ner_head.corpus.segment import segment
-from ner_head.features.extraction.encode import encode_documents
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.store.shard import Features
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
-from tests.conftest import ROOT
+from tests.conftest import ROOT, encode_documents
 
 TEXT = "Ahoj, světe. Jak je?"
 NAMES = ["/und/text-1#0", "/und/text-1#1"]

@@ -18,7 +18,7 @@ from ner_head.base.errors import DataError, ResourceError
 from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
 from ner_head.features.extraction import extract as extraction
-from ner_head.features.extraction.encode import encode_documents, encode_shard
+from ner_head.features.extraction.encode import encode_shard
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.plans import ShardPlan, plan_shards
@@ -27,6 +27,7 @@ from ner_head.features.extraction.words import words_of
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import features_of
+from tests.conftest import encode_documents
 
 
 def run(documents: list[Document], encoder: Encoder, folder: Path, **changes: object) -> FeatureStore:

@@ -21,6 +21,8 @@ from ner_head.server.batcher import Batcher
 from ner_head.server.intake import Intake
 from ner_head.server.limits import Limits
 
+JSON = {"Content-Type": "application/json"}
+
 
 class Names:
     """A stand-in for a recognizer: the words with a capital letter are persons. It may take its time."""
@@ -83,6 +85,17 @@ def ask(app: Intake, method: str, path: str, **request: Any) -> httpx.Response:
             return await client.request(method, path, **request)
 
     return asyncio.run(send())
+
+
+def predict(app: Intake, body: Any) -> httpx.Response:
+    return ask(app, "POST", "/predict", json=body)
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    assert set(answer.json()) == {"error"}
+    line = answer.json()["error"]
+    assert len(line.splitlines()) == 1
+    return answer.status_code, line
 
 
 def main() -> None:

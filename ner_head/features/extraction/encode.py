@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from ner_head.base.files import Buffer
-from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encoder import Encoder
-from ner_head.features.extraction.words import DocumentWords, words_of
+from ner_head.features.extraction.words import DocumentWords
 from ner_head.features.store.pieces import Pieces
 from ner_head.features.store.shard import Features
 from ner_head.features.store.shard_writer import shard_parts
@@ -102,17 +101,17 @@ def start_shard(
     return finish
 
 
-def encode_documents(documents: Iterable[Document], encoder: Encoder, *, batch_pieces: int) -> list[Features]:
-    """Features of all sentences without a store, for prediction; they are rounded in the same way as in a store."""
-    pieces = split_words(words_of(documents, spaces=encoder.word_pieces.marks_spaces), encoder)
-    with encoder.threads() as threads:
-        return encode_pieces(pieces, encoder, batch_pieces=batch_pieces, threads=threads)
-
-
 def encode_pieces(
     pieces: Sequence[Sequence[Pieces]], encoder: Encoder, *, batch_pieces: int, threads: ThreadPoolExecutor
 ) -> list[Features]:
-    """Features of all sentences, whose word pieces are given by document."""
+    """Features of all sentences without a store; they are rounded in the same way as in a store.
+
+    Args:
+        pieces: word pieces of the sentences of each document.
+        encoder: the encoder.
+        batch_pieces: pieces in a pass, padding included.
+        threads: of `Encoder.threads`.
+    """
     ids = [[p.ids for p in document] for document in pieces]
     found = encoder.start(ids, batch_pieces=batch_pieces, threads=threads).wait()
     decode, first = encoder.fingerprint.spec.codec.decode, encoder.layers[0]

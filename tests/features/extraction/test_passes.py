@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from ner_head.corpus.documents import Document, sentence_id
 from ner_head.corpus.segment import segment
-from ner_head.features.extraction.encode import encode_documents
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.passes import around, plan_passes, windows
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
+from tests.conftest import encode_documents
 
 LENGTHS = st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=6), min_size=1, max_size=3)
 
