@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu paper paper-blind ablation wheel lint clean
+.PHONY: all setup test bench bench-gpu paper paper-blind ablation wheel site lint clean
 
 all: setup
 	dvc repro
@@ -95,10 +95,14 @@ wheel: setup
 	tools/build_wheel.sh dist models/head
 	@ls -l dist/ner_head-*.whl
 
+# The documentation site, in site/. Broken links are errors.
+site: setup
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet --site-dir site
+
 lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
 
 clean:
-	rm -rf $(VENV) $(FLAIR) dist models data/prepared data/features data/pool data/training
+	rm -rf $(VENV) $(FLAIR) dist site models data/prepared data/features data/pool data/training
