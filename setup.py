@@ -9,6 +9,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
+PLOTS = ".dvc/plots"  # templates
 
 
 class BuildWithPipeline(build_py):
@@ -26,6 +27,7 @@ class BuildWithPipeline(build_py):
         (package / "project").mkdir(exist_ok=True)
         for name in ("params.yaml", "dvc.yaml"):
             shutil.copyfile(ROOT / name, package / "project" / name)
+        shutil.copytree(ROOT / PLOTS, package / "project" / PLOTS, dirs_exist_ok=True)
 
 
 setup(cmdclass={"build_py": BuildWithPipeline})

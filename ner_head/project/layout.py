@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[1]
 ENCODER = Path("encoders/multilingual-e5-small")
 INSTALLED, CHECKOUT = "ner_head.stages", "stages"
 REQUIREMENTS = "requirements.txt"
+PLOTS = ".dvc/plots"  # templates of plots
 HEADER = f"""\
 # The pipeline, written by `ner-head init`. `dvc repro` runs what is out of date. After an upgrade of ner-head, write
 # the new version into {REQUIREMENTS}: then all stages run again.
@@ -58,6 +59,7 @@ def lay_out(directory: Path) -> None:
     templates = _templates()
     write_whole(directory / "dvc.yaml", pipeline(templates / "dvc.yaml").encode())
     write_whole(directory / "params.yaml", (templates / "params.yaml").read_bytes())
+    _copy_folder(templates / PLOTS, directory / PLOTS)
 
 
 def pipeline(template: Path) -> str:

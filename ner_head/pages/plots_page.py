@@ -1,0 +1,80 @@
+"""`reports/plots.html`: the plots of `dvc.yaml` on one self-contained page of drawings."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ner_head.pages.parts import asset, policy_hash
+
+
+def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path) -> str:
+    """The page as HTML, without scripts. A plot whose table is absent or empty is left out.
+
+    Args:
+        plots: list `plots` of `dvc.yaml`; each plot has one table.
+        templates: folder of the templates that are not DVC's own.
+    """
+    cards = []
+    for name, plot in (item for entry in plots for item in entry.items()):
+        ((table, y),) = plot["y"].items()
+        rows = read_rows(Path(table))
+        if rows:
+            title = escape(plot.get("title", name))
+            cards.append(f"<figure><figcaption>{title}</figcaption>{drawing(name, plot, rows, y, templates)}</figure>")
+    style = asset("plots.css")
+    return Template(asset("plots.html")).substitute(
+        style=style,
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {policy_hash(style)}",
+        figures="\n".join(cards) or "<p>There is nothing to draw: no table has a row.</p>",
+    )
+
+
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file; none if there is no such file."""
+    if not table.is_file():
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def drawing(
+    name: str, plot: Mapping[str, Any], rows: Sequence[Mapping[str, str]], y: str | Sequence[str], templates: Path
+) -> str:
+    """A plot as SVG, from the same template that `dvc plots` fills."""
+    import vl_convert
+    from dvc_render.vega import VegaRenderer
+
+    field = y if isinstance(y, str) else y[0]
+    points = [{**row, "rev": "workspace"} for row in rows]
+    renderer = VegaRenderer(
+        points,
+        name,
+        template=plot.get("template", "linear"),
+        template_dir=str(templates),
+        x=plot["x"],
+        y=field,
+        x_label=plot.get("x_label", plot["x"]),
+        y_label=plot.get("y_label", field),
+        revs_with_datapoints=["workspace"],
+    )
+    content = renderer.get_filled_template()
+    spec = json.loads(content) if isinstance(content, str) else content
+    return str(vl_convert.vegalite_to_svg(without_revision(spec)))
+
+
+def without_revision(spec: Any) -> Any:
+    """A specification without the titles and legends that tell revisions apart, as there is only one."""
+    if isinstance(spec, list):
+        return [without_revision(part) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    found = {key: without_revision(value) for key, value in spec.items() if key != "title" or spec.get("title")}
+    if found.get("field") == "rev":
+        return {**found, "legend": None, "header": None, "title": None}
+    return found

@@ -1,0 +1,50 @@
+"""The page of plots draws what dvc.yaml lists, without scripts and without network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ner_head.base.params import round_trip
+from ner_head.pages.plots_page import plots_page
+from tests.conftest import ROOT
+
+PLOTS = round_trip().load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+TABLES = {
+    "learning_curve": "epoch,loss,dev_f1\n1,9.5,0.25\n2,3.5,0.75\n",
+    "layer_weights": "layer,weight\n05,0.25\n06,0.75\n",
+    "confusion": "gold,predicted\nPER,PER\nPER,LOC\nLOC,(missed)\n",
+    "oracle": "n,f1\n1,0.5\n2,0.75\n",
+    "reliability_spans": "temperature,probability,right,count\nwithout,0.2,0.5,4\nwith,0.8,0.75,9\n",
+    "thresholds": "threshold,precision,recall,f1,predicted\n0,0.5,0.75,0.6,8\n0.5,0.75,0.5,0.6,6\n",
+}
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("reports").mkdir()
+    for name, content in TABLES.items():
+        Path(f"reports/{name}.csv").write_text(content, encoding="utf-8")
+    return plots_page(PLOTS, ROOT / ".dvc/plots")
+
+
+def test_each_plot_with_a_table_is_drawn(page: str) -> None:
+    absent = "Is the language as often right as its probability says?"  # its table is not there
+    titles = [plot["title"] for entry in PLOTS for plot in entry.values()]
+    assert [title for title in titles if f"<figcaption>{title}</figcaption>" not in page] == [absent]
+    assert page.count("<svg") == len(titles) - 1
+    assert ">(missed)</text>" in page
+    assert ">06</text>" in page
+
+
+def test_the_page_loads_and_runs_nothing(page: str) -> None:
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    assert "src=" not in page.replace("style-src", "").replace("default-src", "")
+
+
+def test_without_tables_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "no table has a row" in plots_page(PLOTS, ROOT / ".dvc/plots")
