@@ -1,4 +1,4 @@
-"""reports -> reports/errors.html: a page of the errors of the head on dev."""
+"""reports -> reports/errors.html: a page of the errors of the head on dev and test."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ if __name__ == "__main__":
 
     start("error_page")
 
-from ner_head.evaluation.measures.spans import total_counts
+from ner_head.corpus.documents import Document
+from ner_head.evaluation.measures.spans import has_gold, total_counts
 from ner_head.evaluation.nbest_files import read_nbest
 from ner_head.evaluation.readings import from_nbest
 from ner_head.pages.error_page import page
 
 from . import REPORTS, read_predictions, read_split
 
-PREDICTIONS, READINGS = REPORTS / "predictions/dev.jsonl", REPORTS / "nbest/dev.txt"
-
 
 def main() -> None:
-    """Write gold, predictions and readings of dev to one page."""
-    gold = read_split("dev")
-    predicted = read_predictions(PREDICTIONS, "dev", gold, stage="evaluate")
-    readings = from_nbest(gold, read_nbest(READINGS), READINGS)
-    counts = total_counts(gold, predicted)
-    summary = f"{len(gold):,} documents, {counts.gold:,} gold spans, strict F1 {counts.scores()['f1']:.3f}"
-    if not counts.gold:
-        summary = f"Nothing to compare: dev has {'no gold spans' if gold else 'no documents'}."
-        gold, predicted, readings = [], [], []
-    (REPORTS / "errors.html").write_text(page("Errors on dev", summary, gold, predicted, readings), encoding="utf-8")
+    """Write gold, predictions and readings of dev and test to one page. A split without gold spans is left out."""
+    gold, found, readings, splits = list[Document](), list[Document](), [], list[str]()
+    summaries = []
+    for split in ("dev", "test"):
+        annotated = read_split(split)
+        if not has_gold(annotated):
+            continue
+        predicted = read_predictions(REPORTS / f"predictions/{split}.jsonl", split, annotated, stage="evaluate")
+        path = REPORTS / f"nbest/{split}.txt"
+        readings += from_nbest(annotated, read_nbest(path), path)
+        gold, found, splits = gold + annotated, found + predicted, splits + [split] * len(annotated)
+        counts = total_counts(annotated, predicted)
+        f1 = counts.scores()["f1"]
+        summaries.append(f"{split}: {len(annotated):,} documents, {counts.gold:,} gold spans, strict F1 {f1:.3f}")
+    summary = "; ".join(summaries) or "Nothing to compare: neither dev nor test has gold spans."
+    title = f"Errors on {' and '.join(dict.fromkeys(splits)) or 'dev'}"
+    (REPORTS / "errors.html").write_text(page(title, summary, gold, found, readings, splits), encoding="utf-8")

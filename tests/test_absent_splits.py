@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import params as experiments
-from stages import baseline, error_page, evaluate, extract, prepare, train
+from stages import baseline, error_page, evaluate, extract, plots_page, prepare, train
 from tests.conftest import ROOT
 from tests.test_pipeline import PIPELINE
 
@@ -40,7 +40,9 @@ def project(folder: Path, encoder: Path, splits: dict[str, str]) -> Iterator[Non
     for name, records in {"train": gold, "gold": gold[:2], "blind": [BLIND], "empty": [EMPTY]}.items():
         lines = "".join(json.dumps(record) + "\n" for record in records)
         (folder / f"corpus/{name}.jsonl").write_text(lines, encoding="utf-8")
-    shutil.copy(ROOT / "params.yaml", folder)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots", dirs_exist_ok=True)
     changes = ["prepare.source=corpus", "prepare.format=jsonl", "prepare.languages=[]", f"encoder.model={encoder}"]
     changes += ["head.lstm.hidden=8", "head.words.buckets=100", "training.epochs=2", "baseline.iterations=2"]
     for split in ("train", "dev", "test"):
@@ -56,7 +58,7 @@ def project(folder: Path, encoder: Path, splits: dict[str, str]) -> Iterator[Non
 
 
 def run_all() -> None:
-    for stage in (prepare, extract, train, baseline, evaluate, error_page):
+    for stage in (prepare, extract, train, baseline, evaluate, error_page, plots_page):
         stage.main()
 
 
@@ -91,8 +93,9 @@ def test_only_what_is_there_is_reported(name: str, tiny_encoder: Path, tmp_path:
         with Path("reports/learning_curve.csv").open(encoding="utf-8") as handle:
             assert [bool(row["dev_f1"]) for row in csv.DictReader(handle)] == ["dev" in scored] * 2
         page = Path("reports/errors.html").read_text(encoding="utf-8")
-        assert ("Nothing to compare: dev has no" in page) == ("dev" not in scored)
-        assert ('"id":"0"' in page) == ("dev" in scored)
+        assert ("Nothing to compare: neither dev nor test" in page) == (not scored)
+        assert ('"id":"0"' in page) == bool(scored)
+        assert [f'"split":"{split}"' in page for split in ("dev", "test")] == ["dev" in scored, "test" in scored]
         n_files = len(list(Path("reports/bsnlp").rglob("*.out")))
         assert n_files == sum({"gold": 2, "blind": 1, "empty": 1}[kind] for kind in splits.values())
 

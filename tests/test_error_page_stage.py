@@ -20,6 +20,7 @@ def folder(tmp_path: Path, documents: list[Document], monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     found = [replace(document, spans=document.spans[1:]) for document in documents]
     write_documents(tmp_path / "data/prepared/dev.jsonl", documents)
+    write_documents(tmp_path / "data/prepared/test.jsonl", [])
     write_documents(tmp_path / "reports/predictions/dev.jsonl", found)
     readings = [[[Reading(0.5, d.spans), Reading(0.1, ())], [Reading(1.0, ())]] for d in found]
     write_nbest(

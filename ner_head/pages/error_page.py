@@ -31,6 +31,7 @@ def page(
     gold: Sequence[Document],
     predicted: Sequence[Document],
     readings: Sequence[Sequence[Sequence[Reading]]],
+    splits: Sequence[str] = (),
 ) -> str:
     """The page as HTML.
 
@@ -40,12 +41,17 @@ def page(
         gold: Annotated documents.
         predicted: The same documents with predicted spans, each with its probability.
         readings: The n best readings of each sentence of each document.
+        splits: The split of each document. With more than one split, documents can be filtered by it.
     """
-    documents = [_document(*each) for each in zip(gold, predicted, readings, strict=True)]
+    names = splits or [""] * len(gold)
+    documents = [
+        {**_document(*each), "split": name} for *each, name in zip(gold, predicted, readings, names, strict=True)
+    ]
     labels = {span.label for document in (*gold, *predicted) for span in document.spans}
     data = {
         "summary": summary,
         "kinds": [*ERRORS, "right"],
+        "splits": list(dict.fromkeys(names)),
         "labels": sorted(labels),
         "languages": sorted({document.language for document in gold}),
         "documents": documents,

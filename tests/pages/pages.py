@@ -52,5 +52,6 @@ def corpus(n: int) -> tuple[list[Document], list[Document]]:
     return gold, predicted
 
 
-def html(gold: Sequence[Document], predicted: Sequence[Document]) -> str:
-    return page("Errors <on> dev", "a & b", gold, predicted, [readings_of(document) for document in predicted])
+def html(gold: Sequence[Document], predicted: Sequence[Document], splits: Sequence[str] = ()) -> str:
+    readings = [readings_of(document) for document in predicted]
+    return page("Errors <on> dev", "a & b", gold, predicted, readings, splits)

@@ -15,11 +15,12 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ner_head.corpus.documents import Span
+from ner_head.corpus.documents import Reading, Span
 from ner_head.pages.alignment import align
+from ner_head.pages.error_page import page
 from tests.pages.pages import EVIL, corpus, html, made
 
-DESKTOP, PHONE = (1360, 900), (390, 844)
+DESKTOP, PHONE = (1360, 900), (375, 812)
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +198,41 @@ def test_a_click_or_a_key_shows_the_readings(browser: Any, large: Path) -> None:
     assert "missed · gold PER “Novák" in ask(browser, detail)
     browser.execute_script(key)
     assert ask(browser, detail) is None
+
+
+def test_documents_can_be_filtered_by_split(browser: Any, tmp_path: Path) -> None:
+    gold, predicted = corpus(9)
+    path = tmp_path / "errors.html"
+    path.write_text(html(gold, predicted, ["dev"] * 5 + ["test"] * 4), encoding="utf-8")
+    look(browser, path, DESKTOP)
+    choose(browser, "kinds", "missed", "spurious", "wrong type", "wrong boundary", "right")
+    choose(browser, "splits", "test")
+    ids = "return [...document.querySelectorAll('.doc')].map((each) => each.dataset.id)"
+    assert ask(browser, ids) == [document.id for document in gold[5:]]
+    path.write_text(html(gold, predicted), encoding="utf-8")
+    look(browser, path, DESKTOP)
+    assert ask(browser, "return document.getElementById('splits').offsetHeight") == 0
+
+
+def test_on_a_phone_nothing_covers_the_filters_and_ranks_do_not_wrap(browser: Any, tmp_path: Path) -> None:
+    gold, predicted = corpus(2)
+    readings = [[[Reading(0.09 - i / 1000, d.spans[i:]) for i in range(11)] for _ in d.sentences] for d in predicted]
+    path = tmp_path / "errors.html"
+    path.write_text(page("Errors on dev", "summary", gold, predicted, readings), encoding="utf-8")
+    look(browser, path, PHONE)
+    browser.execute_script("document.getElementById('count').textContent = '123,456 spans in 12,345 documents'")
+    for state in ("false", "true"):
+        browser.execute_script(f"document.getElementById('filters').open = {state}")
+        overlaps = """const b = document.getElementById('count').getClientRects()[0];
+          const c = document.getElementById('form').getClientRects()[0];
+          const hit = (r) => r && r.width && Math.min(r.bottom, b.bottom) - Math.max(r.top, b.top) > 1
+            && Math.min(r.right, b.right) - Math.max(r.left, b.left) > 1;
+          const range = document.createRange(); range.selectNodeContents(document.querySelector('summary'));
+          return Boolean(hit(range.getBoundingClientRect()) || hit(c));"""
+        assert browser.execute_script(overlaps) is False
+    browser.execute_script("document.querySelector('mark:not(.right)').click()")
+    heights = (
+        "return [...document.querySelectorAll('.detail td:nth-child(1)')].map((td) => td.firstChild).map((text) => "
+    )
+    heights += "{ const r = document.createRange(); r.selectNodeContents(text); return r.getClientRects().length; })"
+    assert ask(browser, heights) == [1] * 11

@@ -27,7 +27,8 @@ const hints = {
   "wrong boundary": "overlapping spans of the same type",
   right: "the same characters and type",
 };
-const facets = { kinds: DATA.kinds, labels: DATA.labels, languages: DATA.languages };
+const facets = { splits: DATA.splits, kinds: DATA.kinds, labels: DATA.labels, languages: DATA.languages };
+$("splits").hidden = DATA.splits.length < 2;
 const boxes = {};
 for (const [facet, values] of Object.entries(facets)) {
   boxes[facet] = values.map((value) => {
@@ -45,18 +46,19 @@ function read() {
   const on = (facet) => new Set(boxes[facet].filter(({ box }) => box.checked).map(({ value }) => value));
   const number = (id, otherwise) => ($(id).value === "" ? otherwise : Number($(id).value));
   return {
-    kinds: on("kinds"), labels: on("labels"), languages: on("languages"), query: $("query").value.trim().toLowerCase(),
-    low: number("low", 0), high: number("high", 1),
+    splits: on("splits"), kinds: on("kinds"), labels: on("labels"), languages: on("languages"),
+    query: $("query").value.trim().toLowerCase(), low: number("low", 0), high: number("high", 1),
   };
 }
 
 /* A pair is [kind, gold label, predicted label, probability]; labels are null where there is no span. */
-function passes(pair, language, filter, except) {
+function passes(pair, doc, filter, except) {
   const [kind, gold, found, p] = pair;
   return (
+    (except === "splits" || filter.splits.has(doc.split)) &&
     (except === "kinds" || filter.kinds.has(kind)) &&
     (except === "labels" || filter.labels.has(gold) || filter.labels.has(found)) &&
-    (except === "languages" || filter.languages.has(language)) &&
+    (except === "languages" || filter.languages.has(doc.language)) &&
     p >= filter.low && p <= filter.high
   );
 }
@@ -66,9 +68,10 @@ function count(documents, filter) {
     const found = new Map();
     const add = (value) => found.set(value, (found.get(value) || 0) + 1);
     for (const doc of documents) for (const pair of doc.pairs) {
-      if (!passes(pair, doc.language, filter, facet)) continue;
+      if (!passes(pair, doc, filter, facet)) continue;
       if (facet === "kinds") add(pair[0]);
       else if (facet === "languages") add(doc.language);
+      else if (facet === "splits") add(doc.split);
       else for (const label of new Set([pair[1], pair[2]])) if (label !== null) add(label);
     }
     for (const { value, count } of boxes[facet]) count.textContent = (found.get(value) || 0).toLocaleString("en");
@@ -92,7 +95,7 @@ function show() {
   const named = DATA.documents.filter((doc, i) => !filter.query || lower[i].includes(filter.query));
   count(named, filter);
   const shown = named
-    .map((doc) => ({ doc, hits: doc.pairs.flatMap((pair, i) => (passes(pair, doc.language, filter) ? [i] : [])) }))
+    .map((doc) => ({ doc, hits: doc.pairs.flatMap((pair, i) => (passes(pair, doc, filter) ? [i] : [])) }))
     .filter(({ hits }) => hits.length)
     .sort(orders[$("sort").value]);
   const spans = shown.reduce((sum, { hits }) => sum + hits.length, 0);
@@ -123,7 +126,7 @@ function card({ doc, hits }) {
   const tally = DATA.kinds.map((kind) => [doc.pairs.filter((pair) => pair[0] === kind).length, kind]).filter(([n]) => n);
   const node = make("section", { class: "doc", "data-id": doc.id },
     make("header", {},
-      make("h2", { text: doc.id }), make("span", { text: doc.language }), make("span", { text: doc.topic }),
+      make("h2", { text: doc.id }), make("span", { text: doc.language }), make("span", { text: doc.topic }), make("span", { text: DATA.splits.length < 2 ? "" : doc.split }),
       make("span", { class: "tally", text: tally.map(([n, kind]) => `${n} ${kind}`).join(" · ") })));
   const wanted = new Set(hits);
   const rows = doc.rows.filter((row) => holds(row, wanted)).length;
