@@ -44,9 +44,8 @@ def page(
         splits: The split of each document. With more than one split, documents can be filtered by it.
     """
     names = splits or [""] * len(gold)
-    documents = [
-        {**_document(*each), "split": name} for *each, name in zip(gold, predicted, readings, names, strict=True)
-    ]
+    rows = zip(gold, predicted, readings, strict=True)
+    documents = [{**_document(*each), "split": split} for each, split in zip(rows, names, strict=True)]
     labels = {span.label for document in (*gold, *predicted) for span in document.spans}
     data = {
         "summary": summary,
