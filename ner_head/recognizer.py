@@ -25,6 +25,7 @@ from ner_head.inference.tagger import Tagger
 from ner_head.models import check_bundle, given_or_default
 from ner_head.prediction.groups import parts
 from ner_head.prediction.text_recognizer import TextRecognizer
+from ner_head.prediction.unknown_letters import warn_of_unknown_letters
 
 
 class Recognizer(TextRecognizer):
@@ -104,6 +105,7 @@ class Recognizer(TextRecognizer):
         if self.process != os.getpid() and self.encoder.device.type != "cpu":
             raise UsageError("a GPU cannot be used in a forked process: load the recognizer after the fork, or spawn")
         pieces = split_words(words_of(documents, spaces=self.encoder.word_pieces.marks_spaces), self.encoder)
+        warn_of_unknown_letters(documents, pieces, self.encoder.word_pieces.unk)
         word_ids = [i for d in documents for i in document_word_ids(d)] if self.tagger.head.reads_words else []
         found: list[Tagged] = []
         with self.encoder.threads() as threads:

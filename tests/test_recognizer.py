@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import pickle
 import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -253,3 +254,12 @@ def test_a_result_does_not_depend_on_the_texts_beside_it(model: Path, documents:
 def test_a_stream_of_something_else_is_a_type_error(model: Path, texts: object) -> None:
     with pytest.raises(TypeError, match="texts"):
         list(Recognizer.load(model, device="cpu").stream(texts))  # type: ignore[arg-type]
+
+
+def test_a_text_of_unknown_letters_is_warned_of(model: Path) -> None:
+    recognizer = Recognizer.load(model, device="cpu")
+    with pytest.warns(UserWarning, match=r"document 1: 3 of 3 words have letters that the encoder does not know"):
+        recognizer.recognize(["Jana spí", "赵钱孙"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recognizer.recognize(["Jana spí"])

@@ -23,6 +23,7 @@ from ner_head.onnx.decoder import Decoder
 from ner_head.onnx.files import GRAPH, TOKENIZER, OnnxManifest, read_manifest, read_scores
 from ner_head.onnx.passes import GraphInputs, batches, graph_inputs, units
 from ner_head.prediction.text_recognizer import TextRecognizer
+from ner_head.prediction.unknown_letters import warn_of_unknown_letters
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -94,7 +95,9 @@ class OnnxRecognizer(TextRecognizer):
         words = words_of(documents, spaces=self.word_pieces.marks_spaces)
         pieces = self.word_pieces.split([sentence for document in words for sentence in document])
         flat = iter(pieces)
-        ids = [[next(flat).ids for _ in document] for document in words]
+        by_document = [[next(flat) for _ in document] for document in words]
+        warn_of_unknown_letters(documents, by_document, self.word_pieces.unk)
+        ids = [[found.ids for found in document] for document in by_document]
         record = self.manifest.pieces
         passes = plan_passes(ids, context=record.context, capacity=record.limit - 2)
         reads_words = "word_features" in self.inputs
