@@ -15,7 +15,7 @@ FLOORS = [
     {"formats", "features.store", "evaluation.measures", "baseline", "bert"},
     {"preparation", "features.extraction", "head", "evaluation", "pages"},
     {"inference", "prediction", "probing"},
-    {"training", "recognizer", "onnx", "project"},
+    {"training", "recognizer", "onnx", "project", "cards"},
     {"bundles", "server", "integrations"},
     {"cli"},
 ]

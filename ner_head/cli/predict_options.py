@@ -42,6 +42,37 @@ def parse_choice(min_probability: str, labels: str | None) -> Choice:
     return Choice.parse(min_probability, kept, name="--min-probability")
 
 
+def check_precision(precision: float | None, choice: Choice) -> None:
+    """Check that a precision is not asked for beside thresholds.
+
+    Raises:
+        UsageError: it is.
+    """
+    if precision is not None and (choice.least or choice.least_of):
+        raise UsageError("--precision chooses the smallest probabilities; leave --min-probability out")
+
+
+def ordered_choice(folder: Path, precision: float, choice: Choice) -> Choice:
+    """The spans of a precision. Labels that do not reach it are told on standard error, and left out.
+
+    Args:
+        folder: folder of the model.
+        precision: the precision.
+        choice: the labels that are kept.
+    Raises:
+        UsageError, DataError: as `prediction.precision.order`; or the model has no such label.
+    """
+    from ner_head.cli.output import tell
+    from ner_head.prediction.precision import order
+
+    if facts := read_facts(folder / "manifest.json").labels:
+        choice.check(facts)
+    found = order(folder, precision, choice.labels)
+    for note in found.notes:
+        tell(f"ner-head: {note}")
+    return found.choice
+
+
 def check_name(option: str, name: str, known: Iterable[str]) -> None:
     """Check that the value of an option is one of some names.
 
