@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     start("error_page")
 
+from ner_head.corpus.results import judged
 from ner_head.evaluation.measures.spans import total_counts
 from ner_head.evaluation.nbest_files import read_nbest
 from ner_head.evaluation.readings import from_nbest
@@ -20,7 +21,7 @@ PREDICTIONS, READINGS = REPORTS / "predictions/dev.jsonl", REPORTS / "nbest/dev.
 def main() -> None:
     """Write gold, predictions and readings of dev to one page."""
     gold = read_split("dev")
-    predicted = read_predictions(PREDICTIONS, "dev", gold, stage="evaluate")
+    predicted = judged(gold, read_predictions(PREDICTIONS, "dev", gold, stage="evaluate"))
     readings = from_nbest(gold, read_nbest(READINGS), READINGS)
     counts = total_counts(gold, predicted)
     summary = f"{len(gold):,} documents, {counts.gold:,} gold spans, strict F1 {counts.scores()['f1']:.3f}"

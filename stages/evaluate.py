@@ -16,7 +16,7 @@ from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.cards.card import Description, card, licence_of
 from ner_head.corpus.documents import Document, write_documents
-from ner_head.corpus.results import Prediction
+from ner_head.corpus.results import Prediction, judged, judged_predictions
 from ner_head.evaluation.bsnlp_documents import write_predictions
 from ner_head.evaluation.figures import Figures, figures, model_digest
 from ner_head.evaluation.measures.calibration import Confidence
@@ -49,24 +49,27 @@ def main() -> None:
     splits = {split: read_split(split) for split in SPLITS}
     seen, baseline = forms(splits["train"]), read_baseline()
     predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
-    scores, found = dict[str, Metrics](), dict[str, list[Document]]()
+    scores, found, everything = dict[str, Metrics](), dict[str, list[Document]](), list[Document]()
     write_plots([], [], [])  # tables without rows: DVC requires every output, also without dev
     for split in ("dev", "test"):
         gold = splits[split]
         predictions = predict(tagger, gold, n_best=N_BEST)
         documents = [prediction.document for prediction in predictions]
         write(split, predictions)
+        everything += documents
         found[split] = documents
         if not has_gold(gold):
             continue
         warn(unknown(split, gold, manifest.labels, manifest.languages))
-        raw = predict(untempered, gold)
+        predictions, raw = judged_predictions(gold, predictions), judged_predictions(gold, predict(untempered, gold))
+        found[split] = documents = [prediction.document for prediction in predictions]
         scores[split] = head_metrics(gold, predictions, raw, manifest.temperatures, seen)
         path = BASELINE / "predictions" / f"{split}.jsonl"
-        scores[split]["gain"] = gain(gold, documents, read_predictions(path, split, gold, stage="baseline"))
+        baseline_found = read_predictions(path, split, gold, stage="baseline")
+        scores[split]["gain"] = gain(gold, documents, judged(gold, baseline_found))
         if split == "dev":
             write_plots(gold, predictions, raw, scores[split]["oracle"])
-    write_annotations([*found["dev"], *found["test"]])
+    write_annotations(everything)
     write_scores(REPORTS, scores)
     known = figures(model_digest(MODEL), splits, scores, found, manifest.labels)
     write_card(manifest, known)

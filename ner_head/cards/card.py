@@ -144,6 +144,12 @@ def data_section(figures: Figures) -> str:
             f"| {split} | {row.documents:,} | {row.sentences:,} | {row.words:,} | {spans} | {languages} | "
             f"{', '.join(map(plain, row.topics))} |"
         )
+    lines += [""] * any(row.partial for row in figures.data.values())
+    lines += [
+        f"- {split}: {count:,} documents annotate {labels} only"
+        for split, row in figures.data.items()
+        for labels, count in row.partial.items()
+    ]
     return "## Data\n\n" + "\n".join(lines)
 
 

@@ -37,6 +37,7 @@ def compare(
     """Compare two models on the same documents: what one finds and the other does not, and whether it is chance."""
     from ner_head import comparison
     from ner_head.corpus.documents import read_documents
+    from ner_head.corpus.results import judged
     from ner_head.evaluation.measures.spans import has_gold
 
     check_output("html", output)
@@ -45,7 +46,7 @@ def compare(
     if not has_gold(documents):
         raise DataError(f"{gold}: no gold spans, so there is nothing to compare with")
     sources = [source_of(name) for name in (a, b)]
-    found = [predictions(source, documents, features, device, threads) for source in sources]
+    found = [judged(documents, predictions(source, documents, features, device, threads)) for source in sources]
     slices = comparison.compare(documents, *found)
     if as_json:
         emit({"a": a, "b": b, "documents": len(documents), "slices": comparison.as_json(slices)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -256,17 +256,6 @@ def from_record(record: dict[str, Any]) -> Document:
         spans=spans,
         annotates=None if record.get("annotates") is None else tuple(map(str, record["annotates"])),
     )
-
-
-def judged(gold: Sequence[Document], predicted: Sequence[Document]) -> list[Document]:
-    """Predicted documents without the spans of labels that the gold documents do not annotate.
-
-    Such a span is neither right nor wrong. All scores are computed without it.
-    """
-    return [
-        found if wanted.annotates is None else replace(found, spans=tuple(wanted.judge(found.spans)))
-        for wanted, found in zip(gold, predicted, strict=True)
-    ]
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:

@@ -37,6 +37,8 @@ class SplitFigures(Params):
     spans: dict[str, int]
     topics: list[str]
     """The first topics, if there are many."""
+    partial: dict[str, int] = Field(default_factory=dict)
+    """Number of documents by the labels that they annotate, of those that do not annotate all."""
 
     @classmethod
     def of(cls, documents: Sequence[Document]) -> SplitFigures:
@@ -48,6 +50,7 @@ class SplitFigures(Params):
             words=sum(len(sentence.words) for sentence in sentences),
             languages=dict(sorted(Counter(document.language for document in documents).items())),
             spans=dict(sorted(Counter(span.label for document in documents for span in document.spans).items())),
+            partial=dict(sorted(Counter(", ".join(d.annotates) for d in documents if d.annotates is not None).items())),
             topics=sorted({document.topic for document in documents if document.topic})[:MOST_TOPICS],
         )
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document, judged
+from ner_head.corpus.documents import Document
+from ner_head.corpus.results import judged
 from ner_head.corpus.tagging import TagSet
 from ner_head.evaluation.measures.spans import total_counts
 from ner_head.features.store.batches import shuffled_batches
