@@ -16,7 +16,6 @@ from ner_head.corpus.segment import segment
 from ner_head.evaluation.measures.slices import gain
 from ner_head.pages.compare_page import page, rows_of
 from tests.cli.test_predict_and_embed import run
-from tests.conftest import ROOT
 
 TEXT = "Jana řídí Orel v Praze. Petr spí."
 JANA, OREL, PRAHA, PETR = Span(0, 4, "PER"), Span(10, 14, "ORG"), Span(17, 22, "LOC"), Span(24, 28, "PER")
@@ -129,7 +128,3 @@ def test_the_documents_of_the_store_are_not_encoded_again(
 @pytest.fixture
 def store_folder(store: object) -> Path:
     return Path(store.directory)  # type: ignore[attr-defined]
-
-
-def test_the_commands_of_the_documentation_are_those_of_the_program() -> None:
-    assert "ner-head compare models/head models/last --output compare.html" in (ROOT / "docs/evaluation.md").read_text()

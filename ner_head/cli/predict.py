@@ -77,13 +77,12 @@ def predict(
     from ner_head.cli import workers as processes
     from ner_head.cli.inputs import Inputs
     from ner_head.cli.output import counted, flushed, write_results
-    from ner_head.cli.predict_options import check_precision, ordered_choice, parse_choice
+    from ner_head.cli.predict_options import ordered_choice, parse_choice
     from ner_head.prediction.sources import SUFFIXES, SourceOptions
 
     check_formats(source, to, output, n_best=n_best)
     runtime_params(device, threads)
-    choice = parse_choice(min_probability, labels)
-    check_precision(precision, choice)
+    choice = parse_choice(min_probability, labels, precision)
     many = workers > 1 or bool(scheduler)
     if many:
         processes.require()
@@ -93,12 +92,10 @@ def predict(
     if "-" not in inputs.paths:
         documents = peeked(documents)
     folder = model_folder(model)
-    if precision is not None:
-        choice = ordered_choice(folder, precision, choice)
+    choice = ordered_choice(folder, precision, choice)
     where = processes.ModelSource(processes.absolute(folder), encoder and processes.absolute(encoder), device, threads)
     job = processes.Job(where, n_best, choice)
-    code = check_model(folder, job, language)
-    groups = in_groups(documents, code)
+    groups = in_groups(documents, check_model(folder, job, language))
     if many:
         results = processes.recognize_on_workers(groups, job, workers=workers, scheduler=scheduler)
     else:

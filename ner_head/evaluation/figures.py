@@ -38,19 +38,21 @@ class SplitFigures(Params):
     topics: list[str]
     """The first topics, if there are many."""
     partial: dict[str, int] = Field(default_factory=dict)
-    """Number of documents by the labels that they annotate, of those that do not annotate all."""
+    """Number of documents by the labels that they annotate, of those that do not annotate all of the model."""
 
     @classmethod
-    def of(cls, documents: Sequence[Document]) -> SplitFigures:
-        """Count a split."""
+    def of(cls, documents: Sequence[Document], labels: Sequence[str]) -> SplitFigures:
+        """Count a split. `labels` are those of the model."""
         sentences = [sentence for document in documents for sentence in document.sentences]
+        sets = (d.annotates for d in documents if d.annotates is not None)
+        partial = Counter(", ".join(found) for found in sets if not set(labels) <= set(found))
         return cls(
             documents=len(documents),
             sentences=len(sentences),
             words=sum(len(sentence.words) for sentence in sentences),
             languages=dict(sorted(Counter(document.language for document in documents).items())),
             spans=dict(sorted(Counter(span.label for document in documents for span in document.spans).items())),
-            partial=dict(sorted(Counter(", ".join(d.annotates) for d in documents if d.annotates is not None).items())),
+            partial=dict(sorted(partial.items())),
             topics=sorted({document.topic for document in documents if document.topic})[:MOST_TOPICS],
         )
 
@@ -195,7 +197,7 @@ def figures(
     found = thresholds(splits["dev"], predicted["dev"], labels) if "dev" in scores else {}
     return Figures(
         model=model,
-        data={split: SplitFigures.of(documents) for split, documents in splits.items() if documents},
+        data={split: SplitFigures.of(documents, labels) for split, documents in splits.items() if documents},
         scores={split: SplitScores.of(each) for split, each in scores.items()},
         thresholds=found,
         orders={
