@@ -14,6 +14,7 @@ from ner_head.base.extras import require_extra
 from ner_head.base.params import read_params
 from ner_head.baseline import BaselineParams, train_baseline
 from ner_head.corpus.documents import write_documents
+from ner_head.corpus.results import judged
 from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.measures.spans import has_gold
 from ner_head.evaluation.report import Metrics, metrics, write_scores
@@ -37,5 +38,5 @@ def main() -> None:
         predicted = [baseline.predict(document) for document in gold]
         write_documents(OUTPUT / "predictions" / f"{split}.jsonl", predicted)
         if has_gold(gold):
-            scores[split] = metrics(gold, predicted, seen)
+            scores[split] = metrics(gold, judged(gold, predicted), seen)
     write_scores(OUTPUT, scores)

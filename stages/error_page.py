@@ -8,6 +8,7 @@ if __name__ == "__main__":
     start("error_page")
 
 from ner_head.corpus.documents import Document
+from ner_head.corpus.results import judged
 from ner_head.evaluation.measures.spans import has_gold, total_counts
 from ner_head.evaluation.nbest_files import read_nbest
 from ner_head.evaluation.readings import from_nbest
@@ -25,6 +26,7 @@ def main() -> None:
         if not has_gold(annotated):
             continue
         predicted = read_predictions(REPORTS / f"predictions/{split}.jsonl", split, annotated, stage="evaluate")
+        predicted = judged(annotated, predicted)
         path = REPORTS / f"nbest/{split}.txt"
         readings += from_nbest(annotated, read_nbest(path), path)
         gold, found, splits = gold + annotated, found + predicted, splits + [split] * len(annotated)

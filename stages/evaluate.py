@@ -1,4 +1,4 @@
-"""models/head on dev and test -> reports: scores of head and baseline, predictions, plots."""
+"""models/head on dev and test -> reports: scores of head and baseline, predictions, plots, the model card."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ if __name__ == "__main__":
 
 import shutil
 from functools import partial
+from pathlib import Path
 
 from ner_head.base.errors import DataError
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
+from ner_head.cards.card import Description, card, licence_of
 from ner_head.corpus.documents import Document, write_documents
-from ner_head.corpus.results import Prediction
+from ner_head.corpus.results import Prediction, judged, judged_predictions
 from ner_head.evaluation.bsnlp_documents import write_predictions
+from ner_head.evaluation.figures import Figures, figures, model_digest
 from ner_head.evaluation.measures.calibration import Confidence
 from ner_head.evaluation.measures.slices import forms, gain
 from ner_head.evaluation.measures.spans import Scores, confusion, has_gold
@@ -23,13 +26,13 @@ from ner_head.evaluation.measures.unknown import unknown
 from ner_head.evaluation.nbest_files import write_nbest
 from ner_head.evaluation.readings import to_nbest
 from ner_head.evaluation.report import Metrics, from_json, head_metrics, write_scores
-from ner_head.evaluation.tables import tables
+from ner_head.evaluation.tables import order_table, tables
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import predict_from_store
-from ner_head.inference.saved_model import SavedModel
+from ner_head.inference.saved_model import ModelManifest, SavedModel
 from ner_head.inference.tagger import Tagger
 
-from . import FEATURES, MODEL, PARAMS, REPORTS, read_predictions, read_split, warn, write_csv
+from . import FEATURES, MODEL, PARAMS, REPORTS, SPLITS, read_predictions, read_split, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
 N_BEST = 11  # as in the paper
@@ -43,30 +46,46 @@ def main() -> None:
     manifest = model.manifest
     tagger = Tagger(model.head, manifest.tag_set, device, manifest.temperatures)
     untempered = Tagger(model.head, manifest.tag_set, device)
-    seen, baseline = forms(read_split("train")), read_baseline()
+    splits = {split: read_split(split) for split in SPLITS}
+    seen, baseline = forms(splits["train"]), read_baseline()
     predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
-    scores, found = dict[str, Metrics](), list[Document]()
+    scores, found, everything = dict[str, Metrics](), dict[str, list[Document]](), list[Document]()
     write_plots([], [], [])  # tables without rows: DVC requires every output, also without dev
     for split in ("dev", "test"):
-        gold = read_split(split)
+        gold = splits[split]
         predictions = predict(tagger, gold, n_best=N_BEST)
         documents = [prediction.document for prediction in predictions]
         write(split, predictions)
-        found += documents
+        everything += documents
+        found[split] = documents
         if not has_gold(gold):
             continue
         warn(unknown(split, gold, manifest.labels, manifest.languages))
-        raw = predict(untempered, gold)
+        predictions, raw = judged_predictions(gold, predictions), judged_predictions(gold, predict(untempered, gold))
+        found[split] = documents = [prediction.document for prediction in predictions]
         scores[split] = head_metrics(gold, predictions, raw, manifest.temperatures, seen)
         path = BASELINE / "predictions" / f"{split}.jsonl"
-        scores[split]["gain"] = gain(gold, documents, read_predictions(path, split, gold, stage="baseline"))
+        baseline_found = read_predictions(path, split, gold, stage="baseline")
+        scores[split]["gain"] = gain(gold, documents, judged(gold, baseline_found))
         if split == "dev":
             write_plots(gold, predictions, raw, scores[split]["oracle"])
-    write_annotations(found)
+    write_annotations(everything)
     write_scores(REPORTS, scores)
+    known = figures(model_digest(MODEL), splits, scores, found, manifest.labels)
+    write_card(manifest, known)
     shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
+    shown += [order_table(f"{split}, head", rows) for split, rows in known.orders.items()]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
     (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8")
+
+
+def write_card(manifest: ModelManifest, known: Figures) -> None:
+    """Write the figures of the model, and its card."""
+    known.write(REPORTS / "figures.json")
+    description = Description(str(MODEL)).with_summary(manifest)
+    licence = licence_of(Path(manifest.encoder.model))
+    text = card(manifest, description, load=str(MODEL), licence=licence, figures=known)
+    (REPORTS / "model_card.md").write_text(text, encoding="utf-8")
 
 
 def read_baseline() -> dict[str, Metrics]:

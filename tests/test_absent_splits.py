@@ -83,6 +83,10 @@ def test_only_what_is_there_is_reported(name: str, tiny_encoder: Path, tmp_path:
         for split in ("dev", "test"):
             assert (f"| {split}, strict spans |" in results) == (split in scored)
         assert results
+        card = Path("reports/model_card.md").read_text(encoding="utf-8")
+        for split in ("dev", "test"):
+            assert (f"| {split} | gold spans |" in card) == (split in scored)
+        assert ("## Precision to order" in card) == ("dev" in scored)
         assert ("dev_f1" in json.loads(Path("reports/training.json").read_text())) == ("dev" in scored)
         manifest = json.loads(Path("models/head/manifest.json").read_text())
         assert (manifest["training"]["dev_f1"] is None) == ("dev" not in scored)

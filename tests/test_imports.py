@@ -13,9 +13,9 @@ FLOORS = [
     {"base"},
     {"corpus", "models"},
     {"formats", "features.store", "evaluation.measures", "baseline", "bert"},
-    {"preparation", "features.extraction", "head", "evaluation", "pages"},
+    {"preparation", "features.extraction", "head", "evaluation", "pages", "comparison"},
     {"inference", "prediction", "probing"},
-    {"training", "recognizer", "onnx", "project"},
+    {"training", "recognizer", "onnx", "project", "cards"},
     {"bundles", "server", "integrations"},
     {"cli"},
 ]

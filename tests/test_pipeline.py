@@ -91,6 +91,8 @@ CRF, ENCODER = "ner_head/head/crf/layer.py", "ner_head/features/extraction/encod
         ("ner_head/formats/conll.py", {"prepare"}),
         ("ner_head/baseline.py", {"baseline"}),
         ("ner_head/pages/assets/page.css", {"error_page", "plots_page"}),
+        ("ner_head/cards/card.py", {"evaluate"}),
+        ("ner_head/comparison.py", set()),
         ("ner_head/recognizer.py", set()),
         ("ner_head/prediction/writers.py", set()),
         ("ner_head/cli/main.py", set()),

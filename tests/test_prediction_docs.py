@@ -14,10 +14,12 @@ import typer
 
 from ner_head.cli import main as cli
 from ner_head.corpus.documents import Document
+from ner_head.evaluation.figures import Figures, model_digest
+from ner_head.evaluation.thresholds import LabelThresholds
 from ner_head.features.store.store import FeatureStore
 from ner_head.prediction.sources import SOURCES
 from ner_head.prediction.writers import WRITERS
-from tests.conftest import ROOT
+from tests.conftest import LABELS, ROOT
 
 PAGE = (ROOT / "docs/prediction.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -31,6 +33,9 @@ def place(
     """A folder with what the examples read."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(model, "models/head")
+    thresholds = {label: LabelThresholds(gold=50, steps=[(0.0, 50, 50)]) for label in LABELS}
+    known = Figures(model=model_digest(model), data={}, scores={}, thresholds=thresholds)
+    known.write(Path("models/head/figures.json"))
     shutil.copytree(store.directory, "features")
     for name in ("article.txt", "lines.txt", "news/1.txt", "more/2.txt"):
         Path(name).parent.mkdir(exist_ok=True)

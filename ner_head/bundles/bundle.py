@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ner_head.base.errors import system_error
 from ner_head.base.files import digest_of, new_folder, write_whole
-from ner_head.bundles.card import Description, card, licence_of, read_scores
 from ner_head.bundles.wheel import wheel_path, write_wheel
+from ner_head.cards.card import Description, card, figures_of, licence_of
+from ner_head.evaluation.figures import NAME as FIGURES
 from ner_head.features.extraction.checkpoints import encoder_files
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.store.manifest import EncoderRecord
 from ner_head.inference.saved_model import ModelManifest
-from ner_head.models import CARD, INSIDE, RECORD, BundleRecord, check_bundle
+from ner_head.models import CARD, INSIDE, RECORD, BundleRecord, check_bundle, read_bundle
 from ner_head.recognizer import Recognizer, check_encoder, encoder_folder
 
 LEGAL = ("README.md", "LICEN[CS]E*", "NOTICE*")
 """Files of an encoder that are not read, but that its licence may require."""
-SCORES = "metrics.json"
 
 
 def make_bundle(
@@ -45,12 +46,12 @@ def make_bundle(
     """
     check_bundle(model)
     manifest = ModelManifest.read(model)
-    description = description.with_summary(model, manifest)
+    if not description.summary and (before := read_bundle(model)):
+        description = replace(description, summary=before.summary)
+    description = description.with_summary(manifest)
     source = encoder_folder(manifest.encoder, beside=model, given=encoder)
     check_encoder(Encoder(source, device=torch.device("cpu"), spec=manifest.encoder.spec, load=False), manifest.encoder)
-    places = (model, model.absolute().parent.parent / "reports")  # a bundle has a copy, and a project its reports
-    reports = next((place / SCORES for place in places if (place / SCORES).is_file()), None)
-    scores = None if reports is None else read_scores(reports, manifest)
+    figures = figures_of(model)
     inside = f"encoder/{name_of(manifest.encoder, source)}"
     record = manifest.encoder.model_copy(update={"model": inside, "local": True})
     bundled = manifest.model_copy(update={"encoder": record})
@@ -62,10 +63,10 @@ def make_bundle(
         for name in manifest.files:
             shutil.copyfile(model / name, whole / name)
         bundled.write(whole)
-        if reports and scores:
-            shutil.copyfile(reports, whole / SCORES)
+        if figures is not None:
+            figures.write(whole / FIGURES)
         found = BundleRecord(name=description.name, summary=description.summary, files=digests(whole))
-        text = card(bundled, description, load=load or output.name, licence=licence_of(source), scores=scores)
+        text = card(bundled, description, load=load or output.name, licence=licence_of(source), figures=figures)
         write_whole(whole / CARD, text.encode())
         write_whole(whole / RECORD, (found.model_dump_json(indent=1) + "\n").encode())
         Recognizer.load(whole, device="cpu")

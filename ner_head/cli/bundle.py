@@ -29,8 +29,8 @@ def bundle(
 ) -> None:
     """Put a model and its encoder into one folder that works anywhere without network. Prints what was written."""
     from ner_head.base.files import check_new
-    from ner_head.bundles.card import Description
     from ner_head.bundles.wheel import wheel_path
+    from ner_head.cards.card import Description
     from ner_head.models import find_model
 
     if len(summary.splitlines()) > 1:

@@ -40,6 +40,10 @@ Labels = Annotated[str | None, typer.Option(help="keep only these types, as PER,
 Least = Annotated[
     str, typer.Option(help="drop less probable spans: 0.5, or PER=0.8,ORG=0.9; see reports/thresholds.csv")
 ]
+Precision = Annotated[
+    float | None,
+    typer.Option(help="keep spans of about this precision, such as 0.95, by the thresholds found on dev"),
+]
 NBest = Annotated[int, typer.Option(min=1, help="readings of each sentence, with probabilities")]
 WordColumn = Annotated[int, typer.Option(min=0, help="column of the words in CoNLL files; 0 to detect it")]
 Skip = Annotated[
@@ -60,6 +64,7 @@ def predict(
     language: Language = None,
     labels: Labels = None,
     min_probability: Least = "0",
+    precision: Precision = None,
     n_best: NBest = 1,
     word_column: WordColumn = 0,
     skip_errors: Skip = False,
@@ -72,12 +77,12 @@ def predict(
     from ner_head.cli import workers as processes
     from ner_head.cli.inputs import Inputs
     from ner_head.cli.output import counted, flushed, write_results
-    from ner_head.cli.predict_options import parse_choice
+    from ner_head.cli.predict_options import ordered_choice, parse_choice
     from ner_head.prediction.sources import SUFFIXES, SourceOptions
 
     check_formats(source, to, output, n_best=n_best)
     runtime_params(device, threads)
-    choice = parse_choice(min_probability, labels)
+    choice = parse_choice(min_probability, labels, precision)
     many = workers > 1 or bool(scheduler)
     if many:
         processes.require()
@@ -87,10 +92,10 @@ def predict(
     if "-" not in inputs.paths:
         documents = peeked(documents)
     folder = model_folder(model)
+    choice = ordered_choice(folder, precision, choice)
     where = processes.ModelSource(processes.absolute(folder), encoder and processes.absolute(encoder), device, threads)
     job = processes.Job(where, n_best, choice)
-    code = check_model(folder, job, language)
-    groups = in_groups(documents, code)
+    groups = in_groups(documents, check_model(folder, job, language))
     if many:
         results = processes.recognize_on_workers(groups, job, workers=workers, scheduler=scheduler)
     else:

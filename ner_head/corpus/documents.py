@@ -78,6 +78,8 @@ class Document:
     Comparisons ignore the last three attributes.
 
     Attributes:
+        annotates: labels that its gold spans have been annotated with, if there are others in the corpus; None for all
+            labels. A word outside of its spans can be an entity of another label.
         language_probability: probability of a predicted language.
         readings: n best readings of each sentence, best first, if they were asked for.
         extra: further fields of the JSON record that the document was read from, and its id if that was a number;
@@ -91,6 +93,7 @@ class Document:
     sentences: tuple[Sentence, ...] = ()
     spans: tuple[Span, ...] = ()
     language_probability: float | None = field(default=None, compare=False)
+    annotates: tuple[str, ...] | None = field(default=None, kw_only=True)
     readings: tuple[tuple[Reading, ...], ...] = field(default=(), compare=False, kw_only=True)
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False, kw_only=True)
 
@@ -103,6 +106,10 @@ class Document:
     def key(self) -> str:
         """`topic/language/id`, which is unique in a corpus. Ids may repeat across topics and languages."""
         return f"{self.topic}/{self.language}/{self.id}"
+
+    def judge(self, spans: Iterable[Span]) -> list[Span]:
+        """The spans of labels that this document annotates: the others are neither right nor wrong."""
+        return [span for span in spans if self.annotates is None or span.label in self.annotates]
 
     def with_texts(self) -> Document:
         """This document, with the text of each span in the span."""
@@ -210,6 +217,7 @@ def to_record(document: Document) -> dict[str, Any]:
         "text": document.text,
         "sentences": [[[word.start, word.end] for word in sentence.words] for sentence in document.sentences],
         "spans": [_fields(span) for span in document.spans],
+        **({} if document.annotates is None else {"annotates": list(document.annotates)}),
     }
 
 
@@ -246,6 +254,7 @@ def from_record(record: dict[str, Any]) -> Document:
         topic=record.get("topic", ""),
         sentences=sentences,
         spans=spans,
+        annotates=None if record.get("annotates") is None else tuple(map(str, record["annotates"])),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -34,6 +35,30 @@ class Prediction:
     document: Document
     sentence_languages: list[Guess]
     readings: list[list[Reading]]
+
+
+def judged(gold: Sequence[Document], predicted: Sequence[Document]) -> list[Document]:
+    """Predicted documents without the spans of labels that the gold documents do not annotate.
+
+    Such a span is neither right nor wrong. All scores are computed without it.
+    """
+    return [
+        found if wanted.annotates is None else replace(found, spans=tuple(wanted.judge(found.spans)))
+        for wanted, found in zip(gold, predicted, strict=True)
+    ]
+
+
+def judged_predictions(gold: Sequence[Document], predictions: Sequence[Prediction]) -> list[Prediction]:
+    """As `judged`, also for readings."""
+    documents = judged(gold, [prediction.document for prediction in predictions])
+    return [
+        Prediction(
+            document,
+            found.sentence_languages,
+            [[Reading(r.probability, tuple(wanted.judge(r.spans))) for r in each] for each in found.readings],
+        )
+        for wanted, found, document in zip(gold, predictions, documents, strict=True)
+    ]
 
 
 class Temperatures(Params):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +83,18 @@ class TagSet:
                 tags[word] = f"I-{span.label}"
         index = {tag: i for i, tag in enumerate(self.tags)}
         return [index[tag] for tag in tags]
+
+    def free(self, annotated: Collection[str] | None) -> list[int]:
+        """The tags that a word outside of all gold spans may have beside O: those of labels that are not annotated.
+
+        Args:
+            annotated: labels that are annotated; None for all.
+        """
+        return (
+            []
+            if annotated is None
+            else [i for i, tag in enumerate(self.tags) if tag[1:2] == "-" and tag[2:] not in annotated]
+        )
 
     def encode_pieces(self, word_tags: Sequence[int], word_of_piece: Sequence[int]) -> list[int]:
         """Convert word tags to piece tags: [CLS] for word -1, the word's tag on its first piece, X on the others."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import regex
 
+from ner_head.evaluation.figures import Order
 from ner_head.evaluation.measures.slices import LEAST_DOCUMENTS, StrictScores
 from ner_head.evaluation.measures.spans import Counts, Scores
 from ner_head.evaluation.report import Metrics
@@ -44,7 +45,7 @@ def strict_table(name: str, taggers: Mapping[str, Metrics]) -> str:
     for place in sorted(set().union(*found)):
         cells = [scores.get(place, Counts().scores()) for scores in found]
         gold = max(cell["gold"] for cell in cells)
-        numbers = "".join(f" {c['precision']:.3f} | {c['recall']:.3f} | {_f1(c)} |" for c in cells)
+        numbers = "".join(f" {c['precision']:.3f} | {c['recall']:.3f} | {f1_cell(c)} |" for c in cells)
         lines.append(f"| {place[1]} | {gold} |{numbers}")
     lines += ["", *(f"- {tagger}: {below(scores)}" for tagger, scores in taggers.items())]
     lines += [
@@ -60,7 +61,8 @@ def _gain(scores: Scores) -> str:
     return f"{scores['f1']:+.3f} F1{interval}"
 
 
-def _f1(scores: Scores) -> str:
+def f1_cell(scores: Scores) -> str:
+    """F1, and its interval if there is one."""
     interval = f" ({scores['f1_low']:.3f}–{scores['f1_high']:.3f})" if "f1_low" in scores else ""
     return f"{scores['f1']:.3f}{interval}"
 
@@ -78,7 +80,7 @@ def rows(strict: StrictScores) -> dict[tuple[int, str], Scores]:
 def below(scores: Metrics) -> str:
     """A line with the scores that are not in the table."""
     line = (
-        f"macro F1 over types {_f1(scores['strict']['macro'])}; "
+        f"macro F1 over types {f1_cell(scores['strict']['macro'])}; "
         f"strict F1 of the BSNLP task (forms, not positions) {scores['bsnlp_strict']['all']['f1']:.3f}; "
         f"word-level macro F1 (with O) {scores['word']['macro_f1']:.3f}"
     )
@@ -108,6 +110,37 @@ def calibration_table(name: str, calibration: Mapping[str, Scores]) -> str:
     lines += [
         f"| probabilities of {what} | {found['temperature']:.3f} | {found['ece_before']:.4f} | {found['ece']:.4f} |"
         for what, found in calibration.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def order_table(name: str, orders: Sequence[Order]) -> str:
+    """What it costs to keep only spans of some precision: thresholds, precision and recall.
+
+    Args:
+        name: title of the table.
+        orders: the precisions that are asked for.
+    """
+    labels = list(orders[0].per_type)
+    shown = "".join(f" {plain(label)} from | recall |" for label in labels)
+    lines = [
+        f"| {name}, precision asked for | precision | recall | precision, checked | recall, checked |{shown}",
+        "|---" * (5 + 2 * len(labels)) + "|",
+    ]
+    for row in orders:
+        checked = "– | –" if row.checked is None else f"{row.checked.precision:.3f} | {row.checked.recall:.3f}"
+        cells = "".join(
+            " not reached | 0 |" if kept.threshold is None else f" {kept.threshold:.3f} | {kept.recall:.3f} |"
+            for kept in row.per_type.values()
+        )
+        asked = f"{row.precision:g}" if row.precision else "all spans"
+        lines.append(f"| {asked} | {row.all.precision:.3f} | {row.all.recall:.3f} | {checked} |{cells}")
+    lines += [
+        "",
+        "- `from`: the smallest probability of the spans of a type that are kept; no span of a type is kept if the "
+        "precision is not reached",
+        "- `checked`: on documents that the thresholds were not chosen on (five parts of dev, each with the thresholds "
+        "of the other four)",
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import accumulate
 from string import Template
@@ -90,15 +90,31 @@ def _document(gold: Document, predicted: Document, readings: Sequence[Sequence[R
 
 
 def _rows(document: Document, pairs: Sequence[SpanPair], readings: Sequence[Sequence[Reading]]) -> list[TextRow]:
-    """The rows of a document: one per sentence; sentences that share a span are merged to one row."""
-    rows = [TextRow(s.start, s.end, [r]) for s, r in zip(document.sentences, readings, strict=True)]
-    spans = sorted((s.start, s.end) for pair in pairs for s in (pair.gold, pair.predicted) if s is not None)
-    merged: list[TextRow] = []
-    for row in sorted([*rows, *(TextRow(start, end, []) for start, end in spans)], key=lambda row: row[:2]):
-        if merged and row.start < merged[-1].end:
-            last = merged.pop()
-            row = TextRow(last.start, max(last.end, row.end), last.readings + row.readings)
-        merged.append(row)
+    """The rows of a document, with the readings of their sentences."""
+    spans = [span for pair in pairs for span in (pair.gold, pair.predicted) if span is not None]
+    rows = [TextRow(start, end, []) for start, end in text_rows(document, spans)]
+    starts = [row.start for row in rows]
+    for sentence, found in zip(document.sentences, readings, strict=True):
+        rows[bisect_right(starts, sentence.start) - 1].readings.append(found)
+    return rows
+
+
+def text_rows(document: Document, spans: Iterable[Span]) -> list[tuple[int, int]]:
+    """The parts of a text that are shown as rows: one per sentence; sentences that share a span are merged to one.
+
+    Args:
+        document: a document with sentences.
+        spans: spans of the document, each of which is inside of a row.
+    Returns:
+        Characters [start, end) of each row, in order.
+    """
+    merged: list[tuple[int, int]] = []
+    parts = [*((s.start, s.end) for s in document.sentences), *((s.start, s.end) for s in spans)]
+    for start, end in sorted(parts):
+        if merged and start < merged[-1][1]:
+            last, before = merged.pop()
+            start, end = last, max(before, end)
+        merged.append((start, end))
     return merged
 
 

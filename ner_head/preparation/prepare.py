@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,20 +24,8 @@ from ner_head.formats.options import DOCUMENT_WORDS, ReaderOptions
 from ner_head.formats.problems import Problem, ProblemKind
 from ner_head.preparation.accounts import Accounts
 from ner_head.preparation.fitting import fit
+from ner_head.preparation.parts import Columns, Part, read_part
 from ner_head.preparation.splits import SPLITS, Split, Splits, assign
-
-
-class Columns(Params):
-    """Columns of CoNLL files, counted from 1; 0 to detect a column."""
-
-    word: int = Field(default=0, ge=0)
-    tag: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _differ(self) -> Columns:
-        if self.word and self.word == self.tag:
-            raise ValueError(f"words and tags are in two columns; both are {self.word}")
-        return self
 
 
 class PrepareParams(Params):
@@ -60,12 +48,16 @@ class PrepareParams(Params):
     """How words without a text (conll, lists of words in jsonl) are joined: by spacing rules, or by single spaces."""
     columns: Columns = Columns()
     """Columns of CoNLL files."""
+    parts: list[Part] = Field(default_factory=list)
+    """Corpora in the folder `source`, which annotate different labels; empty if `source` is one corpus."""
 
     @model_validator(mode="after")
     def _no_columns_without_use(self) -> PrepareParams:
-        if not FORMATS[self.format].has_columns and self.columns != Columns():
-            named = " and ".join(format.name for format in FORMATS.values() if format.has_columns)
-            raise ValueError(f"columns are params of format {named}; the format is {self.format}")
+        pairs = [(self.format, self.columns), *((part.format or self.format, part.columns) for part in self.parts)]
+        for name, columns in pairs:
+            if not FORMATS[name].has_columns and columns != Columns():
+                named = " and ".join(format.name for format in FORMATS.values() if format.has_columns)
+                raise ValueError(f"columns are params of format {named}; the format is {name}")
         return self
 
     def reader_options(self) -> ReaderOptions:
@@ -78,6 +70,16 @@ class PrepareParams(Params):
             self.glue == "auto",
             self.document_words,
         )
+
+    def part_options(self, part: Part) -> ReaderOptions:
+        """The options of the reader of one of several corpora. With a name, topics are called otherwise than here."""
+        options = self.reader_options()
+        names = None if part.name else options.names
+        return replace(options, names=names, word_column=part.columns.word, tag_column=part.columns.tag)
+
+    def formats(self) -> list[str]:
+        """The formats of all corpora."""
+        return [part.format or self.format for part in self.parts] or [self.format]
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,18 @@ def prepare(params: PrepareParams) -> Prepared:
     source = Path(params.source)
     if not source.exists():
         raise UsageError(f"prepare.source: {source}: no such file or folder")
-    log, options, corpus_format = ReaderLog(), params.reader_options(), FORMATS[params.format]
-    sources = list(corpus_format.read(source, options, log))
+    log = ReaderLog()
+    if params.parts:
+        sources = [
+            document
+            for part in params.parts
+            for document in read_part(source, part, part.format or params.format, params.part_options(part), log)
+        ]
+    else:
+        sources = list(FORMATS[params.format].read(source, params.reader_options(), log))
     log.languages.update(document.language for document, _ in sources)
-    if corpus_format.requires_languages:
-        _check_languages(options.languages, log.languages, source)
+    if all(FORMATS[name].requires_languages for name in params.formats()):
+        _check_languages(params.reader_options().languages, log.languages, source)
     prepared = split_documents(sources, params.splits, log, max_words=params.max_words)
     prepared.accounts.check_losses(params.max_lost)
     return prepared
@@ -168,6 +177,12 @@ def _notices(prepared: Prepared, longest: Sequence[int], max_words: int) -> list
             f"{len(longest):,} sentences of more than {max_words:,} words (prepare.max_words) were cut; "
             f"longest sentence: {max(longest):,} words"
         )
+    for split, documents in prepared.splits.items():
+        sets = Counter(document.annotates for document in documents)
+        notices += [
+            f"{split}: {count:,} documents annotate {', '.join(labels)} and no other label"
+            for labels, count in sorted((labels, n) for labels, n in sets.items() if labels is not None)
+        ]
     labels = {span.label for documents in prepared.splits.values() for document in documents for span in document.spans}
     notices += [f"labels that look alike: {', '.join(map(repr, group))}" for group in look_alikes(labels)]
     return notices

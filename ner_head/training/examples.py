@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ner_head.corpus.documents import Document, sentence_id, word_spans
-from ner_head.corpus.tagging import TagSet
+from ner_head.corpus.tagging import OUTSIDE, TagSet
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.store.batches import FeatureBatch, keep_pieces, pad_features
 from ner_head.features.store.pieces import pad_rows
@@ -37,6 +37,7 @@ class Example:
         name: Name of the sentence in the feature store.
         word_tags: Gold tag of each word, (W,).
         language: Index of the language; `NO_LANGUAGE` if unknown.
+        free: Tags that words tagged O may have instead, because their document does not annotate these labels.
         word_ids: Hashed features of the words, (W, K).
     """
 
@@ -44,6 +45,7 @@ class Example:
     word_tags: list[int]
     language: int
     word_ids: NDArray[np.uint32]
+    free: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Batch:
         tags: Gold tags, (B, S) int64.
         languages: Indices of the languages, (B,) int64.
         words: Features of the words.
+        allowed: The tags that each step may have, (B, S, T) bool; None if it is the gold tag everywhere.
     """
 
     features: FeatureBatch
@@ -63,6 +66,7 @@ class Batch:
     tags: Tensor
     languages: Tensor
     words: WordFeatures
+    allowed: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Copy the batch to a device. The copy of a pinned batch is asynchronous."""
@@ -74,9 +78,14 @@ class Batch:
 
 
 def _each(batch: T, change: Callable[[Tensor], Tensor]) -> T:
-    """Apply a function to all tensors of a dataclass and of the dataclasses inside it."""
-    parts = (getattr(batch, field.name) for field in fields(batch))
-    return type(batch)(*(change(part) if isinstance(part, Tensor) else _each(part, change) for part in parts))
+    """Apply a function to all tensors of a dataclass and of the dataclasses inside it; None stays."""
+
+    def changed(part: Any) -> Any:
+        if part is None:
+            return None
+        return change(part) if isinstance(part, Tensor) else _each(part, change)
+
+    return type(batch)(*(changed(getattr(batch, field.name)) for field in fields(batch)))
 
 
 def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence[str]) -> list[Example]:
@@ -88,8 +97,10 @@ def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence
             tag_set.encode(len(sentence.words), word_spans(sentence, document.spans)),
             index.get(document.language, NO_LANGUAGE),
             word_ids,
+            free,
         )
         for document in documents
+        for free in [tag_set.free(document.annotates)]
         for number, (sentence, word_ids) in enumerate(zip(document.sentences, document_word_ids(document), strict=True))
     ]
 
@@ -104,7 +115,27 @@ def collate(chosen: Sequence[Example], store: FeatureStore, tag_set: TagSet, hea
         torch.from_numpy(tags),
         torch.tensor([example.language for example in chosen]),
         pad_words(features, [example.word_ids for example in chosen]),
+        allowed_tags(torch.from_numpy(tags), [example.free for example in chosen], tag_set),
     )
+
+
+def allowed_tags(tags: Tensor, free: Sequence[Sequence[int]], tag_set: TagSet) -> Tensor | None:
+    """The tags that each step may have: the gold tag, and where that is O, the free tags of the sentence.
+
+    Args:
+        tags: Gold tags, (B, S) int64.
+        free: Free tags of each sentence.
+        tag_set: T tags.
+    Returns:
+        (B, S, T) bool; None if no sentence has free tags.
+    """
+    if not any(free):
+        return None
+    allowed = torch.nn.functional.one_hot(tags, len(tag_set)).bool()
+    outside = tags == tag_set.index(OUTSIDE)
+    for row, chosen in enumerate(free):
+        allowed[row][:, list(chosen)] |= outside[row, :, None]
+    return allowed
 
 
 def _tags(example: Example, features: Features, tag_set: TagSet) -> NDArray[np.int64]:

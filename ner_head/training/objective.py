@@ -11,7 +11,9 @@ from ner_head.head.model import Head, HeadOutput, Steps
 NO_LANGUAGE = -100  # the index that `cross_entropy` ignores
 
 
-def joint_loss(head: Head, output: HeadOutput, steps: Steps, tags: Tensor, languages: Tensor) -> Tensor:
+def joint_loss(
+    head: Head, output: HeadOutput, steps: Steps, tags: Tensor, languages: Tensor, allowed: Tensor | None = None
+) -> Tensor:
     """L = L_SL + L_clf (Emelyanov & Artemova, 2019, eq. 3).
 
     Args:
@@ -20,10 +22,11 @@ def joint_loss(head: Head, output: HeadOutput, steps: Steps, tags: Tensor, langu
         steps: the pieces that the tags belong to.
         tags: gold tags, (B, S) int64.
         languages: gold languages, (B,) int64; `NO_LANGUAGE` where unknown.
+        allowed: the tags that each step may have, (B, S, T) bool, instead of the gold tags; None for these.
     Returns:
         the mean over sentences of the CRF's negative log-likelihood, plus the mean cross-entropy of the languages.
     """
-    loss = -log_likelihood(head.crf, output.emissions, tags, steps.mask).mean()
+    loss = -log_likelihood(head.crf, output.emissions, tags if allowed is None else allowed, steps.mask).mean()
     if output.language_logits is None:
         return loss
     errors = torch.nn.functional.cross_entropy(
@@ -36,8 +39,15 @@ def joint_loss(head: Head, output: HeadOutput, steps: Steps, tags: Tensor, langu
 def log_likelihood(crf: LinearChainCRF, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
     """The CRF's log-likelihood, (B,): checked on a CPU, without a host synchronisation on other devices.
 
-    Tags of training examples come from `TagSet`, and are legal.
+    Args:
+        crf: the CRF.
+        emissions: (B, S, T).
+        tags: gold tags, (B, S) int64, or the tags that each step may have, (B, S, T) bool. They come from `TagSet`,
+            and leave a legal path.
+        mask: (B, S) bool.
     """
+    if emissions.device.type == "cpu" and tags.dtype == torch.bool:
+        return crf.log_likelihood_of_sets(emissions, tags, mask)
     if emissions.device.type == "cpu":
         return crf.log_likelihood(emissions, tags, mask)
     return crf.log_likelihood_on_device(emissions, tags, mask)

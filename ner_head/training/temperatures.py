@@ -170,7 +170,7 @@ def predicted(
     languages: Sequence[str],
     seen: Collection[Form],
 ) -> HeldOut:
-    """Predict held-out documents, and compare the predicted spans with the gold."""
+    """Predict held-out documents, and compare the predicted spans of labels that they annotate with the gold."""
     places = [(document, i) for document in documents for i in range(len(document.sentences))]
     features = [each for document in documents for each in features_of(store, document)]
     ids = [each for document in documents for each in document_word_ids(document)]
@@ -180,6 +180,7 @@ def predicted(
         paths = tagger.decoder.paths(batch.output.emissions, batch.steps.mask)
         rows_of = zip(paths, batch.words_of_pieces, strict=True)
         spans = [tagger.decoder.spans(best.tags, words) for (best,), words in rows_of]
+        spans = [places[i][0].judge(each) for i, each in zip(batch.members, spans, strict=True)]
         batches.append(batch)
         queries.append(tagger.query(spans, batch))
         rows += [

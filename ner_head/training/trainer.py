@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
+from ner_head.corpus.results import judged
 from ner_head.corpus.tagging import TagSet
 from ner_head.evaluation.measures.spans import total_counts
 from ner_head.features.store.batches import shuffled_batches
@@ -148,7 +149,7 @@ class Trainer:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             features = batch.features
             output = self.head(features.hidden, features.mask, batch.steps, batch.words, features.separator)
-            loss = joint_loss(self.head, output, batch.steps, batch.tags, batch.languages)
+            loss = joint_loss(self.head, output, batch.steps, batch.tags, batch.languages, batch.allowed)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(rate)
         return loss.detach()
@@ -161,7 +162,7 @@ class Trainer:
 def strict_f1(tagger: Tagger, dev: Sequence[Document], store: FeatureStore, languages: Sequence[str]) -> float:
     """Strict micro F1 by character offsets; 0 without dev documents."""
     predictions = predict_from_store(tagger, dev, store, languages)
-    return total_counts(dev, [prediction.document for prediction in predictions]).scores()["f1"]
+    return total_counts(dev, judged(dev, [prediction.document for prediction in predictions])).scores()["f1"]
 
 
 def seed_dropout(device: torch.device, seed: int) -> None:

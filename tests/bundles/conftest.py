@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ner_head.bundles.bundle import make_bundle
-from ner_head.bundles.card import Description
+from ner_head.cards.card import Description
 from tests.training.conftest import tunable
 
 __all__ = ["bundle", "tunable"]

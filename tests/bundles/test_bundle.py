@@ -11,7 +11,7 @@ import torch
 
 from ner_head.base.errors import DataError, UsageError
 from ner_head.bundles.bundle import make_bundle
-from ner_head.bundles.card import Description
+from ner_head.cards.card import Description
 from ner_head.corpus.documents import Document
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.features.extraction.encoder import Encoder

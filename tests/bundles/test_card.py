@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ner_head.bundles.bundle import make_bundle
-from ner_head.bundles.card import Description, licence_of, listed, read_scores
-from ner_head.inference.saved_model import ModelManifest
+from ner_head.cards.card import Description, figures_of, licence_of, listed
+from ner_head.corpus.documents import Document
+from ner_head.evaluation.figures import Figures, model_digest
+from ner_head.evaluation.figures import figures as collect
+from ner_head.evaluation.report import metrics
 from tests.bundles.conftest import DESCRIBED
-from tests.conftest import ROOT
+from tests.conftest import LABELS, ROOT
 
 
-def spans(f1: float) -> dict[str, float]:
-    return {"precision": 0.25, "recall": 0.75, "f1": f1, "gold": 8, "predicted": 9}
+def figures(model: Path, documents: list[Document]) -> Figures:
+    """Figures of the tiny model, whose scores on dev are perfect."""
+    sure = [replace(d, spans=tuple(replace(s, probability=0.5) for s in d.spans)) for d in documents]
+    scores = metrics(documents, sure)
+    return collect(model_digest(model), {"train": documents, "dev": documents}, {"dev": scores}, {"dev": sure}, LABELS)
 
 
-def metrics(f1: float) -> str:
-    strict = {"micro": spans(f1), "per_type": {"PER": spans(0.5)}, "per_language": {"cs": spans(0.625)}}
-    return json.dumps({"strict": strict, "calibration": {"spans": {"ece": 0.0125}}, "word": {"macro_f1": 1}})
-
-
-def project(model: Path, folder: Path, reports: str) -> Path:
+def project(model: Path, folder: Path, known: Figures) -> Path:
     """A project with a model and its reports; the encoder is where the manifest says."""
     (folder / "models/head").mkdir(parents=True)
     for file in model.iterdir():
         (folder / "models/head" / file.name).symlink_to(file)
     (folder / "reports").mkdir()
-    (folder / "reports/metrics.json").write_text(reports)
+    known.write(folder / "reports/figures.json")
     return folder / "models/head"
 
 
@@ -45,25 +46,28 @@ def test_the_card_has_what_the_model_says_of_itself(bundle: Path, tiny_encoder: 
     assert "It was trained on texts in cs, pl and ru." in text
 
 
-def test_the_scores_of_the_project_are_on_the_card_and_go_with_the_bundle(model: Path, tmp_path: Path) -> None:
-    make_bundle(project(model, tmp_path / "project", metrics(1.0)), tmp_path / "out", DESCRIBED)
+def test_the_figures_of_the_project_are_on_the_card_and_go_with_the_bundle(
+    model: Path, documents: list[Document], tmp_path: Path
+) -> None:
+    make_bundle(project(model, tmp_path / "project", figures(model, documents)), tmp_path / "out", DESCRIBED)
     text = (tmp_path / "out/README.md").read_text()
-    assert "| all | 8 | 0.250 | 0.750 | 1.000 |\n| PER | 8 | 0.250 | 0.750 | 0.500 |\n| cs | 8 |" in text
-    assert "calibration error of the probabilities of spans: 0.013." in text or "spans: 0.012." in text
+    assert "| all | 12 | 1.000 | 1.000 | 1.000 |\n| LOC | 6 | 1.000 | 1.000 | 1.000 |" in text
+    assert "| train | 6 | 12 | 54 | LOC 6, PER 6 | cs 2, pl 2, ru 2 | news |" in text
+    assert "| 0.8 | 1.000 | 1.000 | – | – | 0.500 | 1.000 | 0.500 | 1.000 |\n| 0.9 | 0.000 | 0.000 |" in text
+    assert "- It was trained on fewer than 50 examples of LOC and PER." in text
     make_bundle(tmp_path / "out", tmp_path / "again", Description("tiny", about=DESCRIBED.about))
     assert (tmp_path / "again/README.md").read_text() == text.replace('"out"', '"again"').replace(
         "--model out", "--model again"
     )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"), [(metrics(0.5), r"is of another model \(dev F1 0.5000\)"), ("{}", "Field required")]
-)
-def test_scores_of_another_model_are_left_out_and_told(model: Path, tmp_path: Path, content: str, message: str) -> None:
-    path = tmp_path / "metrics.json"
-    path.write_text(content)
-    with pytest.warns(UserWarning, match=rf"metrics\.json: not on the card.*{message}"):
-        assert read_scores(path, ModelManifest.read(model)) is None
+@pytest.mark.parametrize(("other", "message"), [(True, "is about another model than"), (False, "damaged: version")])
+def test_figures_of_another_model_and_damaged_ones_are_left_out_and_told(
+    model: Path, documents: list[Document], tmp_path: Path, other: bool, message: str
+) -> None:
+    known = figures(model, documents).model_copy(update={"model": "0"} if other else {"version": 2})
+    with pytest.warns(UserWarning, match=rf"not on the card: .*figures\.json: {message}.*; run `dvc repro evaluate`"):
+        assert figures_of(project(model, tmp_path, known)) is None
 
 
 @pytest.mark.parametrize(

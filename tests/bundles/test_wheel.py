@@ -16,8 +16,8 @@ import pytest
 import ner_head
 from ner_head.base.errors import DataError, UsageError
 from ner_head.bundles.bundle import make_wheel
-from ner_head.bundles.card import Description
 from ner_head.bundles.wheel import check_name, wheel_path
+from ner_head.cards.card import Description
 from ner_head.models import find_model, installed_models
 from ner_head.recognizer import Recognizer
 from tests.conftest import ROOT

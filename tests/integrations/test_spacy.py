@@ -15,7 +15,7 @@ import pytest
 
 from ner_head.base.errors import DataError, UsageError
 from ner_head.bundles.bundle import make_wheel
-from ner_head.bundles.card import Description
+from ner_head.cards.card import Description
 from ner_head.recognizer import Recognizer
 from tests.conftest import ROOT, TEXTS
 

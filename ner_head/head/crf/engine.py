@@ -15,6 +15,7 @@ from ner_head.head.crf.types import (
     EmissionBatch,
     Expectations,
     Floats,
+    Gold,
     Hypothesis,
     LegalScores,
     Lengths,
@@ -34,8 +35,11 @@ class CrfEngine(Protocol):
     def check_gold(self, gold: Lengths, lengths: Lengths) -> BatchProblem:
         """Find the first gold tag, (B, P), that is no tag or breaks the rules."""
 
-    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Lengths | None) -> Tensor:
-        """The log-likelihood of gold paths, (B, P), or log Z without them: (B,), differentiable."""
+    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Gold | None) -> Tensor:
+        """The log-likelihood of gold paths, (B, P), or of all paths of the tags that each piece may have, (B, P, T).
+
+        Log Z without gold. (B,), differentiable.
+        """
 
     def expectations(self, batch: EmissionBatch, scores: CrfScores) -> Expectations:
         """Log Z, marginals and backward messages. No gradient."""

@@ -17,6 +17,7 @@ from ner_head.head.crf.rules import Rules
 from ner_head.head.crf.torch_engine import TorchEngine
 from ner_head.head.crf.types import (
     BatchProblem,
+    Bools,
     CrfScores,
     DecodingTables,
     EmissionBatch,
@@ -119,9 +120,49 @@ class LinearChainCRF(nn.Module):
         self._raise_for(self._checks().check_gold(gold, batch.lengths), gold)
         return self._engine(batch.emissions).log_sum(batch, self._scores(batch.emissions), gold).to(device)
 
-    def log_likelihood_on_device(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """`log_likelihood` on the device of the emissions, without a host synchronisation.
+    def log_likelihood_of_sets(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
+        """The log of the probability that each piece has one of the tags that it may have, differentiable.
 
+        With one tag at each piece it is `log_likelihood`. With several it is the likelihood of a partially annotated
+        sentence: the sum over the paths that agree with the annotation (Tsuboi et al., 2008).
+
+        Args:
+            emissions: (B, P, T).
+            allowed: the tags that each piece may have, (B, P, T) bool; any values for padding.
+            mask: (B, P) bool.
+        Returns:
+            (B,), at most 0 up to rounding.
+        Raises:
+            ValueError: wrong shapes, or no legal path has allowed tags only; or as `log_likelihood`.
+        """
+        batch, device = self._host_batch(emissions, mask), emissions.device
+        if allowed.shape != emissions.shape or allowed.dtype != torch.bool:
+            raise ValueError(
+                f"allowed must be {tuple(emissions.shape)} bool like the emissions, "
+                f"got {tuple(allowed.shape)} {allowed.dtype}"
+            )
+        sets = np.ascontiguousarray(allowed.detach().cpu().numpy())
+        self._require_paths(sets, batch.lengths)
+        return self._engine(batch.emissions).log_sum(batch, self._scores(batch.emissions), sets).to(device)
+
+    def _require_paths(self, allowed: Bools, lengths: Lengths) -> None:
+        """Check that each sentence has a legal path of allowed tags.
+
+        Raises:
+            ValueError: it has none; names the first such sentence.
+        """
+        links = (~self.rules.pairs).astype(np.int64)
+        ends = allowed[:, 0] & ~self.rules.first
+        for piece in range(1, allowed.shape[1]):
+            after = (ends @ links > 0) & allowed[:, piece]
+            ends = np.where((piece < lengths)[:, None], after, ends)
+        if (without := np.flatnonzero(~(ends & ~self.rules.last).any(axis=1))).size:
+            raise ValueError(f"no legal path of sentence {without[0]} has allowed tags only; allow more tags")
+
+    def log_likelihood_on_device(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """`log_likelihood`, or `log_likelihood_of_sets`, on the device of the emissions, without a synchronisation.
+
+        `tags` are gold paths, (B, P) int64, or the tags that each piece may have, (B, P, T) bool.
         A training loop that runs ahead of its GPU uses this. Nothing is checked, because a check waits until the GPU
         has finished its queue. A gold path that breaks the rules gets -inf.
         """

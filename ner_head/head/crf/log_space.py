@@ -110,6 +110,23 @@ def log_partition(emissions: Tensor, mask: Tensor, scores: CrfScores) -> Tensor:
     return result
 
 
+def log_likelihood_of_sets(emissions: Tensor, mask: Tensor, scores: CrfScores, allowed: Tensor) -> Tensor:
+    """The log of the probability that each piece has one of its allowed tags, (B,), as `log_likelihood`.
+
+    It is the difference between two sums over paths: of those with allowed tags only, and of all (Täckström et al.,
+    2013, eq. 4).
+
+    Args:
+        emissions: (B, P, T).
+        mask: (B, P).
+        scores: with -inf where the rules forbid.
+        allowed: (B, P, T) bool; any values for padding.
+    """
+    inside = torch.where(allowed | ~mask.unsqueeze(2), emissions, -torch.inf)
+    found = log_partition(inside, mask, scores) - log_partition(emissions, mask, scores)
+    return found.to(emissions.dtype)
+
+
 def log_likelihood(emissions: Tensor, mask: Tensor, scores: CrfScores, tags: Tensor) -> Tensor:
     """The log-likelihood of tags, (B,): a difference in the widest float, rounded to the precision of the emissions."""
     wide = _wide(emissions.device)

@@ -31,6 +31,7 @@ from ner_head.head.crf.types import (
     EmissionBatch,
     Expectations,
     Floats,
+    Gold,
     Hypothesis,
     LegalScores,
     Lengths,
@@ -61,7 +62,7 @@ class NumbaEngine:
         """See `CrfEngine`."""
         return BatchProblem(*check_gold(gold, lengths, self.rules.arrays))
 
-    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Lengths | None) -> Tensor:
+    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Gold | None) -> Tensor:
         """See `CrfEngine`."""
         differentiable = torch.is_grad_enabled() and any(part.requires_grad for part in (batch.emissions, *scores))
         result: Tensor = LogSum.apply(  # type: ignore[no-untyped-call]
@@ -184,7 +185,7 @@ def forward_backward(inputs: Inputs, *, sign: int = 0, later: bool = False) -> P
 
 def _in_log_space(inputs: Inputs, sign: int) -> PathCounts:
     """The same in plain torch, for scores of any size."""
-    emissions = torch.from_numpy(inputs.emissions)
+    emissions = torch.from_numpy(inputs.emissions).double()
     scores = CrfScores(*(torch.from_numpy(score).double() for score in inputs.scores))
     mask = torch.arange(emissions.shape[1]) < torch.from_numpy(inputs.lengths)[:, None]
     found = log_space.expect(emissions, mask, scores)
@@ -195,7 +196,7 @@ def _in_log_space(inputs: Inputs, sign: int) -> PathCounts:
 
 
 class LogSum(torch.autograd.Function):
-    """The log-likelihood of gold paths, or log Z without them: (B,).
+    """The log-likelihood of gold paths or of sets of tags, or log Z without them: (B,).
 
     The forward pass also computes the gradient: memory O(B P T).
     """
@@ -203,7 +204,7 @@ class LogSum(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor,
-        lengths: Lengths, rules: Rules, gold: Lengths | None, differentiable: bool,
+        lengths: Lengths, rules: Rules, gold: Gold | None, differentiable: bool,
     ) -> Tensor:  # fmt: skip
         """Emissions (B, P, T), and scores in the same precision."""
         inputs = _inputs(emissions, lengths, CrfScores(transitions, start, end), rules)
@@ -212,6 +213,9 @@ class LogSum(torch.autograd.Function):
         total = found.log_z
         if gold is not None:
             np.negative(total, out=total)
+        if gold is not None and gold.ndim == 3:
+            add_sets(inputs, gold, found, total)
+        elif gold is not None:
             add_gold(inputs.emissions, gold, lengths, inputs.scores, found.unary, found.pair_counts, total)
         ctx.found, ctx.lengths = found, lengths
         return torch.from_numpy(total.astype(inputs.emissions.dtype))
@@ -225,6 +229,26 @@ class LogSum(torch.autograd.Function):
         results = np.empty_like(unary), np.empty((n_tags, n_tags), real), np.empty(n_tags, real), np.empty(n_tags, real)
         sum_gradients(grad.contiguous().numpy(), ctx.lengths, unary, pair_counts, *results)
         return *(torch.from_numpy(result) for result in results), None, None, None, None
+
+
+def add_sets(inputs: Inputs, allowed: Gold, found: PathCounts, total: NDArray[np.float64]) -> None:
+    """Add to `total`, (B,), the log of the sum over paths with allowed tags only, and its expectations to `found`.
+
+    The kernels would take the absent tags for messages that left the range of a float, so this part runs in log space,
+    for the sentences that leave a choice, in float64.
+
+    Args:
+        inputs: a batch and scores.
+        allowed: tags that each piece may have, (B, P, T) bool.
+        found: minus the expectations over all paths; empty arrays are left alone.
+        total: minus log Z.
+    """
+    emissions = np.where(allowed, inputs.emissions, -np.inf)
+    inside = _in_log_space(Inputs(emissions, inputs.lengths, inputs.scores, inputs.rules), sign=1)
+    total += inside.log_z
+    if found.unary.size:
+        np.add(found.unary, inside.unary, out=found.unary, casting="same_kind")
+        np.add(found.pair_counts, inside.pair_counts, out=found.pair_counts, casting="same_kind")
 
 
 def _inputs(emissions: Tensor, lengths: Lengths, scores: CrfScores, rules: Rules) -> Inputs:

@@ -18,6 +18,7 @@ from ner_head.head.crf.types import (
     Expectations,
     Floats,
     Forbidden,
+    Gold,
     Hypothesis,
     LegalScores,
     Lengths,
@@ -43,18 +44,22 @@ class TorchEngine:
         """See `CrfEngine`."""
         return BatchProblem(*checks.check_gold(gold, lengths, self.rules.arrays))
 
-    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Lengths | None) -> Tensor:
+    def log_sum(self, batch: EmissionBatch, scores: CrfScores, gold: Gold | None) -> Tensor:
         """See `CrfEngine`."""
         if gold is not None:
-            return self.log_likelihood(
-                batch.emissions, batch.mask, scores, torch.from_numpy(gold).to(batch.mask.device)
-            )
+            tags = torch.from_numpy(gold).to(batch.mask.device)
+            return self.log_likelihood(batch.emissions, batch.mask, scores, tags)
         with _full_precision(batch.emissions):
             return log_space.log_partition(batch.emissions, batch.mask, self.legal(scores)).to(batch.emissions.dtype)
 
     def log_likelihood(self, emissions: Tensor, mask: Tensor, scores: CrfScores, tags: Tensor) -> Tensor:
-        """The log-likelihood of gold paths on the device, (B, P) int64 -> (B,); nothing is copied to the host."""
+        """The log-likelihood on the device of gold paths, (B, P) int64, or of sets of tags, (B, P, T) bool: (B,).
+
+        Nothing is copied to the host.
+        """
         with _full_precision(emissions):
+            if tags.dtype == torch.bool:
+                return log_space.log_likelihood_of_sets(emissions, mask, self.legal(scores), tags)
             return log_space.log_likelihood(emissions, mask, self.legal(scores), tags)
 
     def expectations(self, batch: EmissionBatch, scores: CrfScores) -> Expectations:

@@ -13,6 +13,10 @@ from torch import Tensor
 
 Floats = NDArray[Any]  # float32 or float64
 Lengths = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Gold = (
+    NDArray[np.int64] | NDArray[np.bool_]
+)  # gold tags, (B, P) int64, or the tags that each piece may have, (B, P, T) bool
 
 
 class Forbidden(NamedTuple):
