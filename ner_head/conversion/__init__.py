@@ -8,18 +8,32 @@ losses = conversion.write(documents, "corpus.jsonl", "jsonl")
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ner_head.base.errors import UsageError, system_error
 from ner_head.base.extras import require_extra
 from ner_head.base.files import new_folder, whole_file
-from ner_head.conversion import corpora, doccano, label_studio
+from ner_head.conversion import brat, bsnlp, conll, corpora, doccano, label_studio, spacy_docs, webanno, xmi
 from ner_head.conversion.tool import Losses, Options, Tool
 from ner_head.corpus.documents import Document
 
 TOOLS: dict[str, Tool] = {
-    tool.name: tool for tool in (label_studio.TOOL, doccano.TOOL, corpora.JSONL, corpora.SLAVICNER)
+    tool.name: tool
+    for tool in (
+        label_studio.TOOL,
+        doccano.TOOL,
+        brat.TOOL,
+        webanno.TOOL,
+        xmi.TOOL,
+        spacy_docs.TOOL,
+        conll.TOOL,
+        bsnlp.TOOL,
+        corpora.JSONL,
+        corpora.SLAVICNER,
+    )
 }
 """Formats by name."""
 
@@ -87,7 +101,7 @@ def write(
     """
     tool, target, found = tool_of(form, writes=True), Path(path), losses if losses is not None else Losses()
     assert tool.write is not None  # `tool_of` has checked it
-    chosen, noted = options or Options(), documents if tool.probabilities else _counted(documents, found)
+    chosen, noted = options or Options(), _unique(documents, found, probabilities=tool.probabilities)
     if tool.folder:
         with new_folder(target) as folder:
             tool.write(noted, folder, chosen, found)
@@ -103,10 +117,14 @@ def write(
     return found
 
 
-def _counted(documents: Iterable[Document], losses: Losses) -> Iterator[Document]:
-    """The same documents; the probabilities of their spans are counted as losses."""
+def _unique(documents: Iterable[Document], losses: Losses, *, probabilities: bool) -> Iterator[Document]:
+    """The same documents with each span once. Probabilities without a place are counted as losses."""
     for document in documents:
-        for span in document.spans:
-            if span.probability is not None:
+        spans = tuple(dict.fromkeys(document.spans))
+        for span, number in Counter(document.spans).items():
+            for _ in range(number - 1):
+                losses.span(document, "twice", span)
+        for span in spans:
+            if span.probability is not None and not probabilities:
                 losses.span(document, "probability", span)
-        yield document
+        yield replace(document, spans=tuple(sorted(spans)))

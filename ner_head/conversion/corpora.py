@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from ner_head.conversion.tool import Losses, Options, Reader, Tool
@@ -35,11 +34,6 @@ def reader(name: str) -> Reader:
 def write_jsonl(documents: Iterable[Document], path: Path, options: Options, losses: Losses) -> None:
     """Write our JSONL: texts, words and spans with their probabilities (`documents.to_record`)."""
     write_documents(path, documents)
-
-
-def without_readings(document: Document) -> Document:
-    """The document, without what only a prediction has."""
-    return replace(document, readings=(), language_probability=None)
 
 
 JSONL = Tool("jsonl", reader("jsonl"), write_jsonl, probabilities=True)

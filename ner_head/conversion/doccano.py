@@ -17,7 +17,7 @@ from typing import Any
 from ner_head.base.errors import DataError
 from ner_head.conversion.offsets import COUNTS, utf16
 from ner_head.conversion.tool import Losses, Options, Tool
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.formats.lines import is_blank, read_lines
 from ner_head.formats.records import GOLD, to_record
 
@@ -71,7 +71,7 @@ def _document(content: Any, defaults: dict[str, str], options: Options, losses: 
 
 
 def _in_characters(item: Any, to_character: Any) -> Any:
-    """A span of doccano with offsets in characters; the same if it is malformed, which the reader of records reports."""
+    """A span with offsets in characters; a malformed one is unchanged, and the reader of records reports it."""
     if isinstance(item, list) and len(item) == 3 and type(item[0]) is type(item[1]) is int:
         return [to_character(item[0]), to_character(item[1]), item[2]]
     if isinstance(item, dict):

@@ -20,6 +20,7 @@ Kind = Literal[
     "relation",  # between mentions, with events and chains; dropped
     "attribute",  # of a mention or of a document: notes, links to a knowledge base; dropped
     "other annotation",  # of another kind or layer; dropped
+    "twice",  # a mention with the label and the place of another one; written once
     "overlapping",  # a mention that overlaps a longer one, in a format that holds one a word; dropped
     "white space trimmed",  # at the ends of a mention, in a format of words; kept
     "only white space",  # a mention without a word, in a format of words; dropped
@@ -44,12 +45,14 @@ class Loss:
         kind: what happened.
         form: text of the mention, if it concerns one.
         detail: label and place, or what else identifies it.
+        number: number of equal ones.
     """
 
     document: str
     kind: Kind
     form: str = ""
     detail: str = ""
+    number: int = 1
 
 
 @dataclass(slots=True)
@@ -59,9 +62,9 @@ class Losses:
     found: list[Loss] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
-    def add(self, document: str, kind: Kind, form: str = "", detail: str = "") -> None:
-        """Add one loss."""
-        self.found.append(Loss(document, kind, form, detail))
+    def add(self, document: str, kind: Kind, form: str = "", detail: str = "", number: int = 1) -> None:
+        """Add a loss, or a number of equal ones."""
+        self.found.append(Loss(document, kind, form, detail, number))
 
     def span(self, document: Document, kind: Kind, span: Span) -> None:
         """Add the loss of a span, or of something of it."""
@@ -75,7 +78,9 @@ class Losses:
 
     def counts(self) -> dict[Kind, int]:
         """The number of losses of each kind, in the order of `Kind`."""
-        counts = Counter(loss.kind for loss in self.found)
+        counts = Counter[Kind]()
+        for loss in self.found:
+            counts[loss.kind] += loss.number
         return {kind: counts[kind] for kind in get_args(Kind) if counts[kind]}
 
     def report(self) -> dict[str, Any]:
