@@ -57,10 +57,12 @@ def convert(
     documents = number.of(conversion.read(source, form, losses, options))
     compared = None
     if compare_with is not None:
+        from dataclasses import replace
+
         from ner_head.conversion.comparison import compare
 
         kept = list(documents)
-        compared = compare(kept, conversion.read(compare_with, compare_format, None, options))
+        compared = compare(kept, conversion.read(compare_with, compare_format, None, replace(options, take="auto")))
         documents = iter(kept)
     conversion.write(documents, target, to, losses, options)
     tell(f"wrote {target}: {number.documents:,} documents, {number.spans:,} mentions")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ner_head.conversion.tool import Losses, Options, Reader, Tool
-from ner_head.corpus.documents import Document, write_documents
+from ner_head.corpus.documents import Document, to_record
 from ner_head.formats import FORMATS
 from ner_head.formats.log import ReaderLog
 from ner_head.formats.options import ReaderOptions
@@ -32,8 +33,14 @@ def reader(name: str) -> Reader:
 
 
 def write_jsonl(documents: Iterable[Document], path: Path, options: Options, losses: Losses) -> None:
-    """Write our JSONL: texts, words and spans with their probabilities (`documents.to_record`)."""
-    write_documents(path, documents)
+    """Write our JSONL: texts, words and spans with their probabilities.
+
+    A document without a topic has no key for it, so that its topic is the name of the file, as for `prepare`.
+    """
+    with path.open("w", encoding="utf-8", newline="\n") as handle:
+        for document in documents:
+            record = {key: value for key, value in to_record(document).items() if key != "topic" or value}
+            handle.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 JSONL = Tool("jsonl", reader("jsonl"), write_jsonl, probabilities=True)

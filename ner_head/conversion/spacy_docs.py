@@ -29,12 +29,11 @@ def read(path: Path, options: Options, losses: Losses) -> Iterator[Document]:
     Raises:
         DataError: it is not a DocBin.
     """
-    import spacy
     from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
 
-    vocab = spacy.blank("xx").vocab
     try:
-        docs = list(DocBin().from_disk(path).get_docs(vocab))
+        docs = list(DocBin().from_disk(path).get_docs(Vocab()))
     except Exception as error:  # zlib, msgpack and spaCy raise many kinds
         raise DataError(f"{path}: not a DocBin of spaCy 3: {' '.join(str(error).split())}") from None
     for number, doc in enumerate(docs, 1):
@@ -68,10 +67,10 @@ def _span(span: Any, doc: Any) -> Span:
 
 def write(documents: Iterable[Document], path: Path, options: Options, losses: Losses) -> None:
     """Write documents."""
-    import spacy
     from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
 
-    vocab, docs = spacy.blank("xx").vocab, DocBin(store_user_data=True)
+    vocab, docs = Vocab(), DocBin(store_user_data=True)
     for document in documents:
         docs.add(_doc(document, vocab))
     docs.to_disk(path)

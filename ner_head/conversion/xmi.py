@@ -102,7 +102,7 @@ def _document(path: Path, name: Identity, types: Any, options: Options, losses: 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unknown types, which hold no mentions of the layer
             cas = cassis.load_cas_from_xmi(_without_declaration(content), typesystem=types, lenient=True, trusted=True)
-        annotations = list(cas.select_all())
+        annotations = list(cas.select_all_annotations())
         text, language = cas.sofa_string, cas.document_language
     except Exception as error:  # cassis raises whatever it stumbles over
         raise DataError(f"{path}: not a CAS of these types: {error!r}") from None

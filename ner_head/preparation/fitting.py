@@ -55,7 +55,8 @@ def fit(document: Document, max_words: int) -> Fitted:
         outcomes.append(found[0] if found else None)
         problems += [_problem(document, kind, given) for kind in found]
     whole = replace(document, sentences=tuple(sentences), spans=tuple(sorted(spans)))
-    return Fitted(whole, tuple(outcomes), tuple(problems), tuple(too_long))
+    unchanged = whole == document and all(span.probability is None for span in document.spans)
+    return Fitted(document if unchanged else whole, tuple(outcomes), tuple(problems), tuple(too_long))
 
 
 def _clean(document: Document, span: Span) -> Span:
