@@ -53,11 +53,12 @@ def _sentences(document: Document, options: Options, losses: Losses) -> Iterator
         return
     following = [*(tokens[0][0] for tokens in sentences[1:]), len(document.text)]
     for number, (tokens, end) in enumerate(zip(sentences, following, strict=True)):
+        firsts = {first: place for place, (first, _) in enumerate(tokens)}
+        lasts = {last: place for place, (_, last) in enumerate(tokens, 1)}
         inside = [
-            Span(tokens.index(first), tokens.index(last) + 1, _label(document, span, options, losses))
+            Span(firsts[span.start], lasts[span.end], _label(document, span, options, losses))
             for span in spans
-            for first, last in [_ends(tokens, span)]
-            if first and last
+            if span.start in firsts and span.end in lasts
         ]
         tags = cells(inside, len(tokens), options.scheme)
         before = document.text[: tokens[0][0]] if number == 0 else ""
@@ -81,12 +82,6 @@ def _fitting(document: Document, losses: Losses) -> list[Span]:
             losses.span(document, "white space trimmed", span)
         trimmed.append(replace(span, start=start, end=start + len(covered.strip())))
     return trimmed
-
-
-def _ends(tokens: Sequence[Range], span: Span) -> tuple[Range | None, Range | None]:
-    """The first and the last token of a span; None if they are not in this sentence."""
-    first = next((token for token in tokens if token[0] == span.start), None)
-    return first, next((token for token in tokens if token[1] == span.end), None)
 
 
 def _label(document: Document, span: Span, options: Options, losses: Losses) -> str:

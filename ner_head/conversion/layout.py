@@ -59,9 +59,12 @@ def _runs(text: str, start: int, end: int) -> list[Range]:
 def joined(sentences: Sequence[Sequence[Range]], spans: Sequence[Span]) -> list[list[Range]]:
     """The sentences; those that a span crosses are one."""
     found: list[list[Range]] = []
+    waiting = sorted(spans, key=lambda span: span.start, reverse=True)
+    reach = 0  # end of the spans that begin before the sentence
     for tokens in sentences:
-        crossed = found and any(s.start < found[-1][-1][1] and tokens[0][0] < s.end for s in spans)
-        if crossed:
+        while waiting and waiting[-1].start < tokens[0][0]:
+            reach = max(reach, waiting.pop().end)
+        if found and reach > tokens[0][0]:
             found[-1] += tokens
         else:
             found.append(list(tokens))
