@@ -30,7 +30,8 @@ def place(model: Path, documents: list[Document], tmp_path: Path, monkeypatch: p
     """A folder with a model, new texts, the sample, params and an export of Label Studio."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(model, "models/head")
-    shutil.copytree(ROOT / "data/sample", "data/sample")
+    for part in ("raw/railway/cs", "raw/satellite/cs", "annotated/railway/cs", "annotated/satellite/cs"):
+        shutil.copytree(ROOT / "data/sample" / part, Path("data/sample", part))
     shutil.copy(ROOT / "params.yaml", ".")
     Path("news").mkdir()
     for document in documents[::2]:

@@ -65,8 +65,8 @@ def convert(
         compared = compare(kept, conversion.read(compare_with, compare_format, None, replace(options, take="auto")))
         documents = iter(kept)
     conversion.write(documents, target, to, losses, options)
-    tell(f"wrote {target}: {number.documents:,} documents, {number.spans:,} mentions")
-    tell("\n".join([*losses.notices, *loss_lines(losses), *(compared.lines() if compared else [])]))
+    wrote = f"wrote {target}: {number.documents:,} documents, {number.spans:,} mentions"
+    tell("\n".join([wrote, *losses.notices, *loss_lines(losses), *(compared.lines() if compared else [])]))
     if report is not None:
         write_report(report, losses, compared)
     if strict and losses.found:
