@@ -119,7 +119,7 @@ def test_strict_exits_with_3_and_lists_what_was_lost(
     assert "lost: 1 overlapping\n  a/cs/d: 'Jana PER [0, 4)'" in said
     code, said = run(f"{command} --strict", monkeypatch, capsys)
     assert code == 3
-    assert said.splitlines()[-1] == f"error: --strict: 1 losses in {tmp_path}/a.conll"
+    assert said.splitlines()[-1] == f"ner-head: --strict: 1 losses in {tmp_path}/a.conll"
     assert (tmp_path / "a.conll").is_file()
 
 
