@@ -116,7 +116,7 @@ def test_strict_exits_with_3_and_lists_what_was_lost(
     command = f"ner-head convert {tmp_path}/a.jsonl {tmp_path}/a.conll --from jsonl --to conll"
     code, said = run(command, monkeypatch, capsys)
     assert code == 0
-    assert "lost: 1 overlapping\n  a/cs/d: 'Jana PER [0, 4)'" in said
+    assert "lost: 1 overlapping\n  /cs/d: 'Jana PER [0, 4)'" in said
     code, said = run(f"{command} --strict", monkeypatch, capsys)
     assert code == 3
     assert said.splitlines()[-1] == f"ner-head: --strict: 1 losses in {tmp_path}/a.conll"

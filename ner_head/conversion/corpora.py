@@ -18,7 +18,7 @@ def reader(name: str) -> Reader:
 
     def read(path: Path, options: Options, losses: Losses) -> Iterator[Document]:
         log, bare = ReaderLog(), 0
-        for document, problems in FORMATS[name].read(path, ReaderOptions(), log):
+        for document, problems in FORMATS[name].read(path, ReaderOptions(file_topics=False), log):
             for problem in problems:
                 if problem.kind == "no annotations":
                     bare += 1
