@@ -15,7 +15,7 @@ FLOORS = [
     {"formats", "features.store", "evaluation.measures", "baseline", "bert"},
     {"preparation", "features.extraction", "head", "evaluation", "pages", "comparison"},
     {"inference", "prediction", "probing"},
-    {"training", "recognizer", "onnx", "project", "cards"},
+    {"training", "recognizer", "onnx", "project", "cards", "conversion"},
     {"bundles", "server", "integrations"},
     {"cli"},
 ]
@@ -94,7 +94,8 @@ def test_the_parts_form_no_circle() -> None:
         ("pycrfsuite", {"baseline.py"}),
         ("uvicorn", {"server/connection.py", "server/run.py"}),
         ("onnxruntime", {"onnx/recognizer.py"}),
-        ("spacy", {"integrations/spacy.py"}),
+        ("spacy", {"conversion/spacy_docs.py", "integrations/spacy.py"}),
+        ("cassis", {"conversion/xmi.py"}),
     ],
 )
 def test_a_library_is_known_to_the_modules_meant_for_it(library: str, homes: set[str]) -> None:
@@ -108,7 +109,9 @@ def test_nothing_unpickles() -> None:
         assert "torch.load(" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("plain", ["base", "corpus", "formats", "preparation", "evaluation", "pages", "prediction"])
+@pytest.mark.parametrize(
+    "plain", ["base", "corpus", "formats", "preparation", "evaluation", "pages", "prediction", "conversion"]
+)
 def test_text_and_scores_need_neither_torch_nor_h5py(plain: str) -> None:
     for path in FILES:
         if dotted(path).split(".")[0] == plain and dotted(path) != "base.runtime":

@@ -32,6 +32,7 @@ def init(
     Near copies stay in one split. With --project, a new project is written, in which `dvc repro` trains.
     """
     from ner_head.base.params import validate
+    from ner_head.conversion.recognition import tool_name
     from ner_head.formats import FORMATS
     from ner_head.preparation.detection import detect
     from ner_head.preparation.prepare import PrepareParams, prepare, table
@@ -47,6 +48,9 @@ def init(
         raise UsageError("params.yaml: no such file; give a folder for a new project (--project DIR)")
     if project is not None:
         check_new(project)
+    if corpus_format is None and (tool := tool_name(corpus)):
+        command = f"ner-head convert {corpus} corpus.jsonl --from {tool} --to jsonl"
+        raise UsageError(f"{corpus}: files of {tool}; convert them first: {command}")
     detected = detect(corpus, FORMATS if corpus_format is None else [corpus_format])
     tell("\n".join(describe(detected)))
     topics = sorted({document.topic for document in detected.documents})

@@ -36,8 +36,8 @@ def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
     """
     taken: set[str] = set()
     for document in documents:
-        folder = directory / _safe(document.topic) / _safe(document.language)
-        path = _free(folder, _safe(document.id), taken)
+        folder = directory / safe_name(document.topic) / safe_name(document.language)
+        path = free_path(folder, safe_name(document.id), ".out", taken)
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{line}\n" for line in lines_of(document)), encoding="utf-8", newline="\n")
     return len(taken)
@@ -105,17 +105,17 @@ def _one_line(text: str) -> str:
     return _BREAK.sub(" ", text).strip(" ")
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """A name for a file or folder that is valid on every system and stays inside its parent."""
     escaped = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name.strip(" "))
     return escaped[:LONGEST_NAME] or NAMELESS
 
 
-def _free(folder: Path, stem: str, taken: set[str]) -> Path:
-    """A path that no earlier document has, also on file systems that ignore case."""
-    path, number = folder / f"{stem}.out", 1
+def free_path(folder: Path, stem: str, suffix: str, taken: set[str]) -> Path:
+    """A path that no earlier document has, also on file systems that ignore case. It is added to `taken`."""
+    path, number = folder / f"{stem}{suffix}", 1
     while str(path).lower() in taken:
         number += 1
-        path = folder / f"{stem}~{number}.out"
+        path = folder / f"{stem}~{number}{suffix}"
     taken.add(str(path).lower())
     return path

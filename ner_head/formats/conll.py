@@ -135,7 +135,8 @@ class _Reader:
         encoding = None if meanings.plain else _encoding(found, meanings)
         self.detected.add(found, encoding_name(encoding, meanings.letters))
         words = [row.word for row in found.rows()]
-        spacing = Spacing(self.options.glue, has_compounds(words), any(row.joined for row in found.rows()))
+        exact = self.options.glue and any(row.after is not None for row in found.rows())
+        spacing = Spacing(self.options.glue, has_compounds(words), any(row.joined for row in found.rows()), exact)
         language = file.language
         if language == UNKNOWN_LANGUAGE and found.language and self.options.includes_language(found.language):
             language = found.language
@@ -170,11 +171,13 @@ class Spacing:
         glue: whether to use spacing rules, else a single space between all words.
         compounds: whether words with an inner hyphen are one word in the file.
         known: whether the file itself marks words that have no space after them.
+        exact: whether the file gives all white space (`SpacesAfter`).
     """
 
     glue: bool
     compounds: bool
     known: bool
+    exact: bool = False
 
     def before(self, rows: Sequence[WordRow], language: str) -> list[bool]:
         """Whether each word of a sentence has a space before it."""
@@ -186,7 +189,9 @@ class Spacing:
 
 
 def lay_out(found: RowDocument, language: str, spacing: Spacing) -> tuple[str, tuple[Sentence, ...]]:
-    """The text of a document, with a line for each sentence that has words, and its sentences."""
+    """The text of a document and its sentences. Each sentence is a line, unless the file gives all white space."""
+    if spacing.exact:
+        return _lay_out_exactly(found)
     texts, start = [], 0
     segmented: list[Sentence] = []
     for rows in filter(None, found.sentences):
@@ -196,6 +201,22 @@ def lay_out(found: RowDocument, language: str, spacing: Spacing) -> tuple[str, t
         texts.append(text)
         start += len(text) + 1  # 1 for the line end
     return "\n".join(texts), tuple(segmented)
+
+
+def _lay_out_exactly(found: RowDocument) -> tuple[str, tuple[Sentence, ...]]:
+    """The text of a document whose rows give all white space. Without a feature, there is a space after a word."""
+    parts, start = list[str](), 0
+    segmented: list[Sentence] = []
+    for rows in filter(None, found.sentences):
+        words = []
+        for row in rows:
+            start += len(row.before)
+            words.append(Word(row.word, start, start + len(row.word)))
+            after = ("" if row.joined else " ") if row.after is None else row.after
+            parts += [row.before, row.word, after]
+            start += len(row.word) + len(after)
+        segmented.append(Sentence(tuple(words)))
+    return "".join(parts), tuple(segmented)
 
 
 def _document(

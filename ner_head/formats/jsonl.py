@@ -40,7 +40,7 @@ def read(source: Path, options: ReaderOptions, log: ReaderLog) -> Iterator[Sourc
     """
     unknown: dict[str, list[str]] = {}
     for path in files_under(source, [".jsonl"], log):
-        for number, record in _records(path, log, glue=options.glue):
+        for number, record in _records(path, log, options):
             for key in record.unknown:
                 unknown.setdefault(key, []).append(f"{path}:{number}")
             if _is_taken(record, options, log):
@@ -76,7 +76,7 @@ def _without_gold(record: Record) -> Problem:
     return Problem(record.document.key, "no annotations", detail=detail)
 
 
-def _records(path: Path, log: ReaderLog, *, glue: bool) -> list[tuple[int, Record]]:
+def _records(path: Path, log: ReaderLog, options: ReaderOptions) -> list[tuple[int, Record]]:
     """The records of a file with their line numbers.
 
     Raises:
@@ -90,11 +90,12 @@ def _records(path: Path, log: ReaderLog, *, glue: bool) -> list[tuple[int, Recor
     if numbers and (numbers[0] in wrong or isinstance(contents[numbers[0]], list)):
         _check_layout(path, numbers[0], lines)
     rows = {number: row for number, row in _each(contents, tagged_row, wrong).items() if row is not None}
-    tags = TagReader(list(rows.values()), glue=glue)
+    tags = TagReader(list(rows.values()), glue=options.glue)
+    topic = path.stem if options.file_topics else ""
 
     def record_of(number: int) -> Record:
         content, problems = tags.content(rows[number]) if number in rows else (contents[number], [])
-        return to_record(content, {"id": str(number), "topic": path.stem}, problems)
+        return to_record(content, {"id": str(number), "topic": topic}, problems)
 
     records = _each({number: number for number in contents if number not in wrong}, record_of, wrong)
     if wrong:

@@ -27,6 +27,8 @@ class ReaderOptions:
     """Whether words without a text are joined by the spacing rules of the language, else by single spaces."""
     document_words: int = DOCUMENT_WORDS
     """Number of words per document when a CoNLL file without document marks is split, approximately."""
+    file_topics: bool = True
+    """Whether the topic of a JSONL record without one is the stem of its file, else empty."""
 
     def includes_language(self, language: str) -> bool:
         """Whether documents of this language are to be read."""

@@ -57,6 +57,7 @@ class _GivenSpan:
     end: int
     label: str
     text: str | None
+    probability: float | None = None
 
 
 def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[ProblemParts] = ()) -> Record:
@@ -81,7 +82,7 @@ def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[Prob
         (right if _covers(texts["text"], mention) else wrong).append(mention)
     sentences = given.get("sentences", [])
     _check_words(sentences)
-    spans = [(mention.start, mention.end, mention.label) for mention in right]
+    spans = [(mention.start, mention.end, mention.label, mention.probability) for mention in right]
     document = from_record({**defaults, **texts, "sentences": sentences, "spans": spans})
     answer = given["answer"] if given.get("answer") in ANSWERS else ""
     read = {*TEXTS, "sentences", name, "answer" if answer else ""}
@@ -134,20 +135,21 @@ def _gold(given: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 def _mention(item: Any) -> _GivenSpan:
     """Parse a span: a list [start, end, label] with an optional probability, or an object."""
-    text = None
+    text = score = None
     if isinstance(item, dict):
         start, end = (_first(item, name, f"{name}_offset") for name in ("start", "end"))
-        label, text = _first(item, "label", "labels"), item.get("text")
+        label, text, score = _first(item, "label", "labels"), item.get("text"), item.get("probability")
         label = label[0] if isinstance(label, list) and len(label) == 1 else label
     elif isinstance(item, list) and len(item) in (3, 4):
-        start, end, label = item[:3]
+        start, end, label, score = (*item, None)[:4]
     else:
         raise ValueError(f"a span must be [start, end, label] or an object with these keys, got {_short(item)}")
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise ValueError(f"a span must have whole numbers start and end, and one label, a string, got {_short(item)}")
     if why := fault(clean(label)):
         raise ValueError(f"{why}, in {_short(item)}")
-    return _GivenSpan(start, end, label, text if isinstance(text, str) else None)
+    probability = score if isinstance(score, float) and 0 <= score <= 1 else None
+    return _GivenSpan(start, end, label, text if isinstance(text, str) else None, probability)
 
 
 def _first(item: Mapping[str, Any], *names: str) -> Any:

@@ -22,6 +22,23 @@ from ner_head.formats.tags import COLUMNS_HINT, is_tag
 
 _HEADER = frozenset({"word", "words", "token", "tokens", "form"})
 _LANGUAGE_PREFIX = regex.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z-]+)?:")  # before each word in PAN-X
+_SPACES = regex.compile(r"(?:^|[\t|])Spaces(?P<place>Before|After)=(?P<value>[^|\t]*)")
+_ESCAPE = regex.compile(r"\\(.)")
+_ESCAPED = {"s": " ", "t": "\t", "n": "\n", "r": "\r", "p": "|"}
+
+
+def spaces(line: str, place: str) -> str | None:
+    r"""The white space that the feature `SpacesBefore` or `SpacesAfter` of a row gives; None if it has none.
+
+    UDPipe (https://ufal.mff.cuni.cz/udpipe/1/users-manual) writes a space as `\s`, a vertical bar as `\p`, a backslash
+    as `\\`, and `\t`, `\n` and `\r`.
+    """
+    found = _SPACES.search(line)
+    while found is not None and found["place"] != place:
+        found = _SPACES.search(line, found.end())
+    if found is None:
+        return None
+    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), found["value"])
 
 
 class WordRow(NamedTuple):
@@ -32,6 +49,10 @@ class WordRow(NamedTuple):
     cell: str
     joined: bool = False
     """Whether the next word follows without a space (`SpaceAfter=No` of CoNLL-U)."""
+    before: str = ""
+    """White space before the first word of a text (`SpacesBefore` of UDPipe)."""
+    after: str | None = None
+    """White space after the word (`SpacesAfter` of UDPipe); None if the file does not say it."""
 
 
 @dataclass(slots=True)
@@ -106,6 +127,8 @@ class FileRows:
             return "no word"
         joined = "SpaceAfter=No" in line and any("SpaceAfter=No" in field.split("|") for field in fields)
         row = WordRow(number, fields[self.layout.word], self.layout.tag_cell(fields), joined)
+        if "Spaces" in line:
+            row = row._replace(before=spaces(line, "Before") or "", after=spaces(line, "After"))
         if not row.word or row.word.isspace():
             self.documents[-1].blank_words.append(row)
             return "ignored"

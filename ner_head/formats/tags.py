@@ -121,6 +121,27 @@ def spans(tags: Sequence[Tag]) -> list[Span]:
     return found
 
 
+def cells(found: Iterable[Span], n_words: int, encoding: Literal["IOB2", "IOB1", "BIOES"] = "IOB2") -> list[str]:
+    """Inverse of `spans`: the tag of each word, as it is written.
+
+    Args:
+        found: word spans that do not overlap, sorted.
+        n_words: number of words of the sentence.
+        encoding: how tags are written.
+    """
+    tags = [OUTSIDE] * n_words
+    last = Span(0, 0, "")
+    for span in found:
+        prefixes = ["B", *"I" * (span.end - span.start - 1)]
+        if encoding == "BIOES":
+            prefixes = ["S"] if len(prefixes) == 1 else [*prefixes[:-1], "E"]
+        elif encoding == "IOB1" and (last.end, last.label) != (span.start, span.label):
+            prefixes[0] = "I"
+        tags[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
+        last = span
+    return tags
+
+
 def choose_encoding(sentences: Iterable[Sequence[Tag]]) -> ChunkEncoding:
     """The encoding with the fewest tags out of place. A prefix that an encoding lacks counts twice."""
     contexts = Counter(context for tags in sentences for context in _contexts(tags))

@@ -6,12 +6,13 @@ Each writer yields the parts of the output as the documents come, so that any nu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import regex
 
 from ner_head.corpus.documents import Document, Span, without_overlaps, word_spans
 from ner_head.evaluation.bsnlp_documents import lines_of
-from ner_head.formats.tags import OUTSIDE
+from ner_head.formats.tags import cells
 from ner_head.pages.entities_page import page
 
 Writer = Callable[[Iterable[Document]], Iterator[str]]
@@ -31,10 +32,8 @@ def conll(documents: Iterable[Document]) -> Iterator[str]:
     for document in documents:
         lines = [f"# newdoc id = {_one_field(document.id)}"]
         for sentence in document.sentences:
-            tags = [OUTSIDE] * len(sentence.words)
-            for span in word_spans(sentence, document.spans):
-                label = _one_field(span.label)
-                tags[span.start : span.end] = [f"B-{label}", *[f"I-{label}"] * (span.end - span.start - 1)]
+            found = (replace(span, label=_one_field(span.label)) for span in word_spans(sentence, document.spans))
+            tags = cells(found, len(sentence.words))
             rows = zip(sentence.words, tags, strict=True)
             lines += [*(f"{_one_field(word.text)}\t{tag}" for word, tag in rows), ""]
         yield "".join(f"{line}\n" for line in lines)

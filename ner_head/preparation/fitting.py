@@ -55,19 +55,20 @@ def fit(document: Document, max_words: int) -> Fitted:
         outcomes.append(found[0] if found else None)
         problems += [_problem(document, kind, given) for kind in found]
     whole = replace(document, sentences=tuple(sentences), spans=tuple(sorted(spans)))
-    return Fitted(document if whole == document else whole, tuple(outcomes), tuple(problems), tuple(too_long))
+    unchanged = whole == document and all(span.probability is None for span in document.spans)
+    return Fitted(document if unchanged else whole, tuple(outcomes), tuple(problems), tuple(too_long))
 
 
 def _clean(document: Document, span: Span) -> Span:
-    """Trim a span, unless it covers only white space, and clean its label."""
+    """Trim a span, unless it covers only white space, and clean its label. Gold has no probability."""
     covered = document.text[span.start : span.end]
     label = clean(span.label)
     if why := fault(label):
         raise DataError(f"{document.key}: {why}")
     if not covered.strip():
-        return replace(span, label=label)
+        return replace(span, label=label, probability=None)
     start = span.start + len(covered) - len(covered.lstrip())
-    return replace(span, start=start, end=start + len(covered.strip()), label=label)
+    return replace(span, start=start, end=start + len(covered.strip()), label=label, probability=None)
 
 
 def _lost(sentences: list[Sentence], spans: Iterable[Span]) -> list[ProblemKind | None]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ner_head.base.errors import UsageError
+from ner_head.conversion.offsets import utf16
 from ner_head.corpus.documents import Document
 from ner_head.server.limits import Limits
 from ner_head.server.refusal import Refusal
@@ -112,11 +113,10 @@ def add_predictions(cas: Cas, found: Document, metadata: Metadata) -> str:
     members = [member for member in view.get("members", "").split() if member not in gone]
     ids = [element.get("xmi:id", "") for element in cas.root]
     number = max((int(name) for name in ids if name.isdecimal() and len(name) < 16), default=0)
-    position, units = 0, 0
+    units = utf16(found.text)
     for number, span in enumerate(found.spans, number + 1):  # noqa: B020
-        begin = units + utf16(found.text[position : span.start])
-        position, units = span.end, begin + utf16(found.text[span.start : span.end])
-        values = {"sofa": sofa, "begin": str(begin), "end": str(units), metadata.feature: span.label, PREDICTED: "true"}
+        begin, end = str(units.of(span.start)), str(units.of(span.end))
+        values = {"sofa": sofa, "begin": begin, "end": end, metadata.feature: span.label, PREDICTED: "true"}
         score = {} if span.probability is None else {f"{metadata.feature}_score": repr(span.probability)}
         cas.root.insert(0, Element(tag, {"xmi:id": str(number), **values, **score}))
         members.append(str(number))
@@ -133,11 +133,6 @@ def qualified(cas: Cas, layer: str) -> str:
         cas.names[uri] = prefix
         cas.root.set(f"xmlns:{prefix}", uri)
     return f"{cas.names[uri]}:{name}"
-
-
-def utf16(text: str) -> int:
-    """Number of UTF-16 code units of a text: two for a character beyond U+FFFF, such as most emoji."""
-    return len(text.encode("utf-16-le")) // 2
 
 
 def router(language_code: Callable[[str | None], str], limits: Limits, recognize: Recognize) -> APIRouter:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict
 
+from ner_head.conversion import label_studio
 from ner_head.corpus.documents import Document
 from ner_head.server.limits import Limits
 from ner_head.server.refusal import Refusal
@@ -120,28 +121,9 @@ def to_documents(tasks: Sequence[Task], key: str) -> list[Document]:
 
 def to_prediction(document: Document, interface: Interface, version: str) -> dict[str, object]:
     """The prediction of a task. Its score is the probability of its least certain span, null without spans."""
-    spans = [span for span in document.spans if span.label in interface.labels]
-    probabilities = [span.probability for span in spans if span.probability is not None]
-    return {
-        "model_version": version,
-        "score": min(probabilities, default=None),
-        "result": [
-            {
-                "id": f"ner-{number}",
-                "from_name": interface.control,
-                "to_name": interface.object,
-                "type": "labels",
-                "value": {
-                    "start": span.start,
-                    "end": span.end,
-                    "text": document.text[span.start : span.end],
-                    "labels": [interface.labels[span.label]],
-                },
-                "score": span.probability,
-            }
-            for number, span in enumerate(spans, 1)
-        ],
-    }
+    return label_studio.prediction(
+        document, model=version, names=interface.labels, control=interface.control, to_object=interface.object
+    )
 
 
 def router(labels: Sequence[str], version: str, limits: Limits, recognize: Recognize) -> APIRouter:

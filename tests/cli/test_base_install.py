@@ -13,7 +13,19 @@ from ner_head.corpus.documents import Document, write_documents
 from ner_head.features.store.store import FeatureStore
 from tests.conftest import ROOT
 
-EXTRAS = ("dvc", "pycrfsuite", "scipy", "dask", "distributed", "fastapi", "uvicorn", "onnx", "onnxruntime", "spacy")
+EXTRAS = (
+    "dvc",
+    "pycrfsuite",
+    "scipy",
+    "dask",
+    "distributed",
+    "fastapi",
+    "uvicorn",
+    "onnx",
+    "onnxruntime",
+    "spacy",
+    "cassis",
+)
 
 
 def run(code: str, *arguments: str, folder: Path, hide: tuple[str, ...] = EXTRAS) -> subprocess.CompletedProcess[str]:
@@ -51,6 +63,7 @@ def project(documents: list[Document], tiny_encoder: Path, tmp_path: Path) -> Pa
         "verify STORE",
         "inspect STORE --export hewitt out.h5",
         "score GOLD GOLD",
+        "convert corpus.jsonl tasks.json --from jsonl --to label-studio",
         "plan --seconds 0",
         "cache list",
         "cache prune",
