@@ -77,18 +77,20 @@ def check_labels(documents: Sequence[Document], places: Places) -> Iterator[Find
 
 def check_sentences(documents: Sequence[Document], places: Places) -> Iterator[Finding]:
     """Sentences with the same words and different annotations."""
-    found: dict[tuple[str, ...], dict[tuple[Span, ...], list[tuple[Document, int]]]] = defaultdict(dict)
+    found: dict[tuple[str, ...], list[tuple[Document, int]]] = defaultdict(list)
     for document in documents:
         for number, sentence in enumerate(document.sentences):
             if len(sentence.words) >= LEAST_WORDS:
-                words = tuple(word.text for word in sentence.words)
-                spans = tuple(word_spans(sentence, document.spans))
-                found[words].setdefault(spans, []).append((document, number))
-    for words, ways in found.items():
+                found[tuple(word.text for word in sentence.words)].append((document, number))
+    for words, where in found.items():
+        ways: dict[tuple[Span, ...], list[tuple[Document, int]]] = {}
+        for document, number in where if len(where) > 1 else ():
+            spans = tuple(word_spans(document.sentences[number], document.spans))
+            ways.setdefault(spans, []).append((document, number))
         if len(ways) > 1:
             ranked = sorted(ways.items(), key=lambda each: len(each[1]))
-            shown = " | ".join(f"{_named(words, spans)} ({len(where):,})" for spans, where in ranked)
-            spots = tuple(places.of_sentence(*where[0]) for _, where in ranked)
+            shown = " | ".join(f"{_named(words, spans)} ({len(same):,})" for spans, same in ranked)
+            spots = tuple(places.of_sentence(*same[0]) for _, same in ranked)
             message = f"annotated in {len(ways)} ways: {shown}; also {spots[1].where}"
             yield Finding("warning", "same sentence", message, spots)
 

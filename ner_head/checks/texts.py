@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,10 @@ def check_pieces(
         limit: number of word pieces in a pass of the encoder, [CLS] and [SEP] included.
     """
     unknown: dict[str, list[tuple[Document, int]]] = {}
-    for document, (sentences,) in ((d, words_of([d], spaces=word_pieces.marks_spaces)) for d in documents):
-        for number, pieces in enumerate(word_pieces.split(sentences)):
+    words = [sentence for found in words_of(documents, spaces=word_pieces.marks_spaces) for sentence in found]
+    split = iter(word_pieces.split(words))  # all at once, so that a word is split once
+    for document in documents:
+        for number, pieces in enumerate(islice(split, len(document.sentences))):
             if len(pieces) + 1 > limit:
                 message = f"a sentence of {len(pieces):,} word pieces; the encoder takes {limit}, so it sees windows"
                 yield Finding("warning", "long sentence", message, (places.of_sentence(document, number),))

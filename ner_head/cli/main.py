@@ -8,7 +8,23 @@ import typer
 from typer.core import TyperGroup
 
 from ner_head.base import entry
-from ner_head.cli import bundle, check, embed, export, fetch, init, plan, pool, predict, score, serve, store
+from ner_head.cli import (
+    bundle,
+    check,
+    curve,
+    embed,
+    export,
+    fetch,
+    folds,
+    init,
+    plan,
+    pool,
+    predict,
+    score,
+    serve,
+    store,
+    suspects,
+)
 from ner_head.cli.arguments import example
 
 
@@ -55,7 +71,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (predict, serve, init, check, embed, export, bundle, score, store, plan, pool, fetch):
+for group in (
+    predict,
+    serve,
+    init,
+    check,
+    folds,
+    suspects,
+    curve,
+    embed,
+    export,
+    bundle,
+    score,
+    store,
+    plan,
+    pool,
+    fetch,
+):
     group.register(app)
 
 
