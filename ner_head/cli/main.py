@@ -23,6 +23,7 @@ from ner_head.cli import (
     score,
     serve,
     store,
+    suggest,
     suspects,
 )
 from ner_head.cli.arguments import example
@@ -79,6 +80,7 @@ for group in (
     folds,
     suspects,
     curve,
+    suggest,
     embed,
     export,
     bundle,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -123,8 +122,3 @@ def new_groups(documents: Sequence[Document], annotated: Sequence[Document] = ()
     """
     groups = near_copies([*documents, *annotated])
     return [group for group in groups if max(group) < len(documents)]
-
-
-def without_spans(documents: Sequence[Document]) -> list[Document]:
-    """The documents as an annotator gets them."""
-    return [replace(document, spans=()) for document in documents]
