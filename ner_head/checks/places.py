@@ -35,6 +35,9 @@ class Places:
         self._file: dict[str, Path] = {}
         self._members: dict[Path, list[Document]] = {}
         self._rows: dict[Path, dict[str, list[int]]] = {}
+        # the last files only: findings are mostly in the order of the files
+        self._texts = lru_cache(maxsize=16)(_line_starts)
+        self._records = lru_cache(maxsize=4)(_record_lines)
 
     def add(self, document: Document, files: list[Path]) -> None:
         """Note the file of a document that was just read: the last one, or the last text beside annotations."""
@@ -70,12 +73,12 @@ class Places:
         return Place(self.at(document, sentence.start), document.key, shortened(text))
 
     def _line_in_text(self, path: Path, document: Document, offset: int) -> int | None:
-        content, starts = _line_starts(path)
+        content, starts = self._texts(path)
         begin = content.find(document.text)
         return bisect_right(starts, begin + offset) if begin >= 0 else None
 
     def _line_in_records(self, path: Path, document: Document, offset: int) -> int | None:
-        return _record_lines(path).get(document.text)
+        return self._records(path).get(document.text)
 
     def _line_in_rows(self, path: Path, document: Document, offset: int) -> int | None:
         if path not in self._rows:
@@ -99,13 +102,11 @@ def shortened(text: str) -> str:
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
-@lru_cache(maxsize=4)
 def _line_starts(path: Path) -> tuple[str, list[int]]:
     content = read_text(path)
     return content, [0, *(found.end() for found in LINE_END.finditer(content))]
 
 
-@lru_cache(maxsize=4)
 def _record_lines(path: Path) -> dict[str, int]:
     """The line of each text of a file of records."""
     found: dict[str, int] = {}
