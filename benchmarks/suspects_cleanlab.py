@@ -2,7 +2,7 @@
 
 It needs `cleanlab` and numpy only, so it can run in an environment of its own:
 
-    python benchmarks/suspects_cleanlab.py data/folds/marginals-0.npz
+    python -m benchmarks.suspects_cleanlab data/folds/marginals-0.npz
 
 Of the N most suspicious places, N being the number of corruptions, the share is printed that is a corruption which no
 place before it has found. A place is a word, or a run of neighbouring words of the ranking, as cleanlab ranks words.
@@ -11,7 +11,6 @@ Classes are the tags (B-PER, I-PER ...), or the types alone, as cleanlab's tutor
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,9 +19,12 @@ import numpy as np
 from cleanlab.token_classification.filter import find_label_issues
 from cleanlab.token_classification.rank import get_label_quality_scores
 
+from benchmarks.report import write_results
+
 
 def main(path: Path) -> None:
-    """Rank the words, and print the figures."""
+    """Rank the words, print the figures, and write benchmarks/results/suspects_cleanlab.json."""
+    rows = []
     data = np.load(path)
     where, given, chances = data["where"], data["given"], data["marginals"]
     order = np.lexsort((where[:, 2], where[:, 1], where[:, 0]))
@@ -43,10 +45,11 @@ def main(path: Path) -> None:
         for method in ("self_confidence", "normalized_margin"):
             _, scores = get_label_quality_scores(labels, probabilities, token_score_method=method)
             ranked = np.argsort(np.concatenate([np.asarray(each) for each in scores]), kind="stable")
-            report(f"{name}, {method}", ranked, owner, sentence, n)
+            rows.append(figures(f"{name}, {method}", ranked, owner, sentence, n))
         issues = find_label_issues(labels, probabilities, return_indices_ranked_by="normalized_margin")
         ranked = np.array([starts[s] + w for s, w in issues])
-        report(f"{name}, find_label_issues ({len(ranked):,} words)", ranked, owner, sentence, n)
+        rows.append(figures(f"{name}, find_label_issues ({len(ranked):,} words)", ranked, owner, sentence, n))
+    write_results("suspects_cleanlab", {"corruptions": len(data["changes"]), "rows": rows}, ("cleanlab", "numpy"))
 
 
 def corrupted_words(data: np.lib.npyio.NpzFile, where: np.ndarray) -> np.ndarray:
@@ -62,8 +65,8 @@ def corrupted_words(data: np.lib.npyio.NpzFile, where: np.ndarray) -> np.ndarray
     return owner
 
 
-def report(name: str, ranked: np.ndarray, owner: np.ndarray, sentence: np.ndarray, n: int) -> None:
-    """Print the share of corruptions among the first n words, and among the first n runs of words."""
+def figures(name: str, ranked: np.ndarray, owner: np.ndarray, sentence: np.ndarray, n: int) -> dict[str, object]:
+    """The share of corruptions among the first n words, and among the first n runs of words."""
     words = distinct(owner[ranked[:n]])
     runs, seen = [], set[int]()
     for word in ranked.tolist():
@@ -73,7 +76,9 @@ def report(name: str, ranked: np.ndarray, owner: np.ndarray, sentence: np.ndarra
         seen.add(word)
         if len(runs) == n:
             break
-    print(json.dumps({"method": name, "words": round(words / n, 4), "runs": round(distinct(runs) / n, 4)}))
+    row = {"method": name, "words": round(words / n, 4), "runs": round(distinct(runs) / n, 4)}
+    print(row, flush=True)
+    return row
 
 
 def distinct(owners: Iterable[int]) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ner_head.base.errors import UsageError
 from ner_head.cli.arguments import ParamsFile, example
 from ner_head.cli.curation_options import (
     AsJson,
@@ -23,6 +24,7 @@ from ner_head.cli.curation_options import (
 )
 from ner_head.cli.output import check_output, emit, tell, write_results
 
+NAMES = ("missing", "spurious", "wrong type", "wrong boundary")
 EXAMPLE = example("ner-head suspects -n 50 --page suspects.html --export review.jsonl")
 
 
@@ -37,6 +39,12 @@ def suspects(
     margin: Annotated[
         float, typer.Option(min=-1, max=1, help="least probability of the alternative minus that of the annotation")
     ] = 0.0,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="only suspects of this kind: missing, spurious, wrong type or wrong boundary; may be repeated"
+        ),
+    ] = None,
     page: Annotated[Path | None, typer.Option(help="also write an HTML page")] = None,
     export: Annotated[
         Path | None, typer.Option(help="also write the documents with suspects, pre-annotated, as JSONL")
@@ -51,6 +59,8 @@ def suspects(
     not run.
     """
     names = split_names(splits)
+    if unknown := [name for name in kind or [] if name not in NAMES]:
+        raise UsageError(f"--kind: no kind {unknown[0]!r}; kinds are {', '.join(NAMES)}")
     for output in (page, export):
         check_output("jsonl", output)
     source = pipeline(params, prepared, features)
@@ -63,8 +73,8 @@ def suspects(
     documents = source.documents(names)
     heads = source.heads(documents, folder, source.training(epochs=epochs, seed=seed), notes)
     everything = find_suspects(out_of_fold_beliefs(heads, documents, n_folds, seed=seed), documents, least=margin)
-    found = everything[:number]
-    kinds = ", ".join(f"{n:,} {kind}" for kind, n in counts(everything).items())
+    found = [suspect for suspect in everything if not kind or suspect.kind in kind][:number]
+    kinds = ", ".join(f"{n:,} {name}" for name, n in counts(everything).items())
     n_spans = sum(len(document.spans) for document in documents)
     summary = f"{len(everything):,} suspects among {n_spans:,} annotations ({kinds}); the first {len(found):,}"
     tell(f"{heads.trained} of {n_folds} heads trained, the others read from {folder}; {NOTHING_COMPUTED}")

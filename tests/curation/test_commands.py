@@ -117,6 +117,7 @@ def test_too_little_data_is_one_line(run: Run, project: Path, tmp_path: Path) ->
         (["curve"], 3, "dev has 1 documents, and 10 are needed for an interval"),
         (["curve", "--fractions", "0,1"], 2, "--fractions: two or more different numbers above 0"),
         (["folds", "--splits", "train,blind"], 2, "--splits: no split 'blind'"),
+        (["suspects", "--kind", "odd"], 2, "--kind: no kind 'odd'; kinds are missing"),
         (["folds", "-k", "3", "--only", "3"], 2, "--only: folds are numbered from 0 to 2, got 3"),
         (["folds", "--features", "absent"], 3, "absent/manifest.json: No such file"),
         (["suggest", "texts", "--by", "luck"], 2, "--by: entropy or errors is expected"),
