@@ -99,7 +99,10 @@ def run(pool: Pool, how: str, seed: int, options: argparse.Namespace) -> list[di
 
 
 def saved(rows: Sequence[dict[str, object]], how: str, score: str, size: str) -> float:
-    """What a way of choosing needs of `size` to reach the last score of random choice, as a share of random's."""
+    """What a way of choosing needs of `size` to reach the best score of random choice, as a share of random's.
+
+    Scores are means over seeds. NaN if it does not reach that score.
+    """
 
     def curve(name: str) -> tuple[np.ndarray, np.ndarray]:
         mine = [row for row in rows if row["how"] == name]
@@ -109,7 +112,8 @@ def saved(rows: Sequence[dict[str, object]], how: str, score: str, size: str) ->
 
     goal, cost = curve("random")
     scores, sizes = curve(how)
-    return float(np.interp(goal[-1], scores, sizes) / cost[-1]) if scores[-1] >= goal[-1] else float("nan")
+    needed = cost[int(goal.argmax())]
+    return float(np.interp(goal[-1], scores, sizes) / needed) if scores[-1] >= goal[-1] else float("nan")
 
 
 def main() -> None:

@@ -195,7 +195,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = [run(options, seed) for seed in options.seeds]
-    write_results("suspects", {"folds": options.folds, "share": options.share, "rows": rows})
+    shown = {"folds": options.folds, "share": options.share, "epochs": options.epochs}
+    write_results("suspects", {**shown, "rows": rows})
 
 
 if __name__ == "__main__":
