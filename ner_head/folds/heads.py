@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,14 +67,12 @@ class SubsetHeads:
         return self.session.tagger(model.head)
 
     def _train(self, documents: Sequence[Document], params: TrainingParams, place: Path) -> SavedModel:
-        session = self.session
-        session.checkpoints = Checkpoints(self.folder / UNFINISHED / place.name, ())
+        session, unfinished = self.session, self.folder / UNFINISHED / place.name
+        session.checkpoints = Checkpoints(unfinished, ())  # the name of the folder says all that decides the run
         fits = [session.fit(documents, [], params=member) for member in params.members()]
         model = session.model(fits, "last", scored=False)
         with new_folder(place) as whole:
             model.save(whole)
-        for fit in fits:
-            if fit.checkpoint is not None:
-                fit.checkpoint.discard()
+        shutil.rmtree(unfinished, ignore_errors=True)
         self.trained += 1
         return model
