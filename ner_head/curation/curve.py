@@ -103,8 +103,9 @@ def measure(
 ) -> Iterator[Measured]:
     """Train a head for each seed and each fraction of the documents, and count its spans on dev.
 
-    Near copies are taken together. The number of epochs follows from the number of sentences, as in stage `train`. Dev
-    selects nothing: the last epoch is scored.
+    Near copies are taken together. Every head is trained for about as many steps as one of all documents, because heads
+    of few documents would otherwise be undertrained, and the curve too steep. Dev selects nothing: the last epoch is
+    scored.
 
     Args:
         heads: heads of a session over the documents.
@@ -127,11 +128,16 @@ def measure(
         for seed in seeds:
             chosen = sample_groups(groups, round(fraction * len(documents)), seed=seed)
             subset = [documents[i] for i in chosen]
-            n_sentences = sum(len(document.sentences) for document in subset)
-            params = training.model_copy(update={"seed": seed, "epochs": training.epochs_for(n_sentences)})
+            params = training.model_copy(update={"seed": seed, "epochs": _epochs(training, documents, subset)})
             tagger = heads.tagger(subset, params)
             found = predict_from_store(tagger, dev, heads.store, heads.session.manifest.languages)
             yield Measured(len(subset), seed, _counts(dev, [each.document for each in found]))
+
+
+def _epochs(training: TrainingParams, documents: Sequence[Document], subset: Sequence[Document]) -> int:
+    """Number of epochs of a subset that takes as many steps as all documents."""
+    whole, part = (sum(len(document.sentences) for document in each) for each in (documents, subset))
+    return max(1, round(training.epochs_for(whole) * whole / max(part, 1)))
 
 
 def check_sizes(documents: Sequence[Document], dev: Sequence[Document]) -> None:
