@@ -14,9 +14,9 @@ FLOORS = [
     {"corpus", "models"},
     {"formats", "features.store", "evaluation.measures", "baseline", "bert"},
     {"preparation", "features.extraction", "head", "evaluation", "pages", "comparison"},
-    {"inference", "prediction", "probing"},
+    {"inference", "prediction", "probing", "checks"},
     {"training", "recognizer", "onnx", "project", "cards", "conversion"},
-    {"bundles", "server", "integrations"},
+    {"bundles", "server", "integrations", "folds", "curation"},
     {"cli"},
 ]
 """Each part of the package imports from its own floor and those before it."""

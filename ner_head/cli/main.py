@@ -8,7 +8,26 @@ import typer
 from typer.core import TyperGroup
 
 from ner_head.base import entry
-from ner_head.cli import bundle, compare, convert, embed, export, fetch, init, plan, pool, predict, score, serve, store
+from ner_head.cli import (
+    bundle,
+    check,
+    compare,
+    convert,
+    curve,
+    embed,
+    export,
+    fetch,
+    folds,
+    init,
+    plan,
+    pool,
+    predict,
+    score,
+    serve,
+    store,
+    suggest,
+    suspects,
+)
 from ner_head.cli.arguments import example
 
 
@@ -55,7 +74,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (predict, convert, serve, init, embed, export, bundle, score, compare, store, plan, pool, fetch):
+for group in (
+    predict,
+    serve,
+    init,
+    check,
+    convert,
+    folds,
+    suspects,
+    curve,
+    suggest,
+    embed,
+    export,
+    bundle,
+    score,
+    compare,
+    store,
+    plan,
+    pool,
+    fetch,
+):
     group.register(app)
 
 

@@ -26,7 +26,7 @@ def warn_of_unknown_letters(documents: Sequence[Document], pieces: Sequence[Sequ
         unknown = sum(len(np.unique(found.word_of_piece[found.ids == unk])) for found in sentences)
         if unknown > LEAST_SHARE * n_words:
             warnings.warn(
-                f"document {short(document.id)}: {unknown} of {n_words} words have letters that the encoder does not know; "
-                "entities and language are not to be trusted",
+                f"document {short(document.id)}: {unknown} of {n_words} words have letters that the encoder does not "
+                "know; entities and language are not to be trusted",
                 stacklevel=2,
             )

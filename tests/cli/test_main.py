@@ -90,6 +90,11 @@ def test_a_shell_can_complete_commands(capsys: pytest.CaptureFixture[str], monke
         ("plan --params absent.yaml", 2, "absent.yaml: no such file"),
         ("cache list --params absent.yaml", 2, "absent.yaml: no such file"),
         ("score absent gold", 2, "absent: no such folder"),
+        ("check absent", 2, "absent: no such file or folder"),
+        ("folds", 2, "params.yaml: no such file"),
+        ("suspects --kind odd", 2, "--kind: no kind 'odd'"),
+        ("curve --fractions 2,1", 2, "--fractions: two or more different numbers above 0"),
+        ("suggest absent.txt", 2, "absent.txt: No such file or directory"),
     ],
 )
 def test_wrong_arguments_are_refused_before_torch_is_imported(

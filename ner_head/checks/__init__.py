@@ -1,0 +1,1 @@
+"""Check a corpus before anything is trained on it."""
