@@ -213,7 +213,7 @@ def to_record(document: Document) -> dict[str, Any]:
 
 
 def _fields(span: Span) -> list[int | str | float | dict[str, str]]:
-    """[start, end, label], with the probability if there is one, and an object of lemma and entity if they are known."""
+    """[start, end, label], then the probability if there is one, then an object of lemma and entity if it has them."""
     known = [] if span.probability is None else [span.probability]
     named = normal_form(span)
     return [span.start, span.end, span.label, *known, *([named] if named else [])]

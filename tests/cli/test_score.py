@@ -48,6 +48,8 @@ def test_score_prints_a_table_or_all_slices_as_json(scored: Path, run: Run) -> N
     code, out, err = run("gold", "gold", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["normalization"]["t/cs/LOC"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert json.loads(out)["lemma_accuracy"]["t/cs/LOC"] == 1.0
+    assert json.loads(out)["linking_language"]["all"]["f1"] == 0.0  # one mention has no link
 
 
 def test_few_of_the_golden_documents_are_scored_on_demand_only(tmp_path: Path, run: Run) -> None:
