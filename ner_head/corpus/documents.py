@@ -253,9 +253,9 @@ def _span(start: int, end: int, label: str, *rest: float | dict[str, str]) -> Sp
     """Inverse of `_fields`."""
     named = rest[-1] if rest and isinstance(rest[-1], dict) else {}
     probability = [number for number in rest if not isinstance(number, dict)]
-    if not all(isinstance(text, str) for text in named.values()):
+    if not all(isinstance(text, str) for text in named.values()) or not named.keys() <= {"lemma", "entity"}:
         raise ValueError(f"lemma and entity must be strings, got {named}")
-    return Span(start, end, label, *probability, **named)
+    return Span(start, end, label, *probability, lemma=named.get("lemma"), entity=named.get("entity"))
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:

@@ -13,7 +13,7 @@ that of the predicted ones. Entities without links are left out.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import combinations
@@ -25,7 +25,7 @@ from ner_head.evaluation.measures.spans import Scores
 
 
 class Place(NamedTuple):
-    """A mention: where it is, and its lower-cased form and category."""
+    """A mention: where it is, its category, and its lower-cased form."""
 
     topic: str
     language: str
@@ -39,24 +39,22 @@ class Level:
     """What an entity spans.
 
     Attributes:
-        scope: The part of a place that two mentions of an entity have in common.
+        n_shared: How many of topic, language and document the mentions of an entity have in common.
         crosses: Whether only pairs in different languages are links.
     """
 
-    scope: Callable[[Place], tuple[Hashable, ...]]
+    n_shared: int
     crosses: bool = False
 
 
-LEVELS: dict[str, Level] = {
-    "linking_document": Level(lambda place: (place.topic, place.language, place.document)),
-    "linking_language": Level(lambda place: (place.topic, place.language)),
-    "linking_cross_language": Level(lambda place: (place.topic,), crosses=True),
+LEVELS = {
+    "linking_document": Level(3),
+    "linking_language": Level(2),
+    "linking_cross_language": Level(1, crosses=True),
 }
 
-Entity = tuple[Hashable, ...]
-"""Scope, category and id."""
-Entities = Mapping[Place, AbstractSet[Entity]]
-"""The entities of each mention."""
+Ids = Mapping[Place, AbstractSet[str]]
+"""The ids of the entities of each mention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,62 +93,63 @@ def linking_scores(pairs: Sequence[DocumentPair], lacking: Sequence[DocumentPair
         pairs: Documents that both sides have.
         lacking: Gold documents that the system lacks. They count in the recall of the two upper levels.
     """
+    of_pairs = [_ids(pairs, side) for side in ("gold", "system")]
+    of_all = [_ids([*pairs, *lacking], side) for side in ("gold", "system")]
     found = {}
     for name, level in LEVELS.items():
-        documents = pairs if name == "linking_document" else [*pairs, *lacking]
-        gold, system = (_entities(documents, level, side) for side in ("gold", "system"))
+        gold, system = of_pairs if name == "linking_document" else of_all
         sums = {ALL: LinkSums()}
-        for place, (share, weight) in _sides(gold, system, level):
+        for place, share, weight in _entities(gold, system, level):
             _add(sums, place, level, LinkSums(found=share, gold=weight))
-        for place, (share, weight) in _sides(system, gold, level):
+        for place, share, weight in _entities(system, gold, level):
             _add(sums, place, level, LinkSums(right=share, system=weight))
         found[name] = {slice_: sums[slice_].scores() for slice_ in sorted(sums)}
     return found
 
 
-def _entities(documents: Iterable[DocumentPair], level: Level, side: str) -> dict[Place, set[Entity]]:
-    """The entities of each mention of one side."""
-    found: dict[Place, set[Entity]] = defaultdict(set)
+def _ids(documents: Iterable[DocumentPair], side: str) -> dict[Place, set[str]]:
+    """The ids of each mention of one side."""
+    found: dict[Place, set[str]] = {}
     for number, document in enumerate(documents):
         for mention in document.gold if side == "gold" else document.system:
             place = Place(document.topic, document.language, number, mention.category, mention.form)
-            found[place].add((*level.scope(place), mention.category, mention.entity))
+            found.setdefault(place, set()).add(mention.entity)
     return found
 
 
-def _sides(ours: Entities, theirs: Entities, level: Level) -> Iterable[tuple[Place, tuple[float, float]]]:
-    """Weight times score, and weight, of each of our entities, with one of its mentions."""
-    members: dict[Entity, list[Place]] = defaultdict(list)
-    for place, entities in ours.items():
-        for entity in entities:
-            members[entity].append(place)
+def _entities(ours: Ids, theirs: Ids, level: Level) -> Iterator[tuple[Place, float, float]]:
+    """A mention of each of our entities, its weight times its score, and its weight."""
+    members: dict[tuple[object, ...], list[Place]] = defaultdict(list)
+    for place, ids in ours.items():
+        for name in ids:
+            members[(*place[: level.n_shared], place.category, name)].append(place)
     for places in members.values():
         if total := _links(places, level):
             weight = log2(len(places))
-            yield places[0], (weight * _shared(places, theirs, level) / total, weight)
+            yield places[0], weight * _shared(places, theirs, level) / total, weight
 
 
 def _links(places: Sequence[Place], level: Level) -> int:
     """Number of links of mentions of one entity."""
     n = len(places)
-    if not level.crosses:
+    if n == 1 or not level.crosses:
         return n * (n - 1) // 2
     return (n * n - sum(count * count for count in Counter(place.language for place in places).values())) // 2
 
 
-def _shared(places: Sequence[Place], theirs: Entities, level: Level) -> int:
-    """Number of links of our entity that an entity of theirs has too."""
-    parts: dict[Entity, list[Place]] = defaultdict(list)
-    alike: dict[frozenset[Entity], list[Place]] = defaultdict(list)  # mentions of several of their entities
+def _shared(places: Sequence[Place], theirs: Ids, level: Level) -> int:
+    """Number of links of our entity that an entity of theirs has too. Within an entity, ids identify theirs."""
+    parts: dict[str, list[Place]] = {}
+    alike: dict[frozenset[str], list[Place]] = {}  # mentions of several of their entities
     for place in places:
-        entities = theirs.get(place, set())
-        for entity in entities:
-            parts[entity].append(place)
-        if len(entities) > 1:
-            alike[frozenset(entities)].append(place)
+        ids = theirs.get(place, ())
+        for name in ids:
+            parts.setdefault(name, []).append(place)
+        if len(ids) > 1:
+            alike.setdefault(frozenset(ids), []).append(place)
     count = sum(_links(part, level) for part in parts.values())
-    for entities, part in alike.items():  # a link that n of their entities have was counted n times
-        count -= (len(entities) - 1) * _links(part, level)
+    for ids, part in alike.items():  # a link that n of their entities have was counted n times
+        count -= (len(ids) - 1) * _links(part, level)
     for one, other in combinations(alike, 2):
         between = _links(alike[one] + alike[other], level) - _links(alike[one], level) - _links(alike[other], level)
         count -= max(len(one & other) - 1, 0) * between

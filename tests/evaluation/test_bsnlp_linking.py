@@ -105,7 +105,7 @@ def test_documents_and_languages_and_topics_bound_the_links() -> None:
         name: of(0, 0) for name in ("PER", "all", "cs", "cs/PER", "t", "t/PER", "t/cs", "t/cs/PER")
     }
     assert found["linking_language"]["t/cs"] == pytest.approx(of(1, 1 / 3))
-    assert found["linking_cross_language"]["t"] == pytest.approx(of(1, 1))
+    assert found["linking_cross_language"]["t"] == pytest.approx(of(1, 2 / 3))
     assert "u" not in found["linking_cross_language"]
 
 
