@@ -7,7 +7,6 @@ if __name__ == "__main__":
 
     start("evaluate")
 
-import shutil
 from functools import partial
 
 from ner_head.base.errors import DataError
@@ -15,7 +14,6 @@ from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.corpus.documents import Document, write_documents
 from ner_head.corpus.results import Prediction
-from ner_head.evaluation.bsnlp_documents import write_predictions
 from ner_head.evaluation.measures.calibration import Confidence
 from ner_head.evaluation.measures.slices import forms, gain
 from ner_head.evaluation.measures.spans import Scores, confusion, has_gold
@@ -45,14 +43,13 @@ def main() -> None:
     untempered = Tagger(model.head, manifest.tag_set, device)
     seen, baseline = forms(read_split("train")), read_baseline()
     predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
-    scores, found = dict[str, Metrics](), list[Document]()
+    scores = dict[str, Metrics]()
     write_plots([], [], [])  # tables without rows: DVC requires every output, also without dev
     for split in ("dev", "test"):
         gold = read_split(split)
         predictions = predict(tagger, gold, n_best=N_BEST)
         documents = [prediction.document for prediction in predictions]
         write(split, predictions)
-        found += documents
         if not has_gold(gold):
             continue
         warn(unknown(split, gold, manifest.labels, manifest.languages))
@@ -62,7 +59,6 @@ def main() -> None:
         scores[split]["gain"] = gain(gold, documents, read_predictions(path, split, gold, stage="baseline"))
         if split == "dev":
             write_plots(gold, predictions, raw, scores[split]["oracle"])
-    write_annotations(found)
     write_scores(REPORTS, scores)
     shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
@@ -84,17 +80,6 @@ def write(split: str, predictions: list[Prediction]) -> None:
     write_nbest(
         REPORTS / "nbest" / f"{split}.txt", (best for p in predictions for best in to_nbest(p.document, p.readings))
     )
-
-
-def write_annotations(documents: list[Document]) -> None:
-    """Write predictions as files of the BSNLP shared task, after removing those of earlier runs."""
-    folder = REPORTS / "bsnlp"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if not write_predictions(folder, documents):
-        (folder / "EMPTY.txt").write_text(
-            "Neither dev nor test has documents: nothing is predicted.\n", encoding="utf-8"
-        )
 
 
 def write_plots(

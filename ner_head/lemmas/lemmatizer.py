@@ -38,6 +38,8 @@ class LemmaManifest(Params):
     params: LemmaParams
     width: int = 0
     """Width of the vectors, D; 0 without a head."""
+    encoder: str = ""
+    """Fingerprint of the encoder."""
     edits: list[tuple[str, str, list[str]]] = Field(default_factory=list)
     """Cut, added ending, and languages of each edit."""
 
@@ -54,12 +56,14 @@ class Lemmatizer:
         params: How it was trained.
         table: The edits of the head.
         head: Scores edits; None for rules alone.
+        encoder: Fingerprint of the encoder of the vectors; "" if it was not given.
     """
 
     lexicon: Lexicon
     params: LemmaParams
     table: EditTable | None = None
     head: EditHead | None = None
+    encoder: str = ""
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -144,13 +148,14 @@ class Lemmatizer:
     def save(self, folder: Path) -> None:
         """Write the files."""
         self.lexicon.save(folder / LEXICON)
-        manifest = LemmaManifest(params=self.params)
+        manifest = LemmaManifest(params=self.params, encoder=self.encoder)
         if self.head is not None and self.table is not None:
             edits = [
                 (*edit, sorted(languages))
                 for edit, languages in zip(self.table.edits, self.table.languages, strict=True)
             ]
-            manifest = LemmaManifest(params=self.params, width=self.head.projection.in_features, edits=edits)
+            width = self.head.projection.in_features
+            manifest = LemmaManifest(params=self.params, width=width, encoder=self.encoder, edits=edits)
             write_whole(folder / WEIGHTS, save(dict(self.head.state_dict())))
         write_whole(folder / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
 
@@ -168,7 +173,7 @@ class Lemmatizer:
             if manifest.version != VERSION:
                 raise DataError(f"{path}: version {manifest.version}; this ner-head reads {VERSION}; {MEND}")
             if not manifest.width:
-                return cls(lexicon, manifest.params)
+                return cls(lexicon, manifest.params, encoder=manifest.encoder)
             table = EditTable(
                 tuple(Edit(cut, add) for cut, add, _ in manifest.edits),
                 tuple(frozenset(languages) for _, _, languages in manifest.edits),
@@ -181,4 +186,4 @@ class Lemmatizer:
             raise DataError(f"{path}: {first_problem(error)}; {MEND}") from None
         except (SafetensorError, RuntimeError) as error:
             raise DataError(f"{folder / WEIGHTS}: damaged: {' '.join(str(error).split())[:100]}; {MEND}") from None
-        return cls(lexicon, manifest.params, table, head.eval())
+        return cls(lexicon, manifest.params, table, head.eval(), manifest.encoder)

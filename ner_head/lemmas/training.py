@@ -24,7 +24,11 @@ DECAY = 1e-3  # weight decay
 
 
 def train_lemmatizer(
-    documents: Sequence[Document], vectors: Sequence[Sequence[WordVectors]], params: LemmaParams
+    documents: Sequence[Document],
+    vectors: Sequence[Sequence[WordVectors]],
+    params: LemmaParams,
+    *,
+    encoder: str = "",
 ) -> Lemmatizer:
     """Learn from the lemmas of gold spans. Spans without a lemma are left out.
 
@@ -32,6 +36,7 @@ def train_lemmatizer(
         documents: Documents with gold spans.
         vectors: Vectors of the words of each span, of layer `params.layer`.
         params: How to train.
+        encoder: Fingerprint of the encoder of the vectors.
     """
     examples = [
         LemmaExample(d.language, span.label, one_line(d.text[span.start : span.end]), one_line(span.lemma))
@@ -42,14 +47,14 @@ def train_lemmatizer(
     lexicon = Lexicon.learn(examples)
     items, edits = _examples(documents, mention_words(documents, vectors))
     if not params.epochs or not items:
-        return Lemmatizer(lexicon, params)
+        return Lemmatizer(lexicon, params, encoder=encoder)
     table = EditTable.learn((item.language, item.word, edit) for item, edit in zip(items, edits, strict=True))
     numbers = {edit: number for number, edit in enumerate(table.edits)}
     known = [i for i, edit in enumerate(edits) if edit in numbers]
     chosen, weights = _sample([items[i] for i in known], [edits[i] for i in known], params)
     kept = [items[known[i]] for i in chosen]
     head = _fit(kept, [numbers[edits[known[i]]] for i in chosen], weights, table, documents, params)
-    return Lemmatizer(lexicon, params, table, head)
+    return Lemmatizer(lexicon, params, table, head, encoder)
 
 
 def _examples(documents: Sequence[Document], items: Sequence[MentionWord]) -> tuple[list[MentionWord], list[Edit]]:

@@ -42,6 +42,8 @@ class LinkManifest(Params):
 
     version: int = VERSION
     params: LinkParams
+    encoder: str = ""
+    """Fingerprint of the encoder."""
     known: list[tuple[str, str, str]]
     """Label, spelled name and id of each name of train."""
 
@@ -70,13 +72,15 @@ class Linker:
         params: How it was trained.
         known: Ids of train, by label and spelled name.
         means: Mean direction of the names of each language, (layers, D).
-        network: Compares two names.
+        network: Compares two names. Without one, names of equal spelling are one entity.
+        encoder: Fingerprint of the encoder of the vectors; "" if it was not given.
     """
 
     params: LinkParams
     known: Mapping[tuple[str, str], str]
     means: Mapping[str, NDArray[np.float32]]
-    network: PairNetwork
+    network: PairNetwork | None
+    encoder: str = ""
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -116,9 +120,13 @@ class Linker:
         pairs = candidates(names, rows, spelling, neighbours=params.neighbours, seed=params.seed)
         probabilities = list[float]()
         for start in range(0, len(pairs), BATCH):
-            found = features(pairs[start : start + BATCH], names, rows, spelling)
+            part = pairs[start : start + BATCH]
+            if self.network is None:
+                probabilities += [float(names[i].spelled == names[j].spelled) for i, j in part]
+                continue
             with torch.inference_mode():
-                probabilities += torch.sigmoid(self.network(torch.from_numpy(found))).tolist()
+                found = torch.from_numpy(features(part, names, rows, spelling))
+                probabilities += torch.sigmoid(self.network(found)).tolist()
         known = {
             number: (name.label, self.known[name.label, name.spelled])
             for number, name in enumerate(names)
@@ -140,8 +148,9 @@ class Linker:
         """Write the files."""
         known = [(*place, name) for place, name in sorted(self.known.items())]
         tensors = {MEANS + language: torch.from_numpy(mean.copy()) for language, mean in self.means.items()}
-        write_whole(folder / WEIGHTS, save(tensors | dict(self.network.state_dict())))
-        manifest = LinkManifest(params=self.params, known=known)
+        tensors |= self.network.state_dict() if self.network is not None else {}
+        write_whole(folder / WEIGHTS, save(tensors))
+        manifest = LinkManifest(params=self.params, encoder=self.encoder, known=known)
         write_whole(folder / MANIFEST, (manifest.model_dump_json() + "\n").encode())
 
     @classmethod
@@ -158,8 +167,10 @@ class Linker:
                 raise DataError(f"{path}: version {manifest.version}; this ner-head reads {VERSION}; {MEND}")
             tensors = load((folder / WEIGHTS).read_bytes())
             means = {name.removeprefix(MEANS): tensors.pop(name).numpy() for name in list(tensors) if MEANS in name}
-            network = PairNetwork(len(tensors["mean"]), manifest.params.hidden)
-            network.load_state_dict(tensors)
+            network = None
+            if tensors:
+                network = PairNetwork(len(tensors["mean"]), manifest.params.hidden).eval()
+                network.load_state_dict(tensors)
         except OSError as error:
             raise system_error(error, mend=MEND) from None
         except ValidationError as error:
@@ -167,7 +178,7 @@ class Linker:
         except (SafetensorError, RuntimeError, KeyError) as error:
             raise DataError(f"{folder / WEIGHTS}: damaged: {' '.join(str(error).split())[:100]}; {MEND}") from None
         known = {(label, spelled): name for label, spelled, name in manifest.known}
-        return cls(manifest.params, known, means, network.eval())
+        return cls(manifest.params, known, means, network, manifest.encoder)
 
 
 def known_ids(names: Sequence[Name]) -> dict[tuple[str, str], str]:

@@ -91,7 +91,8 @@ def language_means(names: Sequence[Name]) -> dict[str, NDArray[np.float32]]:
 
 def directions(names: Sequence[Name], means: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """The direction of each name without the mean of its language, (names, layers, D), of length 1."""
-    return np.stack([_unit(_unit(name.total) - means.get(name.language, means[""])) for name in names])
+    common = means.get("", np.zeros_like(names[0].total))
+    return np.stack([_unit(_unit(name.total) - means.get(name.language, common)) for name in names])
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -24,32 +24,35 @@ MANY = 20  # documents; a name of more weighs as much as this
 
 
 def train_linker(
-    documents: Sequence[Document], vectors: Sequence[Sequence[WordVectors]], params: LinkParams
-) -> Linker | None:
+    documents: Sequence[Document],
+    vectors: Sequence[Sequence[WordVectors]],
+    params: LinkParams,
+    *,
+    encoder: str = "",
+) -> Linker:
     """Learn from the ids and lemmas of gold spans.
 
     Args:
         documents: Documents with gold spans.
         vectors: Vectors of the words of each span, of layers `params.layers`.
         params: How to train.
+        encoder: Fingerprint of the encoder of the vectors.
     Returns:
-        The linker; None if no two names of a topic have an id.
+        The linker. If no two names of a topic have an id, it has no network.
     """
     topics: dict[str, list[int]] = defaultdict(list)
     for number, document in enumerate(documents):
         topics[document.topic].append(number)
     of_topics = [list(names_of(documents, vectors, chosen).values()) for chosen in topics.values()]
     everything = [name for names in of_topics for name in names]
-    if not everything:
-        return None
-    means = language_means(everything)
+    means = language_means(everything) if everything else {}
     parts = [_examples(names, directions(names, means), params) for names in of_topics if names]
     full = [part for part in parts if len(part[0])]
     if not full:
-        return None
+        return Linker(params, known_ids(everything), means, None, encoder)
     rows, same, weights = (np.concatenate(column) for column in zip(*full, strict=True))
     network = _fit(rows, same, weights / weights.mean(), params)
-    return Linker(params, known_ids(everything), means, network)
+    return Linker(params, known_ids(everything), means, network, encoder)
 
 
 def _examples(

@@ -66,3 +66,8 @@ def all_span_vectors(
 ) -> list[list[WordVectors]]:
     """`span_vectors` of each document."""
     return [span_vectors(document, store, layers) for document in documents]
+
+
+def nearest_layers(stored: range, wanted: Sequence[int]) -> list[int]:
+    """The stored layer that is nearest to each wanted one."""
+    return [min(max(layer, stored[0]), stored[-1]) for layer in wanted]
