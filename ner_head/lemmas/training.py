@@ -51,6 +51,8 @@ def train_lemmatizer(
     table = EditTable.learn((item.language, item.word, edit) for item, edit in zip(items, edits, strict=True))
     numbers = {edit: number for number, edit in enumerate(table.edits)}
     known = [i for i, edit in enumerate(edits) if edit in numbers]
+    if not known:
+        return Lemmatizer(lexicon, params, encoder=encoder)
     chosen, weights = _sample([items[i] for i in known], [edits[i] for i in known], params)
     kept = [items[known[i]] for i in chosen]
     head = _fit(kept, [numbers[edits[known[i]]] for i in chosen], weights, table, documents, params)
@@ -63,7 +65,7 @@ def _examples(documents: Sequence[Document], items: Sequence[MentionWord]) -> tu
     for item in items:
         span = documents[item.document].spans[item.span]
         form = one_line(documents[item.document].text[span.start : span.end])
-        pairs = aligned(form, one_line(span.lemma or ""))
+        pairs = aligned(form, one_line(span.lemma)) if span.lemma is not None else []
         if pairs:
             words.append(item)
             edits.append(edit_between(*pairs[item.position]))
