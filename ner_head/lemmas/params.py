@@ -19,7 +19,7 @@ class LemmaParams(Params):
     hidden: int = Field(default=128, ge=1)
     """Units of the hidden layer."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    word_dropout: float = Field(default=0.5, ge=0, lt=1)
+    word_dropout: float = Field(default=0.7, ge=0, lt=1)
     """Share of the hashed features of a word that are left out while training."""
     epochs: int = Field(default=6, ge=0)
     """Epochs of training. 0 = no head: lookup and suffix rules alone."""
