@@ -11,7 +11,7 @@ import shutil
 
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
-from ner_head.features.store.mentions import all_span_vectors, nearest_layers
+from ner_head.features.store.mentions import SpanVectors, nearest_layers
 from ner_head.features.store.store import FeatureStore
 from ner_head.lemmas.params import LemmaParams
 from ner_head.lemmas.training import train_lemmatizer
@@ -29,7 +29,7 @@ def main() -> None:
     store = FeatureStore.open(FEATURES)
     encoder = store.manifest.encoder
     (layer,) = nearest_layers(encoder.stored_layers, [params.layer])
-    vectors = all_span_vectors(documents, store, [layer])
+    vectors = SpanVectors(documents, store, [layer])
     found = train_lemmatizer(
         documents, vectors, params.model_copy(update={"layer": layer}), encoder=encoder.fingerprint
     )

@@ -11,7 +11,7 @@ import shutil
 
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
-from ner_head.features.store.mentions import all_span_vectors, nearest_layers
+from ner_head.features.store.mentions import SpanVectors, nearest_layers
 from ner_head.features.store.store import FeatureStore
 from ner_head.linking.params import LinkParams
 from ner_head.linking.training import train_linker
@@ -29,7 +29,7 @@ def main() -> None:
     layers = nearest_layers(encoder.stored_layers, params.layers)
     linker = train_linker(
         documents,
-        all_span_vectors(documents, store, layers),
+        SpanVectors(documents, store, layers),
         params.model_copy(update={"layers": layers}),
         encoder=encoder.fingerprint,
     )

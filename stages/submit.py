@@ -15,7 +15,7 @@ from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.corpus.documents import Document, write_documents
 from ner_head.evaluation.bsnlp_documents import TaskScores, task_scores, write_predictions
-from ner_head.features.store.mentions import all_span_vectors
+from ner_head.features.store.mentions import SpanVectors
 from ner_head.features.store.store import FeatureStore
 from ner_head.lemmas.lemmatizer import Lemmatizer
 from ner_head.linking.linker import Linked, Linker
@@ -52,9 +52,9 @@ def main() -> None:
 
 def name(documents: Sequence[Document], store: FeatureStore, lemmatizer: Lemmatizer, linker: Linker) -> Linked:
     """The documents with lemmas and entities of their spans."""
-    vectors = all_span_vectors(documents, store, lemmatizer.layers)
+    vectors = SpanVectors(documents, store, lemmatizer.layers)
     lemmatized = lemmatizer.lemmatize(documents, vectors, together=True)
-    return linker.link(lemmatized, all_span_vectors(documents, store, linker.layers))
+    return linker.link(lemmatized, SpanVectors(documents, store, linker.layers))
 
 
 def tell_unknown(split: str, documents: Sequence[Document], lemmatizer: Lemmatizer) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document
-from ner_head.features.store.mentions import all_span_vectors, nearest_layers, span_vectors
+from ner_head.features.store.mentions import SpanVectors, nearest_layers, span_vectors
 from ner_head.features.store.store import FeatureStore
 from ner_head.lemmas.params import LemmaParams
 from ner_head.lemmas.training import train_lemmatizer
@@ -32,7 +32,7 @@ def named(
     (layer,) = nearest_layers(store.manifest.encoder.stored_layers, [8])
     folder, encoder = tmp_path_factory.mktemp("models"), store.manifest.encoder.fingerprint
     shutil.copytree(model, folder / "head")
-    vectors = all_span_vectors(gold, store, [layer])
+    vectors = SpanVectors(gold, store, [layer])
     train_lemmatizer(gold, vectors, LemmaParams(layer=layer, buckets=64, epochs=1), encoder=encoder).save(
         folder / "lemmas"
     )

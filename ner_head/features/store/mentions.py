@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +62,30 @@ def span_vectors(document: Document, store: FeatureStore, layers: Sequence[int])
     return found
 
 
-def all_span_vectors(
-    documents: Iterable[Document], store: FeatureStore, layers: Sequence[int]
-) -> list[list[WordVectors]]:
-    """`span_vectors` of each document."""
-    return [span_vectors(document, store, layers) for document in documents]
+class SpanVectors(Sequence[list[WordVectors]]):
+    """`span_vectors` of each document, read from the store when they are asked for, so that memory stays flat.
+
+    Args:
+        documents: The documents.
+        store: The store.
+        layers: Layers of the encoder.
+    """
+
+    def __init__(self, documents: Sequence[Document], store: FeatureStore, layers: Sequence[int]) -> None:
+        self.documents, self.store, self.layers = documents, store, tuple(layers)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    @overload
+    def __getitem__(self, index: int) -> list[WordVectors]: ...
+    @overload
+    def __getitem__(self, index: slice) -> SpanVectors: ...
+
+    def __getitem__(self, index: int | slice) -> list[WordVectors] | SpanVectors:
+        if isinstance(index, slice):
+            return SpanVectors(self.documents[index], self.store, self.layers)
+        return span_vectors(self.documents[index], self.store, self.layers)
 
 
 def nearest_layers(stored: range, wanted: Sequence[int]) -> list[int]:
