@@ -114,7 +114,7 @@ def test_a_file_is_a_dependency_of_the_stages_that_it_decides(file: str, stages:
 
 def test_the_dependencies_on_code_are_few() -> None:
     deps = [name for stage in PIPELINE["stages"].values() for name in stage["deps"]]
-    assert len([name for name in deps if name.startswith(("ner_head", "stages"))]) <= 62
+    assert len([name for name in deps if name.startswith(("ner_head", "stages"))]) <= 63
 
 
 @pytest.mark.parametrize("stage", STAGES)
