@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagged import Tagged
 from ner_head.inference.tagger import Tagger
 from ner_head.models import check_bundle, given_or_default
+from ner_head.namer import Namer
 from ner_head.prediction.groups import parts
 from ner_head.prediction.text_recognizer import TextRecognizer
 from ner_head.prediction.unknown_letters import warn_of_unknown_letters
@@ -31,8 +33,8 @@ from ner_head.prediction.unknown_letters import warn_of_unknown_letters
 class Recognizer(TextRecognizer):
     """A trained head and its encoder."""
 
-    def __init__(self, model: SavedModel, encoder: Encoder, runtime: RuntimeParams) -> None:
-        """Combine a head with its encoder.
+    def __init__(self, model: SavedModel, encoder: Encoder, runtime: RuntimeParams, namer: Namer | None = None) -> None:
+        """Combine a head with its encoder, and with what finds lemmas and entities.
 
         Raises:
             DataError: the head was trained with another encoder or another segmentation.
@@ -45,7 +47,7 @@ class Recognizer(TextRecognizer):
                 f"{SEGMENTATION}; train it again"
             )
         self.languages, self.labels = manifest.languages, manifest.labels
-        self.encoder, self.runtime = encoder, runtime
+        self.encoder, self.runtime, self.namer = encoder, runtime, namer
         self.process = os.getpid()
         self.source: tuple[str, str, str] | None = None
         compute_alone_after_fork()
@@ -81,8 +83,11 @@ class Recognizer(TextRecognizer):
         saved = SavedModel.load(directory, device=torch_device, layer_weights=layer_weights)
         record = saved.manifest.encoder
         folder = find(record)
-        frozen = Encoder(folder, device=torch_device, spec=record.spec, layers=saved.head.layers)
-        recognizer = cls(saved, frozen, runtime)
+        namer = Namer.of_model(directory, record.fingerprint)
+        reads = [*saved.head.layers, *(namer.layers if namer is not None else [])]
+        layers = range(min(reads), max(reads) + 1)
+        frozen = Encoder(folder, device=torch_device, spec=record.spec, layers=layers)
+        recognizer = cls(saved, frozen, runtime, namer)
         recognizer.source = (str(directory.absolute()), device, str(folder.absolute()))
         return recognizer
 
@@ -112,8 +117,18 @@ class Recognizer(TextRecognizer):
             for part in parts(pieces, whole_documents=self.encoder.fingerprint.spec.context == "document"):
                 features = encode_pieces(part, self.encoder, batch_pieces=self.runtime.batch_pieces, threads=threads)
                 ids = word_ids[len(found) : len(found) + len(features)]
-                found += self.tagger.tag(features, ids, n_best=n_best, probabilities=True, threads=threads)
+                tagged = self.tagger.tag(features, ids, n_best=n_best, probabilities=True, threads=threads)
+                if (namer := self.namer) is not None:
+                    both = zip(tagged, features, strict=True)
+                    tagged = [replace(each, vectors=namer.vectors(rows, each.spans)) for each, rows in both]
+                found += tagged
         return found
+
+    def _named(self, document: Document, tagged: Sequence[Tagged]) -> Document:
+        """The document with lemmas and entities, if the model has the folders `lemmas` and `links`."""
+        if self.namer is None:
+            return document
+        return self.namer.named(document, [vectors for each in tagged for vectors in each.vectors])
 
 
 def encoder_folder(record: EncoderRecord, *, beside: Path, given: str | None = None) -> Path:

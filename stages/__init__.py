@@ -21,6 +21,7 @@ PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
 FEATURES = Path("data/features")
 MODEL = Path("models/head")
+LEMMAS, LINKS = Path("models/lemmas"), Path("models/links")
 REPORTS = Path("reports")
 SPLITS = ("train", "dev", "test")
 INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on from there"

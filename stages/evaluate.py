@@ -7,7 +7,6 @@ if __name__ == "__main__":
 
     start("evaluate")
 
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from ner_head.base.runtime import RuntimeParams
 from ner_head.cards.card import Description, card, licence_of
 from ner_head.corpus.documents import Document, write_documents
 from ner_head.corpus.results import Prediction, judged, judged_predictions
-from ner_head.evaluation.bsnlp_documents import write_predictions
 from ner_head.evaluation.figures import Figures, figures, model_digest
 from ner_head.evaluation.measures.calibration import Confidence
 from ner_head.evaluation.measures.slices import forms, gain
@@ -49,14 +47,13 @@ def main() -> None:
     splits = {split: read_split(split) for split in SPLITS}
     seen, baseline = forms(splits["train"]), read_baseline()
     predict = partial(predict_from_store, store=store, languages=manifest.languages, probabilities=True)
-    scores, found, everything = dict[str, Metrics](), dict[str, list[Document]](), list[Document]()
+    scores, found = dict[str, Metrics](), dict[str, list[Document]]()
     write_plots([], [], [])  # tables without rows: DVC requires every output, also without dev
     for split in ("dev", "test"):
         gold = splits[split]
         predictions = predict(tagger, gold, n_best=N_BEST)
         documents = [prediction.document for prediction in predictions]
         write(split, predictions)
-        everything += documents
         found[split] = documents
         if not has_gold(gold):
             continue
@@ -69,7 +66,6 @@ def main() -> None:
         scores[split]["gain"] = gain(gold, documents, judged(gold, baseline_found))
         if split == "dev":
             write_plots(gold, predictions, raw, scores[split]["oracle"])
-    write_annotations(everything)
     write_scores(REPORTS, scores)
     known = figures(model_digest(MODEL), splits, scores, found, manifest.labels)
     write_card(manifest, known)
@@ -103,17 +99,6 @@ def write(split: str, predictions: list[Prediction]) -> None:
     write_nbest(
         REPORTS / "nbest" / f"{split}.txt", (best for p in predictions for best in to_nbest(p.document, p.readings))
     )
-
-
-def write_annotations(documents: list[Document]) -> None:
-    """Write predictions as files of the BSNLP shared task, after removing those of earlier runs."""
-    folder = REPORTS / "bsnlp"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if not write_predictions(folder, documents):
-        (folder / "EMPTY.txt").write_text(
-            "Neither dev nor test has documents: nothing is predicted.\n", encoding="utf-8"
-        )
 
 
 def write_plots(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import params as experiments
-from stages import baseline, error_page, evaluate, extract, plots_page, prepare, train
+from stages import baseline, error_page, evaluate, extract, lemmatize, link, plots_page, prepare, submit, train
 from tests.conftest import ROOT
 from tests.test_pipeline import PIPELINE
 
@@ -45,6 +45,7 @@ def project(folder: Path, encoder: Path, splits: dict[str, str]) -> Iterator[Non
     shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots", dirs_exist_ok=True)
     changes = ["prepare.source=corpus", "prepare.format=jsonl", "prepare.languages=[]", f"encoder.model={encoder}"]
     changes += ["head.lstm.hidden=8", "head.words.buckets=100", "training.epochs=2", "baseline.iterations=2"]
+    changes += ["lemmatize.epochs=1", "link.epochs=1"]
     for split in ("train", "dev", "test"):
         file = "train" if split == "train" else splits.get(split, "")
         if file and split != file:
@@ -58,7 +59,7 @@ def project(folder: Path, encoder: Path, splits: dict[str, str]) -> Iterator[Non
 
 
 def run_all() -> None:
-    for stage in (prepare, extract, train, baseline, evaluate, error_page, plots_page):
+    for stage in (prepare, extract, train, baseline, evaluate, lemmatize, link, submit, error_page, plots_page):
         stage.main()
 
 

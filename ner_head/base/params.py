@@ -21,6 +21,8 @@ SECTIONS = {
     "head": ("ner_head.head.params", "HeadParams"),
     "training": ("ner_head.training.params", "TrainingParams"),
     "baseline": ("ner_head.baseline", "BaselineParams"),
+    "lemmatize": ("ner_head.lemmas.params", "LemmaParams"),
+    "link": ("ner_head.linking.params", "LinkParams"),
     "runtime": ("ner_head.base.runtime", "RuntimeParams"),
 }
 """Module and name of the class of each section. They are imported by name, because a stage that only checks a section

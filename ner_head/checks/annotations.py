@@ -9,7 +9,8 @@ import regex
 
 from ner_head.checks.findings import Finding, Kind, Place
 from ner_head.checks.places import Places
-from ner_head.corpus.documents import Document, Span, counted, word_spans
+from ner_head.corpus.documents import Document, Span, word_spans
+from ner_head.corpus.shown import counted
 from ner_head.formats.problems import LOST, ProblemKind
 from ner_head.preparation.fitting import Fitted
 

@@ -44,7 +44,11 @@ def score(
         if found.mostly_skipped and not allow_missing:
             raise DataError(f"{line}; --by-name pairs by names of files, --allow-missing scores the few that there are")
         tell(line)
-    typer.echo(json.dumps(found.scores(), ensure_ascii=False, indent=2) if as_json else bsnlp.table(found))
+    if as_json:
+        shown = {**found.scores(), "lemma_accuracy": found.lemma_accuracy()}
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        typer.echo(bsnlp.table(found))
 
 
 def register(app: typer.Typer) -> None:

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ner_head.base.errors import DataError
+from ner_head.corpus.shown import SHOWN, counted, rounded, short
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
-SHOWN = 40  # characters of a text that a repr shows
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)
 class Span:
     """An entity [start, end): in words within a sentence, in characters everywhere else.
 
-    A predicted span has a `probability`, and a span of a `Recognizer` also has its `text`. Comparisons ignore both.
+    A predicted span has a `probability`, and a span of a `Recognizer` also has its `text`. `lemma` is the base form of
+    the whole mention, and `entity` the id of what it names, the same in all documents and languages; None if unknown.
+    Comparisons ignore these four.
     """
 
     start: int
@@ -27,10 +29,13 @@ class Span:
     label: str
     probability: float | None = field(default=None, compare=False)
     text: str | None = field(default=None, compare=False, kw_only=True)
+    lemma: str | None = field(default=None, compare=False, kw_only=True)
+    entity: str | None = field(default=None, compare=False, kw_only=True)
 
     def __repr__(self) -> str:
         known = [] if self.probability is None else [f"probability={self.probability:.4f}"]
-        known += [] if self.text is None else [f"text={short(self.text)!r}"]
+        texts = (("text", self.text), ("lemma", self.lemma), ("entity", self.entity))
+        known += [f"{name}={short(text)!r}" for name, text in texts if text is not None]
         return f"Span({', '.join([str(self.start), str(self.end), repr(self.label), *known])})"
 
 
@@ -132,7 +137,10 @@ class Document:
             "language": self.language,
             "language_probability": rounded(self.language_probability),
             "text": self.text,
-            "spans": [self._span_record(span) | {"probability": rounded(span.probability)} for span in self.spans],
+            "spans": [
+                self._span_record(span) | {"probability": rounded(span.probability)} | normal_form(span)
+                for span in self.spans
+            ],
         }
         if self.readings:
             record["readings"] = [
@@ -154,19 +162,10 @@ class Document:
         return {"probability": rounded(reading.probability), "spans": spans}
 
 
-def rounded(probability: float | None) -> float | None:
-    """A probability with four digits."""
-    return None if probability is None else round(probability, 4)
-
-
-def short(text: str) -> str:
-    """The beginning of a text, for a repr."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun: `1 word`, `2,000 words`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def normal_form(span: Span) -> dict[str, str]:
+    """The lemma and the entity of a span, without those that are unknown."""
+    named = {"lemma": span.lemma, "entity": span.entity}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def sentence_id(document_key: str, index: int) -> str:
@@ -221,10 +220,11 @@ def to_record(document: Document) -> dict[str, Any]:
     }
 
 
-def _fields(span: Span) -> list[int | str | float]:
-    """[start, end, label], with the probability if there is one."""
+def _fields(span: Span) -> list[int | str | float | dict[str, str]]:
+    """[start, end, label], then the probability if there is one, then an object of lemma and entity if it has them."""
     known = [] if span.probability is None else [span.probability]
-    return [span.start, span.end, span.label, *known]
+    named = normal_form(span)
+    return [span.start, span.end, span.label, *known, *([named] if named else [])]
 
 
 def from_record(record: dict[str, Any]) -> Document:
@@ -244,7 +244,7 @@ def from_record(record: dict[str, Any]) -> Document:
         Sentence(tuple(Word(text[start:end], *checked(start, end)) for start, end in words))
         for words in record.get("sentences", [])
     )
-    spans = tuple(sorted(Span(*checked(start, end), *rest) for start, end, *rest in record.get("spans", [])))
+    spans = tuple(sorted(_span(*checked(start, end), *rest) for start, end, *rest in record.get("spans", [])))
     if wrong := [s.probability for s in spans if s.probability is not None and not 0 <= s.probability <= 1]:
         raise ValueError(f"probability {wrong[0]} is not between 0 and 1")
     return Document(
@@ -256,6 +256,15 @@ def from_record(record: dict[str, Any]) -> Document:
         spans=spans,
         annotates=None if record.get("annotates") is None else tuple(map(str, record["annotates"])),
     )
+
+
+def _span(start: int, end: int, label: str, *rest: float | dict[str, str]) -> Span:
+    """Inverse of `_fields`."""
+    named = rest[-1] if rest and isinstance(rest[-1], dict) else {}
+    probability = [number for number in rest if not isinstance(number, dict)]
+    if not all(isinstance(text, str) for text in named.values()) or not named.keys() <= {"lemma", "entity"}:
+        raise ValueError(f"lemma and entity must be strings, got {named}")
+    return Span(start, end, label, *probability, lemma=named.get("lemma"), entity=named.get("entity"))
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:

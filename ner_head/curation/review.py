@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ner_head.corpus.documents import Document, Span, rounded, without_overlaps
+from ner_head.corpus.documents import Document, Span, without_overlaps
+from ner_head.corpus.shown import rounded
 from ner_head.curation.suspects import Suspect
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ner_head.base.errors import DataError
-from ner_head.evaluation.bsnlp_counts import ALL, METRICS, DocumentPair, Mention, score
+from ner_head.evaluation.bsnlp_counts import ALL, METRICS, DocumentPair, Mention, lemma_accuracy, score
 from ner_head.evaluation.bsnlp_documents import write_predictions
+from ner_head.evaluation.bsnlp_linking import LEVELS, linking_scores
 from ner_head.evaluation.measures.spans import Scores
 from ner_head.formats.bsnlp import CATEGORIES, WHITE, Annotations, read_annotations
 from ner_head.formats.discovery import topic_folders
@@ -24,11 +25,14 @@ class Pairing:
 
     Attributes:
         pairs: Documents that both sides have.
-        skipped: Keys of gold documents that the system lacks. The task skips them.
+        lacking: Gold documents that the system lacks. The task skips them, except in the recall of links between
+            documents.
+        skipped: Their keys.
         ignored: Lines of either side that are not annotations, as `file:line: text`.
     """
 
     pairs: tuple[DocumentPair, ...]
+    lacking: tuple[DocumentPair, ...]
     skipped: tuple[str, ...]
     ignored: tuple[str, ...]
 
@@ -38,8 +42,12 @@ class Pairing:
         return len(self.skipped) > len(self.pairs)
 
     def scores(self) -> dict[str, dict[str, Scores]]:
-        """Precision, recall and F1 by metric and slice (see `bsnlp_counts`)."""
-        return score(self.pairs)
+        """Precision, recall and F1 by metric and slice (see `bsnlp_counts` and `bsnlp_linking`)."""
+        return score(self.pairs) | linking_scores(self.pairs, self.lacking)
+
+    def lemma_accuracy(self) -> dict[str, float]:
+        """The share of right lemmas among the mentions of both sides, by slice (see `bsnlp_counts`)."""
+        return lemma_accuracy(self.pairs)
 
 
 def score_directories(gold: Path, system: Path) -> dict[str, dict[str, Scores]]:
@@ -51,7 +59,7 @@ def score_directories(gold: Path, system: Path) -> dict[str, dict[str, Scores]]:
             in the first line.
 
     Returns:
-        Precision, recall and F1 by metric and slice; see `bsnlp_counts`.
+        Precision, recall and F1 by metric and slice; see `bsnlp_counts` and `bsnlp_linking`.
 
     Raises:
         DataError: A file is not an annotation file, or the folders have no document in common.
@@ -71,7 +79,7 @@ def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pair
         DataError: A file is not an annotation file, the folders have no document in common, a side has no annotation,
             or a topic or language has the name of another slice.
     """
-    pairs, skipped, read = [], [], list[tuple[Annotations, Annotations]]()
+    pairs, lacking, skipped, read = [], [], [], list[tuple[Annotations, Annotations]]()
     for topic, language, folder in topic_folders(gold, ReaderOptions(), ReaderLog()):
         found = _annotations(system / topic / language, by_name=by_name)
         for name, wanted in _annotations(folder, by_name=by_name).items():
@@ -79,6 +87,7 @@ def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pair
                 pairs.append(DocumentPair(topic, language, _mentions(wanted), _mentions(found[name])))
                 read.append((wanted, found[name]))
             else:
+                lacking.append(DocumentPair(topic, language, _mentions(wanted), ()))
                 skipped.append(f"{topic}/{language}/{name}")
     if not pairs:
         raise DataError(
@@ -92,7 +101,7 @@ def pair_directories(gold: Path, system: Path, *, by_name: bool = False) -> Pair
     for side, files in zip((gold, system), zip(*read, strict=True), strict=True):
         _check_rows(side, files)
     ignored = [f"{file.path}:{line}: {text}" for both in read for file in both for line, text in file.ignored]
-    return Pairing(tuple(pairs), tuple(skipped), tuple(ignored))
+    return Pairing(tuple(pairs), tuple(lacking), tuple(skipped), tuple(ignored))
 
 
 def _check_rows(side: Path, files: Sequence[Annotations]) -> None:
@@ -128,17 +137,25 @@ def _mentions(annotations: Annotations) -> tuple[Mention, ...]:
 
 
 def table(pairing: Pairing) -> str:
-    """A text table: precision, recall and F1 of each metric, overall, by category and by language."""
-    scores = pairing.scores()
+    """Two text tables: precision, recall and F1 of each metric, overall, by category and by language."""
+    scores, accuracy = pairing.scores(), pairing.lemma_accuracy()
     names = (ALL, *CATEGORIES, *sorted({pair.language for pair in pairing.pairs}))
+    forms = _table(names, {metric: scores[metric] for metric in METRICS})
+    links = _table(names, {level: scores[level] for level in LEVELS})
+    note = f"lemmas of mentions that both sides have: {accuracy[ALL]:.3f} right" if accuracy else ""
+    return "\n".join([*forms, "", *links, *(["", note] if note else [])])
+
+
+def _table(names: Sequence[str], scores: Mapping[str, Mapping[str, Scores]]) -> list[str]:
+    """The lines of a table of some metrics."""
     width = max(map(len, names))
-    lines = [" " * width + "".join(f"{metric.replace('_', ' '):>23}" for metric in METRICS)]
-    lines.append(" " * width + f"{'P':>11}{'R':>6}{'F1':>6}" * len(METRICS))
+    lines = [" " * width + "".join(f"{metric.replace('_', ' '):>23}" for metric in scores)]
+    lines.append(" " * width + f"{'P':>11}{'R':>6}{'F1':>6}" * len(scores))
     for name in names:
-        cells = [scores[metric].get(name) for metric in METRICS]
+        cells = [found.get(name) for found in scores.values()]
         if any(cells):
             lines.append(f"{name:{width}}" + "".join(_cell(found) for found in cells))
-    return "\n".join(lines)
+    return lines
 
 
 def _cell(scores: Scores | None) -> str:

@@ -6,7 +6,7 @@ a category, a language, a topic, or a path of these: `pl/PER`, `brexit/ORG`, `br
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -113,10 +113,27 @@ def score(pairs: Iterable[DocumentPair]) -> dict[str, dict[str, Scores]]:
     """Scores by metric and slice. Slices without gold and predicted mentions are omitted, except `all`."""
     sums: dict[str, dict[str, MatchCounts]] = {metric: {ALL: MatchCounts()} for metric in METRICS}
     for (metric, topic, language, category), counts in match_counts(pairs, METRICS).items():
-        slices = sums[metric]
-        for name in _slices(topic, language, category) if counts.gold or counts.system else ():
-            slices[name] = slices.get(name, MatchCounts()) + counts
-    return {metric: {name: slices[name].scores() for name in sorted(slices)} for metric, slices in sums.items()}
+        found = sums[metric]
+        for name in slices(topic, language, category) if counts.gold or counts.system else ():
+            found[name] = found.get(name, MatchCounts()) + counts
+    return {metric: {name: found[name].scores() for name in sorted(found)} for metric, found in sums.items()}
+
+
+def lemma_accuracy(pairs: Iterable[DocumentPair]) -> dict[str, float]:
+    """The share of the mentions of both sides that have the lemma of the gold side, in lower case, by slice.
+
+    A mention is a form of one category in a document. Of several lemmas of a form, the last one counts.
+    """
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for pair in pairs:
+        gold, system = ({(m.form, m.category): m.lemma for m in side} for side in (pair.gold, pair.system))
+        for (form, category), lemma in gold.items():
+            if (form, category) in system:
+                names = list(slices(pair.topic, pair.language, category))
+                total.update(names)
+                right.update(names if system[form, category] == lemma else ())
+    return {name: right[name] / count for name, count in sorted(total.items())}
 
 
 def match_counts(
@@ -133,10 +150,10 @@ def match_counts(
     return sums
 
 
-def _slices(topic: str, language: str, category: str) -> Iterator[str]:
-    """All slices that contain a category of a document."""
+def slices(topic: str, language: str, category: str) -> Iterator[str]:
+    """All slices that contain a category of a document, or, without a language, of the documents of a topic."""
     yield from (ALL, category)
-    for path in (language, topic, f"{topic}/{language}"):
+    for path in (language, topic, f"{topic}/{language}") if language else (topic,):
         yield from (path, f"{path}/{category}")
 
 

@@ -1,8 +1,8 @@
 """Output files of the BSNLP shared task, and its strict scores, from documents.
 
 The first line of a file TOPIC/LANGUAGE/ID.out is the document's id. Every other line is form, lemma, category and
-entity, separated by tabs. Lemmas and entities are not predicted: the lemma is the form, and each form is an entity
-of its own (`PER-jan-novák`).
+entity, separated by tabs. A span without a lemma has its form as lemma, and a form without an entity is an entity of
+its own (`PER-jan-novák`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from typing import TypedDict
 import regex
 
 from ner_head.corpus.documents import Document, Span, without_overlaps
-from ner_head.evaluation.bsnlp_counts import DocumentPair, MatchCounts, Mention, match_counts
+from ner_head.evaluation.bsnlp_counts import (
+    ALL,
+    DocumentPair,
+    MatchCounts,
+    Mention,
+    lemma_accuracy,
+    match_counts,
+    score,
+)
+from ner_head.evaluation.bsnlp_linking import linking_scores
 from ner_head.evaluation.measures.spans import Scores
 
 NAMELESS = "_"  # replaces an empty id, topic or language, because the first non-empty line is read as the id
@@ -49,6 +58,14 @@ def lines_of(document: Document) -> list[str]:
     return [_one_line(document.id) or NAMELESS, *("\t".join(row) for row in found)]
 
 
+class TaskScores(TypedDict):
+    """Scores of the task: of all documents by metric, right lemmas among right mentions, and by language and metric."""
+
+    metrics: dict[str, Scores]
+    lemma_accuracy: float
+    per_language: dict[str, dict[str, Scores]]
+
+
 class FormScores(TypedDict):
     """Strict scores of the task, with labels and languages in separate dictionaries, since their names may collide."""
 
@@ -60,8 +77,7 @@ class FormScores(TypedDict):
 def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> FormScores:
     """Strict scores of the task: overall, by category and by language.
 
-    The other metrics need gold entity ids and lemmas, which documents do not have. With every form as its own entity,
-    relaxed partial recall was four points too low. `bsnlp.score_directories` reads ids and lemmas from the gold files.
+    For the other metrics see `task_scores`, and `bsnlp.score_directories`, which reads files.
     """
     pairs = [
         DocumentPair(
@@ -85,6 +101,29 @@ def strict_form_scores(gold: Sequence[Document], predicted: Sequence[Document]) 
     }
 
 
+def task_scores(gold: Sequence[Document], predicted: Sequence[Document]) -> TaskScores:
+    """All scores of the task over all documents, of gold documents with lemmas and entities."""
+    pairs = [
+        DocumentPair(
+            topic=wanted.topic,
+            language=wanted.language,
+            gold=_all_mentions(wanted),
+            system=_mentions(found.text, without_overlaps(found.spans)),
+        )
+        for wanted, found in zip(gold, predicted, strict=True)
+    ]
+    scores = score(pairs) | linking_scores(pairs, [])
+    accuracy = lemma_accuracy(pairs)
+    return {
+        "metrics": {metric: slices[ALL] for metric, slices in scores.items()},
+        "lemma_accuracy": accuracy.get(ALL, 0.0),
+        "per_language": {
+            language: {metric: slices[language] for metric, slices in scores.items() if language in slices}
+            for language in sorted({document.language for document in gold})
+        },
+    }
+
+
 def rows(text: str, spans: Iterable[Span]) -> Iterator[tuple[str, str, str, str]]:
     """Form, lemma, category and entity of spans. Forms of one category that differ in case only are listed once."""
     seen = set()
@@ -92,13 +131,23 @@ def rows(text: str, spans: Iterable[Span]) -> Iterator[tuple[str, str, str, str]
         form = _one_line(text[span.start : span.end])
         if form and (form.lower(), span.label) not in seen:
             seen.add((form.lower(), span.label))
-            yield form, form, span.label, "-".join((span.label, *form.lower().split()))
+            lemma = _one_line(span.lemma or "") or form
+            yield form, lemma, span.label, _one_line(span.entity or "") or "-".join((span.label, *form.lower().split()))
 
 
 def _mentions(text: str, spans: Iterable[Span]) -> tuple[Mention, ...]:
     return tuple(
         Mention(form.lower(), lemma.lower(), category, entity) for form, lemma, category, entity in rows(text, spans)
     )
+
+
+def _all_mentions(document: Document) -> tuple[Mention, ...]:
+    """The mentions of a gold document, with all lemmas and entities of a form."""
+    found: dict[Mention, None] = {}
+    for span in document.spans:
+        for form, lemma, category, entity in rows(document.text, [span]):
+            found[Mention(form.lower(), lemma.lower(), category, entity)] = None
+    return tuple(found)
 
 
 def _one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import regex
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document
+from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.languages import tidy
 from ner_head.formats.discovery import files_in, require_texts, topic_folders
 from ner_head.formats.format import Format, SourceDocument
@@ -143,11 +143,12 @@ def _row(number: int, line: str, trimmed: str) -> FormRow | None:
 
 
 def _annotated(document: Document, annotations: Annotations) -> SourceDocument:
-    labels: dict[str, str] = {}
+    rows: dict[str, FormRow] = {}
     categories: dict[str, dict[str, None]] = {}  # keys are lower-cased forms, as the evaluator compares them
     for row in annotations.rows:
-        labels.setdefault(row.form, row.category)
+        rows.setdefault(row.form, row)
         categories.setdefault(row.form.lower(), {})[row.category] = None
+    labels = {form: row.category for form, row in rows.items()}
     spans, missing, other_case = project(document.text, labels)
     problems = [
         Problem(document.key, "row ignored", detail=f"line {number}: {line}") for number, line in annotations.ignored
@@ -159,4 +160,10 @@ def _annotated(document: Document, annotations: Annotations) -> SourceDocument:
     ]
     problems += [Problem(document.key, "not found", form, labels[form]) for form in missing]
     problems += [Problem(document.key, "found in other case", form, labels[form]) for form in other_case]
-    return SourceDocument(replace(document, spans=tuple(spans)), tuple(problems))
+    named = tuple(_with_names(span, rows[span.text or ""]) for span in spans)
+    return SourceDocument(replace(document, spans=named), tuple(problems))
+
+
+def _with_names(span: Span, row: FormRow) -> Span:
+    """A span with the lemma and the entity of its row."""
+    return replace(span, text=None, lemma=row.lemma or None, entity=None if row.entity == NO_ENTITY else row.entity)

@@ -20,7 +20,7 @@ class Projection(NamedTuple):
     """The result of a projection.
 
     Attributes:
-        spans: spans in characters, sorted.
+        spans: spans in characters, sorted. The `text` of each is the form that was found.
         missing: forms that do not occur, in the given order.
         other_case: forms that occur in another letter case only, in the given order, and that gave a span.
     """
@@ -43,15 +43,15 @@ def project(text: str, labels: Mapping[str, str]) -> Projection:
     folded = _NormalizedWords(text, fold=True).find(absent) if absent else {}
     taken = bytearray(len(exact.words))
     spans: list[Span] = []
-    taking: set[str] = set()
     for group in (places, folded):
         for form in sorted(group, key=lambda form: (-len(form), form)):
             for first, last in group[form]:
                 if not any(taken[first : last + 1]):
                     taken[first : last + 1] = b"\1" * (last + 1 - first)
-                    taking.add(form)
-                    spans.append(Span(exact.words[first].start, exact.words[last].end, labels[form]))
+                    place = exact.words[first].start, exact.words[last].end
+                    spans.append(Span(*place, labels[form], text=form))
     missing = [form for form in absent if form not in folded]
+    taking = {span.text for span in spans}
     return Projection(sorted(spans), missing, [form for form in folded if form in taking])
 
 

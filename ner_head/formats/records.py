@@ -58,6 +58,8 @@ class _GivenSpan:
     label: str
     text: str | None
     probability: float | None = None
+    lemma: str | None = None
+    entity: str | None = None
 
 
 def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[ProblemParts] = ()) -> Record:
@@ -82,7 +84,7 @@ def to_record(content: Any, defaults: Mapping[str, str], problems: Iterable[Prob
         (right if _covers(texts["text"], mention) else wrong).append(mention)
     sentences = given.get("sentences", [])
     _check_words(sentences)
-    spans = [(mention.start, mention.end, mention.label, mention.probability) for mention in right]
+    spans = [(mention.start, mention.end, mention.label, mention.probability, _named(mention)) for mention in right]
     document = from_record({**defaults, **texts, "sentences": sentences, "spans": spans})
     answer = given["answer"] if given.get("answer") in ANSWERS else ""
     read = {*TEXTS, "sentences", name, "answer" if answer else ""}
@@ -133,23 +135,33 @@ def _gold(given: Mapping[str, Any]) -> tuple[str, list[Any]]:
     return name, lists.get(name, [])
 
 
+def _named(mention: _GivenSpan) -> dict[str, str]:
+    named = {"lemma": mention.lemma, "entity": mention.entity}
+    return {name: value for name, value in named.items() if value}
+
+
 def _mention(item: Any) -> _GivenSpan:
-    """Parse a span: a list [start, end, label] with an optional probability, or an object."""
-    text = score = None
+    """Parse a span: an object, or a list [start, end, label] with an optional probability and an optional object.
+
+    The keys `lemma` and `entity` of an object are kept if they are strings.
+    """
+    text, score, named = None, None, dict[str, Any]()
     if isinstance(item, dict):
         start, end = (_first(item, name, f"{name}_offset") for name in ("start", "end"))
         label, text, score = _first(item, "label", "labels"), item.get("text"), item.get("probability")
-        label = label[0] if isinstance(label, list) and len(label) == 1 else label
-    elif isinstance(item, list) and len(item) in (3, 4):
+        label, named = label[0] if isinstance(label, list) and len(label) == 1 else label, item
+    elif isinstance(item, list) and len(item) in (3, 4, 5):
         start, end, label, score = (*item, None)[:4]
+        named = item[-1] if isinstance(item[-1], dict) else {}
     else:
         raise ValueError(f"a span must be [start, end, label] or an object with these keys, got {_short(item)}")
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise ValueError(f"a span must have whole numbers start and end, and one label, a string, got {_short(item)}")
     if why := fault(clean(label)):
         raise ValueError(f"{why}, in {_short(item)}")
+    lemma, entity = (named[name] if isinstance(named.get(name), str) else None for name in ("lemma", "entity"))
     probability = score if isinstance(score, float) and 0 <= score <= 1 else None
-    return _GivenSpan(start, end, label, text if isinstance(text, str) else None, probability)
+    return _GivenSpan(start, end, label, text if isinstance(text, str) else None, probability, lemma, entity)
 
 
 def _first(item: Mapping[str, Any], *names: str) -> Any:

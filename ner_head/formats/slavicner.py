@@ -78,8 +78,9 @@ def _row(number: int, line: str, table: Path) -> OffsetRow:
     fields = line.split("\t")
     where = f"{table}:{number}"
     try:
-        start, end, surface, _, label, *_ = fields
-        span = Span(int(start), int(end), label)
+        start, end, surface, lemma, label, *rest = fields
+        entity = rest[0] if rest else ""
+        span = Span(int(start), int(end), label, lemma=lemma.strip() or None, entity=entity.strip() or None)
     except ValueError:
         raise DataError(
             f"{where}: expected start, end, surface, lemma, category and id by tabs, got {fields}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +23,11 @@ class Tagged:
         hypotheses: the n best paths over the steps of the CRF.
         languages: (G,) log-probabilities; empty without a classifier.
         alternatives: spans of each hypothesis; empty for n = 1.
+        vectors: (words of the span, layers, D) of each span, if they were asked for.
     """
 
     spans: list[Span]
     hypotheses: list[Hypothesis]
     languages: NDArray[np.float32]
     alternatives: list[list[Span]]
+    vectors: list[NDArray[np.float16]] = field(default_factory=list)

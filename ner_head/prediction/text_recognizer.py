@@ -162,10 +162,15 @@ class TextRecognizer(ABC):
         tagged = iter(self._tagged(whole, n_best))
         found = []
         for document in whole:
-            one = to_prediction(document, [next(tagged) for _ in document.sentences], self.languages)
+            mine = [next(tagged) for _ in document.sentences]
+            one = to_prediction(document, mine, self.languages)
             readings = tuple(map(tuple, one.readings)) if n_best > 1 else ()
-            found.append(replace(one.document, readings=readings).with_texts())
+            found.append(replace(self._named(one.document, mine), readings=readings).with_texts())
         return found
+
+    def _named(self, document: Document, tagged: Sequence[Tagged]) -> Document:
+        """The document with lemmas and entities, if the model has them. `tagged` are its sentences."""
+        return document
 
 
 def as_document(text: str | Document, number: int, language: str, what: str) -> Document:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ner_head.corpus.documents import Document, short
+from ner_head.corpus.documents import Document
+from ner_head.corpus.shown import short
 from ner_head.features.store.pieces import Pieces
 
 LEAST_SHARE = 0.5  # of the words of a document

@@ -43,11 +43,15 @@ def scored(tmp_path: Path) -> Path:
 def test_score_prints_a_table_or_all_slices_as_json(scored: Path, run: Run) -> None:
     code, out, err = run("gold", "system")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["relaxed", "P", "all", "LOC", "cs"]
+    first, second = (block.splitlines() for block in out.split("\n\n"))
+    assert [line.split()[0] for line in first] == ["relaxed", "P", "all", "LOC", "cs"]
+    assert [line.split()[0] for line in second] == ["linking", "P", "all"]
     assert err == "golden documents: 1 scored, 1 skipped, as the system has no file of them (the first is t/cs/cs-2)\n"
     code, out, err = run("gold", "gold", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["normalization"]["t/cs/LOC"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert json.loads(out)["lemma_accuracy"]["t/cs/LOC"] == 1.0
+    assert json.loads(out)["linking_language"]["all"]["f1"] == 0.0  # one mention has no link
 
 
 def test_few_of_the_golden_documents_are_scored_on_demand_only(tmp_path: Path, run: Run) -> None:

@@ -145,3 +145,21 @@ def test_spans_learn_their_text_and_stay_equal() -> None:
     assert found == document
     assert found.spans[0].text == found.readings[0][0].spans[0].text == "Jan"
     assert hash(found) == hash(document)
+
+
+def test_lemma_and_entity_survive_a_file_and_are_printed() -> None:
+    spans = (
+        Span(0, 4, "PER", 0.5, lemma="Jana", entity="PER-Jana"),
+        Span(5, 9, "LOC", lemma="Brno"),
+        Span(9, 10, "LOC"),
+    )
+    document = Document("1", "Jany Brna.", spans=spans)
+    back = from_record(json.loads(json.dumps(to_record(document))))
+    assert [(s.probability, s.lemma, s.entity) for s in back.spans] == [
+        (0.5, "Jana", "PER-Jana"),
+        (None, "Brno", None),
+        (None, None, None),
+    ]
+    first, _, last = document.to_dict()["spans"]
+    assert (first["lemma"], first["entity"]) == ("Jana", "PER-Jana")
+    assert "lemma" not in last

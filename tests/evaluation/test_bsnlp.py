@@ -25,6 +25,7 @@ from tests.corpus.strategies import write
 FILE = "brexit/pl/one.out"
 CASES = SHARED / "scorer_cases"
 METRICS = ["relaxed_partial", "relaxed_exact", "strict", "normalization"]
+LINKING = ["linking_document", "linking_language", "linking_cross_language"]  # tested in test_bsnlp_linking.py
 
 
 def scored(root: Path, gold: str, system: str) -> dict[str, dict[str, Scores]]:
@@ -111,7 +112,7 @@ def test_averages_are_micro_over_documents_and_slices(tmp_path: Path) -> None:
     }
     write(tmp_path, files)
     scores = score_directories(tmp_path / "gold", tmp_path / "system")
-    assert list(scores) == METRICS
+    assert list(scores) == METRICS + LINKING
     assert scores["strict"] == {
         **dict.fromkeys(["all"], of(2 / 3, 2 / 6)),
         **dict.fromkeys(["PER"], of(2 / 3, 2 / 5)),
@@ -200,10 +201,21 @@ def test_what_cannot_be_scored_is_said(
 def test_the_table_has_all_categories_and_languages(tmp_path: Path) -> None:
     gold = {"t/pl/x": "1\nA\tA\tPER\n", "t/und/y": "1\nB\tB\tLOC\n"}
     lines = table(pair_directories(*sides(tmp_path, gold, {"t/pl/x": "1\nA\tA\tPER\n", "t/und/y": "1\n"}))).splitlines()
-    assert [line.split()[0] for line in lines[2:]] == ["all", "PER", "LOC", "pl", "und"]
+    assert [line.split()[0] for line in lines[2:7]] == ["all", "PER", "LOC", "pl", "und"]
     assert lines[2].split()[1:] == [*["1.000", "0.500", "0.667"] * 3, *["0.000"] * 3]
     assert lines[3].split()[1:] == [*["1.000"] * 9, *["-"] * 3]
-    assert len({len(line) for line in lines}) == 1
+    assert len({len(line) for line in lines[:7]}) == 1
+    assert "linking cross language" in lines[8]
+    assert lines[-1] == "lemmas of mentions that both sides have: 1.000 right"
+
+
+def test_lemma_accuracy_is_of_the_mentions_of_both_sides_and_ignores_case(tmp_path: Path) -> None:
+    gold = {"t/pl/x": "1\nPragi\tPraga\tLOC\nUE\tUE\tORG\nMay\tMay\tPER\n", "t/cs/y": "2\nPrahy\tPraha\tLOC\n"}
+    system = {"t/pl/x": "1\npragi\tPRAGA\tLOC\nUE\tUnia\tORG\nMay\tMay\tORG\n", "t/cs/y": "2\n"}
+    accuracy = pair_directories(*sides(tmp_path, gold, system)).lemma_accuracy()
+    both = {"all": 0.5, "pl": 0.5, "t": 0.5, "t/pl": 0.5}
+    each = {f"{path}{label}": share for path in ("", "pl/", "t/", "t/pl/") for label, share in (("LOC", 1), ("ORG", 0))}
+    assert accuracy == both | each
 
 
 # --- the evaluator's own figures, and real files --------------------------------------------------------------------
@@ -223,7 +235,7 @@ def test_all_909_slices_are_the_evaluators_to_five_decimals(
     compared = 0
     for system, metrics in expected.items():
         found = score_directories(CASES / "golden", CASES / "systems" / system)
-        assert {metric: slices.keys() for metric, slices in found.items()} == {
+        assert {metric: found[metric].keys() for metric in METRICS} == {
             metric: slices.keys() for metric, slices in metrics.items()
         }
         for metric, slices in metrics.items():
@@ -247,7 +259,8 @@ def test_in_the_evaluators_single_precision_they_are_the_same_digits(
 
     monkeypatch.setattr(MatchCounts, "scores", single)
     for system, metrics in expected.items():
-        assert score_directories(CASES / "golden", CASES / "systems" / system) == metrics
+        found = score_directories(CASES / "golden", CASES / "systems" / system)
+        assert {metric: found[metric] for metric in METRICS} == metrics
 
 
 def test_1138_documents_take_less_than_two_seconds(tmp_path: Path) -> None:

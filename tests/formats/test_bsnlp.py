@@ -10,6 +10,7 @@ from ner_head.formats.bsnlp import read
 from ner_head.formats.log import ReaderLog
 from ner_head.formats.options import ReaderOptions
 from ner_head.formats.problems import Problem
+from tests.conftest import ROOT
 from tests.corpus.strategies import write
 
 HEADER = "pl-1\npl\n2018-02-07\nhttps://news.example/1\n"
@@ -122,3 +123,18 @@ def test_no_annotations_are_not_no_entities(tmp_path: Path) -> None:
 def test_files_that_do_not_fit_are_named(tmp_path: Path, files: dict[str, str | bytes], expected: str) -> None:
     with pytest.raises(DataError, match=expected):
         list(read(write(tmp_path, files), ReaderOptions(), ReaderLog()))
+
+
+def test_every_occurrence_has_the_lemma_and_the_entity_of_its_row(tmp_path: Path) -> None:
+    rows = "pl-1\nLondynu\tLondyn\tLOC\tGPE-London\nTheresa May\t\tPER\nmay\tMay\tPER\tPER-May\n"
+    write(tmp_path, {RAW: HEADER + "Londynu, Londynu, Theresa May, May", OUT: rows})
+    ((document, _),) = read(tmp_path, ReaderOptions(), ReaderLog())
+    found = [(span.text, span.lemma, span.entity) for span in document.spans]
+    assert found == [(None, "Londyn", "GPE-London")] * 2 + [(None, None, None), (None, "May", "PER-May")]
+
+
+def test_the_sample_has_lemmas_and_entities_of_all_mentions() -> None:
+    documents = [document for document, _ in read(ROOT / "data/sample", ReaderOptions(), ReaderLog())]
+    spans = [span for document in documents for span in document.spans]
+    assert all(span.lemma and span.entity for span in spans)
+    assert sum(d.text[s.start : s.end] != s.lemma for d in documents for s in d.spans) > len(spans) / 5

@@ -268,3 +268,17 @@ def test_the_lines_of_the_documentation_are_read(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": "\n".join(lines)})
     for document, problems in read(tmp_path, ReaderOptions(), ReaderLog()):
         assert (document.text, document.spans, problems) == ("EU a ČR", (Span(0, 2, "ORG"),), ())
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        [0, 6, "LOC", {"lemma": "Londyn", "entity": "GPE-London"}],
+        [0, 6, "LOC", 0.5, {"lemma": "Londyn", "entity": "GPE-London"}],
+        {"start": 0, "end": 6, "label": "LOC", "lemma": "Londyn", "entity": "GPE-London"},
+    ],
+)
+def test_lemma_and_entity_of_a_span_are_read(tmp_path: Path, span: object) -> None:
+    write(tmp_path, {"a.jsonl": json.dumps({"text": "Londynu", "spans": [span]})})
+    ((document, _),) = read(tmp_path, ReaderOptions(), ReaderLog())
+    assert [(found.lemma, found.entity) for found in document.spans] == [("Londyn", "GPE-London")]

@@ -93,3 +93,9 @@ def test_every_row_of_the_corpus_is_exact(corpora: Path) -> None:
     sources = list(read(corpora / "slavicner", ReaderOptions(("cs",)), ReaderLog()))
     assert len(sources) == 373
     assert not any(problems for _, problems in sources)
+
+
+def test_lemma_and_entity_are_kept_and_an_empty_one_is_unknown(tmp_path: Path) -> None:
+    write(tmp_path, {RAW: "ЕС и Ню", TABLE: "0\t2\tЕС\t ЕС \tORG\tORG-EU\n5\t7\tНю\t\tLOC\n"})
+    ((document, _),) = read(tmp_path, ReaderOptions(), ReaderLog())
+    assert [(span.lemma, span.entity) for span in document.spans] == [("ЕС", "ORG-EU"), (None, None)]

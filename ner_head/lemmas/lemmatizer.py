@@ -1,0 +1,189 @@
+"""A trained lemmatizer: gives mentions their base forms, and is saved to a folder.
+
+Files: `lemmas.json` (the settings and the edits), `lexicon.json`, and `lemmas.safetensors` if there is a head.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ner_head.base.errors import DataError, system_error
+from ner_head.base.files import write_whole
+from ner_head.base.params import Params, first_problem
+from ner_head.corpus.documents import Document, Span
+from ner_head.features.store.mentions import WordVectors
+from ner_head.lemmas.forms import Edit, join, one_line, split
+from ner_head.lemmas.items import EditTable, Evidence, MentionWord, mention_words
+from ner_head.lemmas.lexicon import MEND, Lexicon
+from ner_head.lemmas.network import EditHead, WordInputs
+from ner_head.lemmas.params import LemmaParams
+
+VERSION = 1
+MANIFEST, LEXICON, WEIGHTS = "lemmas.json", "lexicon.json", "lemmas.safetensors"
+BATCH = 512  # words
+
+
+class LemmaManifest(Params):
+    """`lemmas.json`."""
+
+    version: int = VERSION
+    params: LemmaParams
+    width: int = 0
+    """Width of the vectors, D; 0 without a head."""
+    encoder: str = ""
+    """Fingerprint of the encoder."""
+    edits: list[tuple[str, str, list[str]]] = Field(default_factory=list)
+    """Cut, added ending, and languages of each edit."""
+
+
+@dataclass(frozen=True)
+class Lemmatizer:
+    """Finds the base forms of mentions.
+
+    A form that train has gets its lemma of train. Words of other forms are edited as the head says; without a head,
+    by rules for their endings. A mention in a language that train lacks keeps its form.
+
+    Attributes:
+        lexicon: Forms and rules of train.
+        params: How it was trained.
+        table: The edits of the head.
+        head: Scores edits; None for rules alone.
+        encoder: Fingerprint of the encoder of the vectors; "" if it was not given.
+    """
+
+    lexicon: Lexicon
+    params: LemmaParams
+    table: EditTable | None = None
+    head: EditHead | None = None
+    encoder: str = ""
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers of the encoder whose vectors are read."""
+        return (self.params.layer,)
+
+    @property
+    def languages(self) -> set[str]:
+        """Languages of train."""
+        return self.lexicon.languages
+
+    def lemmatize(
+        self, documents: Sequence[Document], vectors: Sequence[Sequence[WordVectors]], *, together: bool = False
+    ) -> list[Document]:
+        """The documents, with a lemma for each span.
+
+        Args:
+            documents: Documents with sentences and spans.
+            vectors: Vectors of the words of each span, of `layers`.
+            together: Whether the words of all documents count as evidence, instead of each document's own words.
+        """
+        words = self._edited(documents, vectors, together=together)
+        found = []
+        for number, document in enumerate(documents):
+            spans = [
+                replace(span, lemma=self._lemma(document, span, words.get((number, index))))
+                for index, span in enumerate(document.spans)
+            ]
+            found.append(replace(document, spans=tuple(spans)))
+        return found
+
+    def _lemma(self, document: Document, span: Span, words: dict[int, str] | None) -> str:
+        form = one_line(document.text[span.start : span.end])
+        if document.language not in self.languages:
+            return form
+        known = self.lexicon.find(document.language, span.label, form)
+        if known is not None:
+            return known
+        if words is None:
+            return self.lexicon.by_rules(document.language, span.label, form)
+        parts = split(form)
+        return join(parts, [words.get(position, word) for position, word in enumerate(parts[::2])])
+
+    def _edited(
+        self, documents: Sequence[Document], vectors: Sequence[Sequence[WordVectors]], *, together: bool
+    ) -> dict[tuple[int, int], dict[int, str]]:
+        """The edited words of the mentions that train lacks, by document and span, and by their position."""
+        if self.head is None or self.table is None:
+            return {}
+        items = [
+            item
+            for item in mention_words(documents, vectors)
+            if item.language in self.languages and not self._is_known(documents[item.document], item)
+        ]
+        best = self._best(items, Evidence.of(documents, together=together), together=together) if items else []
+        found: dict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+        for item, edit in zip(items, best, strict=True):
+            found[item.document, item.span][item.position] = edit.apply(item.word)
+        return found
+
+    def _is_known(self, document: Document, item: MentionWord) -> bool:
+        span = document.spans[item.span]
+        form = one_line(document.text[span.start : span.end])
+        return self.lexicon.find(item.language, item.label, form) is not None
+
+    @torch.inference_mode()
+    def _best(self, items: Sequence[MentionWord], evidence: Evidence, *, together: bool) -> list[Edit]:
+        """The best edit of each word. Equal mentions, of a document or together, get that with the best sum."""
+        if self.head is None or self.table is None:
+            return []
+        sums: dict[object, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        for start in range(0, len(items), BATCH):
+            part = items[start : start + BATCH]
+            inputs = WordInputs.of(part, self.table, evidence, self.params.buckets)
+            found = self.head(inputs.batch(range(len(part)))).numpy()
+            for item, numbers, row in zip(part, inputs.edits, found, strict=True):
+                for number, score in zip(numbers, row.tolist(), strict=False):
+                    sums[not together and item.document, item.form][number] += score
+        best = {key: max(sorted(scores), key=scores.__getitem__) for key, scores in sums.items()}
+        return [self.table.edits[best[not together and item.document, item.form]] for item in items]
+
+    def save(self, folder: Path) -> None:
+        """Write the files."""
+        self.lexicon.save(folder / LEXICON)
+        manifest = LemmaManifest(params=self.params, encoder=self.encoder)
+        if self.head is not None and self.table is not None:
+            edits = [
+                (*edit, sorted(languages))
+                for edit, languages in zip(self.table.edits, self.table.languages, strict=True)
+            ]
+            width = self.head.projection.in_features
+            manifest = LemmaManifest(params=self.params, width=width, encoder=self.encoder, edits=edits)
+            write_whole(folder / WEIGHTS, save(dict(self.head.state_dict())))
+        write_whole(folder / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> Lemmatizer:
+        """Read the files.
+
+        Raises:
+            DataError: A file is absent or damaged, or of another version.
+        """
+        path = folder / MANIFEST
+        try:
+            manifest = LemmaManifest.model_validate_json(path.read_bytes())
+            lexicon = Lexicon.load(folder / LEXICON)
+            if manifest.version != VERSION:
+                raise DataError(f"{path}: version {manifest.version}; this ner-head reads {VERSION}; {MEND}")
+            if not manifest.width:
+                return cls(lexicon, manifest.params, encoder=manifest.encoder)
+            table = EditTable(
+                tuple(Edit(cut, add) for cut, add, _ in manifest.edits),
+                tuple(frozenset(languages) for _, _, languages in manifest.edits),
+            )
+            head = EditHead(manifest.params, len(table.edits), manifest.width)
+            head.load_state_dict(load((folder / WEIGHTS).read_bytes()))
+        except OSError as error:
+            raise system_error(error, mend=MEND) from None
+        except ValidationError as error:
+            raise DataError(f"{path}: {first_problem(error)}; {MEND}") from None
+        except (SafetensorError, RuntimeError) as error:
+            raise DataError(f"{folder / WEIGHTS}: damaged: {' '.join(str(error).split())[:100]}; {MEND}") from None
+        return cls(lexicon, manifest.params, table, head.eval(), manifest.encoder)

@@ -1,0 +1,1 @@
+"""One id per entity, across documents and languages."""
