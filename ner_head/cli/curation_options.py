@@ -13,6 +13,7 @@ from ner_head.cli.arguments import require_manifest
 from ner_head.cli.output import tell
 
 if TYPE_CHECKING:
+    from ner_head.corpus.documents import Document
     from ner_head.folds.pipeline import Pipeline
 
 Prepared = Annotated[Path, typer.Option(help="folder of prepared documents")]
@@ -23,6 +24,15 @@ Folds = Annotated[int, typer.Option("--folds", "-k", min=2, help="number of fold
 Epochs = Annotated[int, typer.Option(min=0, help="training epochs of each head; 0 as in the params")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of the folds and of the heads")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        help="format of the pre-annotated documents: jsonl, label-studio, doccano, brat, webanno, xmi, spacy, conll, "
+        "bsnlp",
+    ),
+]
 
 SPLITS = ("train", "dev", "test")
 
@@ -65,3 +75,31 @@ def notes(lines: Sequence[str]) -> None:
     """Print notes on standard error."""
     for line in lines:
         tell(f"note: {line}")
+
+
+def check_form(form: str) -> None:
+    """Check the option `--to`.
+
+    Raises:
+        UsageError: there is no such format, or its extra is not installed.
+    """
+    from ner_head.conversion import tool_of
+
+    tool_of(form, writes=True)
+
+
+def write_annotated(documents: Sequence[Document], path: Path, form: str) -> None:
+    """Write documents as pre-annotations, and say what the format does not hold.
+
+    JSONL is written as `predict` writes it, with all that is known of a document.
+    """
+    from ner_head.cli.convert import loss_lines
+    from ner_head.cli.output import write_results
+    from ner_head.conversion import Options, write
+
+    if form == "jsonl":
+        write_results(documents, form, path)
+        return
+    losses = write(documents, path, form, options=Options(predicted=True))
+    if lines := [*losses.notices, *loss_lines(losses)]:
+        tell("\n".join(lines))

@@ -9,14 +9,14 @@ import typer
 
 from ner_head.base.errors import DataError, UsageError
 from ner_head.cli.arguments import Device, Encoder, Language, Model, ParamsFile, Threads, example, model_folder
-from ner_head.cli.curation_options import AsJson, Prepared
-from ner_head.cli.output import check_output, emit, tell, write_results
+from ner_head.cli.curation_options import AsJson, Prepared, To, check_form, write_annotated
+from ner_head.cli.output import check_output, emit, tell
 
 if TYPE_CHECKING:
     from ner_head.base.runtime import RuntimeParams
     from ner_head.corpus.documents import Document
 
-EXAMPLE = example("ner-head suggest articles/ -n 20 --output to-annotate.jsonl")
+EXAMPLE = example("ner-head suggest articles/ -n 20 --to label-studio --output tasks.json")
 
 
 def suggest(
@@ -24,10 +24,12 @@ def suggest(
     number: Annotated[int, typer.Option("-n", min=1, help="number of documents to suggest")] = 100,
     source: Annotated[str, typer.Option("--from", help="what is read: text, lines, jsonl, conll ...")] = "text",
     output: Annotated[
-        Path | None, typer.Option(help="file of pre-annotated documents, JSONL; by default only a table is printed")
+        Path | None,
+        typer.Option(help="file or new folder of pre-annotated documents; by default only a table is printed"),
     ] = None,
     model: Model = None,
     encoder: Encoder = None,
+    to: To = "jsonl",
     criterion: Annotated[
         str, typer.Option("--by", help="entropy of the tag paths, or expected number of wrong spans: entropy, errors")
     ] = "entropy",
@@ -55,7 +57,9 @@ def suggest(
     check_name("--from", source, SOURCES)
     if criterion not in ("entropy", "errors"):
         raise UsageError(f"--by: entropy or errors is expected, got {criterion!r}")
-    check_output("jsonl", output)
+    check_form(to)
+    if to == "jsonl":
+        check_output(to, output)
     runtime = runtime_of(params, device, threads)
     inputs = Inputs(files, [], SUFFIXES.get(source, ()))
     items = inputs.documents(SourceOptions(source))
@@ -80,7 +84,7 @@ def suggest(
     elif output is None:
         typer.echo(table(found))
     if output is not None:
-        write_results(found, "jsonl", output)
+        write_annotated(found, output, to)
         tell(f"{output}: {len(found):,} documents, the most useful first")
 
 

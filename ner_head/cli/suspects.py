@@ -18,11 +18,14 @@ from ner_head.cli.curation_options import (
     Prepared,
     Seed,
     SplitNames,
+    To,
+    check_form,
     notes,
     pipeline,
     split_names,
+    write_annotated,
 )
-from ner_head.cli.output import check_output, emit, tell, write_results
+from ner_head.cli.output import check_output, emit, tell
 
 NAMES = ("missing", "spurious", "wrong type", "wrong boundary")
 EXAMPLE = example("ner-head suspects -n 50 --page suspects.html --export review.jsonl")
@@ -47,8 +50,9 @@ def suspects(
     ] = None,
     page: Annotated[Path | None, typer.Option(help="also write an HTML page")] = None,
     export: Annotated[
-        Path | None, typer.Option(help="also write the documents with suspects, pre-annotated, as JSONL")
+        Path | None, typer.Option(help="also write the documents with suspects, pre-annotated, to a file or new folder")
     ] = None,
+    to: To = "jsonl",
     epochs: Epochs = 0,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -61,7 +65,8 @@ def suspects(
     names = split_names(splits)
     if unknown := [name for name in kind or [] if name not in NAMES]:
         raise UsageError(f"--kind: no kind {unknown[0]!r}; kinds are {', '.join(NAMES)}")
-    for output in (page, export):
+    check_form(to)
+    for output in (page, export if to == "jsonl" else None):
         check_output("jsonl", output)
     source = pipeline(params, prepared, features)
 
@@ -91,7 +96,7 @@ def suspects(
             for part in parts("Suspicious annotations", summary, documents, found):
                 write(part)
     if export is not None:
-        write_results(to_review(found, documents), "jsonl", export)
+        write_annotated(list(to_review(found, documents)), export, to)
 
 
 def register(app: typer.Typer) -> None:

@@ -77,6 +77,7 @@ def _of_sentence(beliefs: SentenceBeliefs, document: Document) -> Iterator[Suspe
             used.add(found)
             yield suspect("wrong boundary" if found.label == gold.label else "wrong type", gold, found, margin)
     free = [span for span in beliefs.candidates if not any(_overlap(span, gold) for gold in beliefs.gold)]
+    free = document.judge(free)
     for span in sorted(free, key=lambda span: -_chance(span)):
         if not any(_overlap(span, other) for other in used):
             used.add(span)

@@ -68,6 +68,11 @@ def test_suspects_are_ranked_drawn_and_exported(run: Run, project: Path) -> None
     assert "<script" not in page
     reviewed = [json.loads(line) for line in (project / "review.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sum(len(record["suspects"]) for record in reviewed) == 7
+    code, out, err = run("suspects", "-k", "3", "-n", "7", "--export", "review.json", "--to", "label-studio")
+    assert code == 0, err
+    tasks = json.loads((project / "review.json").read_text(encoding="utf-8"))
+    assert len(tasks) == len(reviewed)
+    assert all(task["predictions"][0]["result"] for task in tasks if task["predictions"])
 
 
 def test_the_curve_says_what_more_documents_bring(run: Run, project: Path) -> None:
@@ -103,6 +108,8 @@ def test_suggestions_are_pre_annotated_and_no_copies(run: Run, project: Path, mo
     code, out, err = run(*arguments, "--by", "errors", "--output", "next.jsonl")
     assert CACHED.split(" word")[0] + " word pieces were computed" in err
     assert (out, len((project / "next.jsonl").read_text(encoding="utf-8").splitlines())) == ("", 4)
+    code, out, err = run(*arguments, "--output", "next", "--to", "brat")
+    assert (code, len(list((project / "next").rglob("*.ann")))) == (0, 4)
     code, out, err = run(*arguments[:-4], "--language", "cs")  # the texts are of dev, which is prepared
     assert out.splitlines()[1:] == []
 
