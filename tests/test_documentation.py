@@ -84,7 +84,7 @@ def place(tiny_encoder: Path, tmp_path: Path) -> Iterator[Path]:
     for kind, suffix in (("raw", "txt"), ("annotated", "out")):
         for number in (1, 2):
             for topic in ("railway", "satellite"):
-                for path in (ROOT / f"data/sample/{kind}/{topic}/pl").glob(f"*_{number}.{suffix}"):
+                for path in (ROOT / f"data/sample/{kind}/{topic}/pl").glob(f"*_0{number}.{suffix}"):
                     target = folder / f"data/sample/{kind}/{topic}/pl" / path.name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(path, target)
@@ -92,7 +92,7 @@ def place(tiny_encoder: Path, tmp_path: Path) -> Iterator[Path]:
         for stage in STAGES:
             stage.main()
         (folder / "article.txt").write_text("Jana Nová bydlí v Brně.\n", encoding="utf-8")
-        shutil.copytree(folder / "corpus", tmp_path / "my-corpus")
+        shutil.copytree(folder / "data/sample", tmp_path / "my-corpus")
         yield folder
 
 
