@@ -120,7 +120,7 @@ def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pyt
     assert manifest.scheme == "iobx"
     assert len(manifest.tag_set) == 4 + 2 * len(manifest.labels)
     assert manifest.head.mix == "per_dimension"
-    assert set(json.loads(Path("reports/metrics.json").read_text())) >= {"strict", "bsnlp_strict", "word", "language"}
+    assert set(json.loads(Path("reports/metrics.json").read_text())) >= {"f1", "task_f1", "language", "ece"}
     report = json.loads(Path("reports/training.json").read_text())
     assert report["epochs"] == 2  # of three for which the rate is scheduled
 

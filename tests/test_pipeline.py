@@ -208,12 +208,12 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     assert sorted(reproduce(project)) == sorted(first)
     assert (project / "reports/task.json").is_file()
     metrics = json.loads((project / "reports/metrics.json").read_text(encoding="utf-8"))
-    assert set(metrics) == {"strict", "bsnlp_strict", "word", "language", "gain", "calibration", "oracle"}
-    assert {"precision", "recall", "f1"} <= set(metrics["strict"]["micro"])
+    assert set(metrics) == {"f1", "precision", "recall", "macro_f1", "task_f1", "language", "ece", "gain"}
+    details = json.loads((project / "reports/details.json").read_text(encoding="utf-8"))
     results = (project / "reports/results.md").read_text(encoding="utf-8")
     assert "| head precision | recall | F1 (95 %) | baseline precision |" in results
     task = score_directories(project / "data/sample/annotated", project / "reports/bsnlp")
-    assert metrics["bsnlp_strict"]["all"] == task["strict"]["all"]
+    assert details["bsnlp_strict"]["all"] == task["strict"]["all"]
     assert reproduce(project) == []
 
     set_params(project, {"runtime.batch_pieces": 2048})
@@ -241,7 +241,7 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     shown = subprocess.run(
         ["dvc", "metrics", "show"], cwd=project, capture_output=True, text=True, env=environment(), check=True
     )
-    assert "strict.micro.f1" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) < 200
     shown = (project / "reports/plots.html").read_text(encoding="utf-8")
     titles = ["Learning curve", "Weight of each encoder layer", "Gold against predicted types", "Precision against"]
     assert [title for title in [*titles, "Are predicted spans as often right"] if title not in shown] == []

@@ -128,14 +128,26 @@ def from_json(text: str) -> dict[str, Metrics]:
 
 
 def digest(scores: Mapping[str, Metrics]) -> str:
-    """The content of `metrics.json`: `details.json` without the values that make `dvc metrics diff` long.
+    """The content of `metrics.json`: a few figures with short names, those of dev at the top level.
 
-    The schemas and the intervals of single types, languages, topics and kinds of forms are omitted.
+    `f1`, `precision` and `recall` are of strict spans, `macro_f1` is over types, `task_f1` the strict score of the
+    shared task, `language` the accuracy of the language classifier, `ece` the calibration error of spans, and `gain`
+    the F1 above the baseline. `details.json` has everything.
     """
-    short = {split: {**found, "strict": _without_intervals(found["strict"])} for split, found in scores.items()}
-    for found in short.values():
-        del found["schemas"]
-    return json.dumps(_dev_on_top(short), indent=2) + "\n"
+    return json.dumps(_dev_on_top({split: _few(found) for split, found in scores.items()}), indent=2) + "\n"
+
+
+def _few(found: Metrics) -> dict[str, float]:
+    micro = found["strict"]["micro"]
+    few = {name: micro[name] for name in ("f1", "precision", "recall")}
+    few |= {"macro_f1": found["strict"]["macro"]["f1"], "task_f1": found["bsnlp_strict"]["all"]["f1"]}
+    if "language" in found:
+        few["language"] = found["language"]["accuracy"]
+    if "calibration" in found:
+        few["ece"] = found["calibration"]["spans"]["ece"]
+    if "gain" in found:
+        few["gain"] = found["gain"]["f1"]
+    return {name: round(value, 4) for name, value in few.items()}
 
 
 def write_scores(folder: Path, scores: Mapping[str, Metrics]) -> None:
@@ -147,17 +159,6 @@ def write_scores(folder: Path, scores: Mapping[str, Metrics]) -> None:
 def _dev_on_top(scores: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     others = {split: found for split, found in scores.items() if split != "dev"}
     return {**scores.get("dev", {}), **others}
-
-
-def _without_intervals(strict: StrictScores) -> dict[str, object]:
-    short: dict[str, object] = dict(strict)
-    for kind in ("per_type", "per_language", "per_topic", "per_form"):
-        slices: dict[str, Scores] = strict[kind]
-        short[kind] = {
-            name: {measure: value for measure, value in scores.items() if measure not in ("f1_low", "f1_high")}
-            for name, scores in slices.items()
-        }
-    return short
 
 
 def language_hits(gold: Sequence[Document], guesses: Sequence[Sequence[str]]) -> LanguageHits:
