@@ -47,27 +47,16 @@ def suggest(
     encoder runs once over a text.
     """
     from ner_head.base.extras import require_extra
-    from ner_head.cli.inputs import Inputs
-    from ner_head.cli.predict_options import check_name
-    from ner_head.corpus.documents import Document
-    from ner_head.corpus.languages import language_among
-    from ner_head.prediction.sources import SOURCES, SUFFIXES, SourceOptions
 
     require_extra("train", "scipy")
-    check_name("--from", source, SOURCES)
     if criterion not in ("entropy", "errors"):
         raise UsageError(f"--by: entropy or errors is expected, got {criterion!r}")
     check_form(to)
     if to == "jsonl":
         check_output(to, output)
     runtime = runtime_of(params, device, threads)
-    inputs = Inputs(files, [], SUFFIXES.get(source, ()))
-    items = inputs.documents(SourceOptions(source))
-    documents = [item for item in items if isinstance(item, Document) and item.text.strip()]
+    known = read_texts(files, source, language)
     place = model_folder(model)
-    if not documents:
-        raise DataError("no text in these files, so there is nothing to suggest")
-    known = with_language(documents, language_among(language, []))
     annotated = prepared_documents(prepared)
 
     from ner_head.curation.batch import suggest as run
@@ -102,12 +91,27 @@ def runtime_of(params: Path, device: str, threads: int) -> RuntimeParams:
     return mine.model_copy(update={**changes, **({"threads": threads} if threads else {})})
 
 
-def with_language(documents: list[Document], code: str) -> list[Document]:
-    """The documents; those of unknown language are in this one."""
+def read_texts(files: list[str], source: str, language: str | None) -> list[Document]:
+    """The documents of files that have a text; those of unknown language are in the given one.
+
+    Raises:
+        UsageError: there is no such source, file or language.
+        DataError: a file cannot be read, or there is no text.
+    """
     from dataclasses import replace
 
-    from ner_head.corpus.documents import UNKNOWN_LANGUAGE
+    from ner_head.cli.inputs import Inputs
+    from ner_head.cli.predict_options import check_name
+    from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
+    from ner_head.corpus.languages import language_among
+    from ner_head.prediction.sources import SOURCES, SUFFIXES, SourceOptions
 
+    check_name("--from", source, SOURCES)
+    items = Inputs(files, [], SUFFIXES.get(source, ())).documents(SourceOptions(source))
+    documents = [item for item in items if isinstance(item, Document) and item.text.strip()]
+    if not documents:
+        raise DataError("no text in these files, so there is nothing to suggest")
+    code = language_among(language, [])
     return [replace(d, language=code) if d.language == UNKNOWN_LANGUAGE else d for d in documents]
 
 

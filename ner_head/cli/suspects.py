@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +27,10 @@ from ner_head.cli.curation_options import (
     write_annotated,
 )
 from ner_head.cli.output import check_output, emit, tell
+
+if TYPE_CHECKING:
+    from ner_head.corpus.documents import Document
+    from ner_head.curation.suspects import Suspect
 
 NAMES = ("missing", "spurious", "wrong type", "wrong boundary")
 EXAMPLE = example("ner-head suspects -n 50 --page suspects.html --export review.jsonl")
@@ -71,18 +76,35 @@ def suspects(
     source = pipeline(params, prepared, features)
 
     from ner_head.curation.out_of_fold import out_of_fold_beliefs
-    from ner_head.curation.review import record, table, to_review
-    from ner_head.curation.suspects import counts, find_suspects
+    from ner_head.curation.review import to_review
+    from ner_head.curation.suspects import find_suspects
     from ner_head.folds.pipeline import NOTHING_COMPUTED
 
     documents = source.documents(names)
     heads = source.heads(documents, folder, source.training(epochs=epochs, seed=seed), notes)
     everything = find_suspects(out_of_fold_beliefs(heads, documents, n_folds, seed=seed), documents, least=margin)
     found = [suspect for suspect in everything if not kind or suspect.kind in kind][:number]
+    tell(f"{heads.trained} of {n_folds} heads trained, the others read from {folder}; {NOTHING_COMPUTED}")
+    show(found, everything, documents, page, as_json=as_json)
+    if export is not None:
+        write_annotated(list(to_review(found, documents)), export, to)
+
+
+def show(
+    found: Sequence[Suspect],
+    everything: Sequence[Suspect],
+    documents: Sequence[Document],
+    page: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the suspects, and write their page."""
+    from ner_head.curation.review import record, table
+    from ner_head.curation.suspects import counts
+
     kinds = ", ".join(f"{n:,} {name}" for name, n in counts(everything).items())
     n_spans = sum(len(document.spans) for document in documents)
     summary = f"{len(everything):,} suspects among {n_spans:,} annotations ({kinds}); the first {len(found):,}"
-    tell(f"{heads.trained} of {n_folds} heads trained, the others read from {folder}; {NOTHING_COMPUTED}")
     if as_json:
         for suspect in found:
             emit(record(suspect, documents[suspect.document]))
@@ -95,8 +117,6 @@ def suspects(
         with replaced(page) as write:
             for part in parts("Suspicious annotations", summary, documents, found):
                 write(part)
-    if export is not None:
-        write_annotated(list(to_review(found, documents)), export, to)
 
 
 def register(app: typer.Typer) -> None:
