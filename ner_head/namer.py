@@ -40,7 +40,8 @@ class Namer:
         Raises:
             DataError: A file is damaged, or was trained with another encoder.
         """
-        lemmas, links = (_folder(directory, name, file) for name, file in (("lemmas", LEMMAS), ("links", LINKS)))
+        folders = folders_of(directory)
+        lemmas, links = folders.get("lemmas"), folders.get("links")
         lemmatizer = Lemmatizer.load(lemmas) if lemmas else None
         linker = Linker.load(links) if links else None
         for folder, part in ((lemmas, lemmatizer), (links, linker)):
@@ -76,7 +77,8 @@ class Namer:
         return found[0]
 
 
-def _folder(directory: Path, name: str, file: str) -> Path | None:
-    """The folder in a model, or beside it, that has a file."""
-    places = (directory / name, directory.parent / name)
-    return next((place for place in places if (place / file).is_file()), None)
+def folders_of(directory: Path) -> dict[str, Path]:
+    """The folders `lemmas` and `links` of a model that exist, in it or beside it."""
+    places = [(name, place / name, file) for name, file in (("lemmas", LEMMAS), ("links", LINKS))
+              for place in (directory.parent, directory)]  # fmt: skip
+    return {name: place for name, place, file in places if (place / file).is_file()}

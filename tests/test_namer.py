@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ner_head.base.errors import DataError
+from ner_head.bundles.bundle import make_bundle
+from ner_head.cards.card import Description
 from ner_head.corpus.documents import Document
 from ner_head.features.store.mentions import SpanVectors, nearest_layers, span_vectors
 from ner_head.features.store.store import FeatureStore
@@ -52,6 +54,13 @@ def test_a_recognizer_gives_lemmas_and_entities_and_the_files_of_the_task_have_f
     assert rows
     assert all(row[1:] == [f"{row[2]} lemma", row[2], f"{row[2]}-1"] for row in rows)
     assert found[0].to_dict()["spans"][0]["lemma"].endswith(" lemma")
+
+
+def test_a_bundle_has_them(named: Path, tiny_encoder: Path, documents: list[Document], tmp_path: Path) -> None:
+    make_bundle(named, tmp_path / "out", Description("tiny"), encoder=str(tiny_encoder))
+    found = Recognizer.load(tmp_path / "out", device="cpu").recognize_documents(documents)
+    assert found == Recognizer.load(named, device="cpu").recognize_documents(documents)
+    assert all(span.lemma and span.entity for document in found for span in document.spans)
 
 
 def test_a_model_without_them_gives_none(model: Path, documents: list[Document]) -> None:

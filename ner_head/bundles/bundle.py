@@ -19,6 +19,7 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.store.manifest import EncoderRecord
 from ner_head.inference.saved_model import ModelManifest
 from ner_head.models import CARD, INSIDE, RECORD, BundleRecord, check_bundle, read_bundle
+from ner_head.namer import folders_of
 from ner_head.recognizer import Recognizer, check_encoder, encoder_folder
 
 LEGAL = ("README.md", "LICEN[CS]E*", "NOTICE*")
@@ -62,6 +63,8 @@ def make_bundle(
             shutil.copyfile(file, whole / inside / file.name)  # the content; the file may be a link
         for name in manifest.files:
             shutil.copyfile(model / name, whole / name)
+        for name, folder in folders_of(model).items():
+            shutil.copytree(folder, whole / name)
         bundled.write(whole)
         if figures is not None:
             figures.write(whole / FIGURES)
