@@ -8,7 +8,7 @@ if __name__ == "__main__":
     start("submit")
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ner_head.base.params import read_params
@@ -48,6 +48,27 @@ def main() -> None:
     write_annotations(found)
     write_csv(REPORTS / "links.csv", ["split", "topic", "entity", "certainty"], rows)
     write_json(REPORTS / "task.json", scores)
+    write_json(REPORTS / "task_metrics.json", few(scores))
+
+
+def few(scores: Mapping[str, Mapping[str, TaskScores]]) -> dict[str, object]:
+    """A few scores of the predicted mentions for `dvc metrics show`: those of dev, and those of test below `test`."""
+    found = {
+        split: {
+            "lemmas": of["predicted_mentions"]["lemma_accuracy"],
+            **{
+                short: of["predicted_mentions"]["metrics"][metric]["f1"]
+                for short, metric in (
+                    ("normalization", "normalization"),
+                    ("link_document", "linking_document"),
+                    ("link_language", "linking_language"),
+                    ("link_cross", "linking_cross_language"),
+                )
+            },
+        }
+        for split, of in scores.items()
+    }
+    return {**found.get("dev", {}), **({"test": found["test"]} if "test" in found else {})}
 
 
 def name(documents: Sequence[Document], store: FeatureStore, lemmatizer: Lemmatizer, linker: Linker) -> Linked:
