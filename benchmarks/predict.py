@@ -71,7 +71,7 @@ def unquantised(encoder: Encoder, folder: Path) -> Path:
     """Save the encoder as transformers and flair read it, with all weights as float32."""
     from transformers import BertConfig, BertModel
 
-    loaded = encoder.files.load(torch.device("cpu"))
+    loaded = encoder.files.load(torch.device("cpu"), dropout=True).get_submodule("network")  # names of transformers
     plain = BertModel(BertConfig.from_pretrained(BUNDLED), add_pooling_layer=False)
     weights = dict(loaded.state_dict())
     embeddings = loaded.get_submodule("embeddings.word_embeddings")
