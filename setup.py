@@ -17,9 +17,11 @@ class BuildWithPipeline(build_py):
 
     def run(self) -> None:
         """Build the packages, then add the copies, but for an editable installation."""
-        super().run()
-        if self.editable_mode:
+        if self.editable_mode:  # `stages` is found from any folder then, as `python -m stages.NAME`
+            super().run()
             return
+        self.packages = [name for name in self.packages if name != "stages"]
+        super().run()
         package = Path(self.build_lib, "ner_head")
         shutil.copytree(
             ROOT / "stages", package / "stages", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
