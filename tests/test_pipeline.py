@@ -251,24 +251,21 @@ def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
     assert reproduce(project) == ["error_page", "plots_page"]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (
-            "  lstm:\n",
-            "  lstm:\n    units: 128\n",
-            "error: params.yaml: head.lstm.units: no such key (keys: layers, hidden)",
-        ),
-        (
-            "  tags: iob",
-            "  tags: bio",
-            "error: params.yaml: head.tags: Input should be 'iob' or 'iobx' (got 'bio')",
-        ),
-        ("runtime:", "running:", "error: params.yaml: unknown section running"),
-    ],
+WRONG = (
+    (
+        "  lstm:\n",
+        "  lstm:\n    units: 128\n",
+        "error: params.yaml: head.lstm.units: no such key (keys: layers, hidden)",
+    ),
+    ("  tags: iob", "  tags: bio", "error: params.yaml: head.tags: Input should be 'iob' or 'iobx' (got 'bio')"),
+    ("runtime:", "running:", "error: params.yaml: unknown section running"),
 )
+READERS = ("prepare", "extract", "train", "baseline", "evaluate", "lemmatize", "link", "submit")
+"""Stages that read params. They all call the same function, so each is started with one wrong param in turn."""
+
+
 @pytest.mark.parametrize(
-    "stage", ["prepare", "extract", "train", "baseline", "evaluate", "lemmatize", "link", "submit"]
+    ("stage", "old", "new", "message"), [(stage, *WRONG[i % len(WRONG)]) for i, stage in enumerate(READERS)]
 )
 def test_a_wrong_param_is_one_line_and_exit_code_2_in_every_stage(
     tmp_path: Path, stage: str, old: str, new: str, message: str

@@ -10,6 +10,8 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
 cp -r ner_head stages pyproject.toml setup.py params.yaml dvc.yaml README.md LICENSE "$stage"
+mkdir "$stage/.dvc"
+cp -r .dvc/plots "$stage/.dvc"
 if [ -n "$model" ]; then
     python -m ner_head.cli bundle "$model" "$stage/ner_head/bundled" --name "the demonstration model of ner-head" \
         --summary "trained on a small sample of invented news, to try ner-head with; not for real work" \

@@ -74,8 +74,14 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("haed: {}", "unknown section haed; sections are prepare, encoder, head, training, baseline, runtime"),
-        ("- head", "expected sections (prepare, encoder, head, training, baseline, runtime), got list"),
+        (
+            "haed: {}",
+            "unknown section haed; sections are prepare, encoder, head, training, baseline, lemmatize, link, runtime",
+        ),
+        (
+            "- head",
+            "expected sections (prepare, encoder, head, training, baseline, lemmatize, link, runtime), got list",
+        ),
         ("head: [", "not valid YAML: "),
     ],
 )
