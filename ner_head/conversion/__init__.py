@@ -101,7 +101,7 @@ def write(
     """
     tool, target, found = tool_of(form, writes=True), Path(path), losses if losses is not None else Losses()
     assert tool.write is not None  # `tool_of` has checked it
-    chosen, noted = options or Options(), _unique(documents, found, probabilities=tool.probabilities)
+    chosen, noted = options or Options(), _unique(documents, found, tool)
     if tool.folder:
         with new_folder(target) as folder:
             tool.write(noted, folder, chosen, found)
@@ -117,14 +117,16 @@ def write(
     return found
 
 
-def _unique(documents: Iterable[Document], losses: Losses, *, probabilities: bool) -> Iterator[Document]:
-    """The same documents with each span once. Probabilities without a place are counted as losses."""
+def _unique(documents: Iterable[Document], losses: Losses, tool: Tool) -> Iterator[Document]:
+    """The same documents with each span once. Probabilities, lemmas and ids without a place are counted as losses."""
     for document in documents:
         spans = tuple(dict.fromkeys(document.spans))
         for span, number in Counter(document.spans).items():
             for _ in range(number - 1):
                 losses.span(document, "twice", span)
         for span in spans:
-            if span.probability is not None and not probabilities:
+            if span.probability is not None and not tool.probabilities:
                 losses.span(document, "probability", span)
+            if (span.lemma or span.entity) and not tool.names:
+                losses.span(document, "lemma or id", span)
         yield replace(document, spans=tuple(sorted(spans)))

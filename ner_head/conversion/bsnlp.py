@@ -63,4 +63,4 @@ def _count(document: Document, losses: Losses) -> None:
         losses.add(document.key, "place not kept", document.text[span.start : span.end], f"{span.label}: added")
 
 
-TOOL = Tool("bsnlp", reader("bsnlp2019"), write, folder=True)
+TOOL = Tool("bsnlp", reader("bsnlp2019"), write, folder=True, names=True)

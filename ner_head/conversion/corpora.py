@@ -43,5 +43,5 @@ def write_jsonl(documents: Iterable[Document], path: Path, options: Options, los
             handle.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-JSONL = Tool("jsonl", reader("jsonl"), write_jsonl, probabilities=True)
+JSONL = Tool("jsonl", reader("jsonl"), write_jsonl, probabilities=True, names=True)
 SLAVICNER = Tool("slavicner", reader("slavicner"))

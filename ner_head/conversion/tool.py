@@ -28,6 +28,7 @@ Kind = Literal[
     "label changed",  # a label with characters that the format cannot hold
     "place not kept",  # the format lists forms; reading it back finds other places than were annotated
     "probability",  # of a mention; the format has no place for it
+    "lemma or id",  # base form of a mention, or id of its entity; the format has no place for it
     "in the corpus",  # a problem that the reader of a corpus reports
 ]
 Take = Literal["auto", "annotations", "predictions"]
@@ -135,6 +136,7 @@ class Tool:
         write: the writer; None if the format is only read.
         folder: whether the writer makes a folder, else a file.
         probabilities: whether the format has a place for the probability of a span.
+        names: whether the format has a place for the lemma and the entity of a span.
         extra: extra of the package, and its modules, that the format needs.
     """
 
@@ -143,4 +145,5 @@ class Tool:
     write: Writer | None = None
     folder: bool = False
     probabilities: bool = False
+    names: bool = False
     extra: tuple[str, ...] = ()

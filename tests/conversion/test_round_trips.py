@@ -93,6 +93,17 @@ def test_a_format_without_a_place_for_probabilities_counts_them(form: str) -> No
     assert losses.counts() == {"probability": 1}
 
 
+@pytest.mark.parametrize("form", [name for name, tool in conversion.TOOLS.items() if tool.write])
+def test_lemmas_and_ids_travel_or_are_counted(form: str) -> None:
+    losses = Losses()
+    span = Span(0, 4, "PER", lemma="Jan", entity="PER-Jan")
+    found = through(Document("d", "Jana", language="cs", spans=(span,)), form, losses)
+    assert found is not None
+    kept = [(one.lemma, one.entity) for one in found.spans] == [("Jan", "PER-Jan")]
+    assert kept == (form in ("jsonl", "bsnlp"))
+    assert losses.counts().get("lemma or id", 0) == (0 if kept else 1)
+
+
 @pytest.mark.parametrize("scheme", ["IOB2", "IOB1", "BIOES"])
 @pytest.mark.parametrize("columns", [2, 4, 9, 10])
 def test_conll_is_read_in_each_scheme_and_number_of_columns(tmp_path: Path, scheme: str, columns: int) -> None:
