@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 import subprocess
+from statistics import median
 from typing import Any
 
 from experiments.assignments import split_assignment
@@ -42,6 +43,7 @@ VARIANTS: dict[str, list[str]] = {
     "linear": ["head.lstm.layers=0", "head.attention.layers=0", "head.projection=0", "head.decoder=softmax"],
 }
 COMPUTED = re.compile(r"\d+ shards, \d+ to compute: ([\d,]+) pieces")
+EPOCH = re.compile(r"^epoch \d+/\d+: .*, ([\d.]+) s$", re.MULTILINE)
 
 
 def main() -> None:
@@ -92,9 +94,10 @@ def table(names: dict[str, str]) -> str:
             lines.append(f"| {name} | {' '.join(VARIANTS[name])} | failed: `dvc queue logs {experiment}` | | | |")
             continue
         score = f"{found['dev_f1']:.3f}" if "dev_f1" in found else "-"
+        log = output("queue", "logs", experiment)
         lines.append(
-            f"| {name} | {' '.join(VARIANTS[name])} | {score} | {found['seconds_per_epoch']:.1f} "
-            f"| {found['parameters']:,} | {encoded(output('queue', 'logs', experiment)):,} |"
+            f"| {name} | {' '.join(VARIANTS[name])} | {score} | {seconds_per_epoch(log):.1f} "
+            f"| {found['parameters']:,} | {encoded(log):,} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -113,6 +116,12 @@ def report(experiment: str) -> Any:
         return json.loads(read(str(REPORTS / "training.json"), rev=experiment))
     except DvcException:
         return None
+
+
+def seconds_per_epoch(log: str) -> float:
+    """Median seconds of an epoch, from the log of stage `train`; NaN if it has none."""
+    found = [float(seconds) for seconds in EPOCH.findall(log)]
+    return median(found) if found else float("nan")
 
 
 def encoded(log: str) -> int:

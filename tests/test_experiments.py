@@ -156,3 +156,8 @@ def test_pieces_through_the_encoder_are_counted_in_the_log() -> None:
     assert ablation.encoded("Stage 'extract' didn't change, skipping\n") == 0
     log = "Running stage 'extract':\n12 shards, 12 to compute: 72,430 pieces\n2 shards, 1 to compute: 10 pieces\n"
     assert ablation.encoded(log) == 72_440
+
+
+def test_the_seconds_of_an_epoch_are_read_from_the_log() -> None:
+    log = "epoch 1/3: loss 15.292, dev F1 0.101, 6.3 s\nepoch 2/3: loss 3.478, 5.0 s\nepoch 3/3: loss 1.0, 5.9 s\nx\n"
+    assert ablation.seconds_per_epoch(log) == 5.9

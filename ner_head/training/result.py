@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import fmean
 
 from ner_head.head.committee import AnyHead
 from ner_head.inference.saved_model import SavedModel
@@ -19,14 +19,12 @@ class TrainingResult:
         best: Model of the best epoch on dev; without dev, of the last epoch.
         last: Model of the last epoch.
         curves: Learning curve of each head.
-        n_words: Number of words of the train split.
         checkpoints: Checkpoints that can be removed when the result has been saved.
     """
 
     best: SavedModel
     last: SavedModel
     curves: Sequence[Sequence[Epoch]]
-    n_words: int
     checkpoints: Sequence[Checkpoint]
 
     def learning_curve(self) -> list[list[object]]:
@@ -45,15 +43,16 @@ class TrainingResult:
         return [[f"{i:02}", float(w.mean())] for i, w in weights]  # two digits, because plots sort layers as text
 
     def report(self) -> dict[str, float]:
-        """Size, score and speed of the run, for `dvc metrics` and `dvc exp show`. `dev_f1` is absent without dev."""
-        record, seconds = self.best.manifest.training, median(e.seconds for curve in self.curves for e in curve)
+        """Size and score of the run. `dev_f1` is absent without dev.
+
+        No time is in it: the same run has the same report, so that dvc.lock stays as it is.
+        """
+        record = self.best.manifest.training
         return {
             "parameters": n_parameters(self.best.head),
             "epochs": max(map(len, self.curves)),
             "best_epoch": record.epoch,
             **({"dev_f1": record.dev_f1} if record.dev_f1 is not None else {}),
-            "seconds_per_epoch": round(seconds, 2),
-            "words_per_second": round(self.n_words / seconds),
         }
 
     def discard_checkpoints(self) -> None:

@@ -149,7 +149,6 @@ class TrainingSession:
             best=best.at(temperatures),
             last=last.at(temperatures),
             curves=[fit.trained.curve for fit in fits],
-            n_words=sum(len(sentence.words) for document in self.train for sentence in document.sentences),
             checkpoints=[fit.checkpoint for fit in (*fits, *seconds) if fit.checkpoint is not None],
         )
 
