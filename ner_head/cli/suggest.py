@@ -67,6 +67,11 @@ def suggest(
     found = run(texts, number, criterion="errors" if criterion == "errors" else "entropy", annotated=annotated)
     if len(found) < number:
         tell(f"note: {len(found):,} of {number:,} documents: the rest of the {len(known):,} texts are near copies")
+    show(found, output, to, as_json=as_json)
+
+
+def show(found: list[Document], output: Path | None, to: str, *, as_json: bool) -> None:
+    """Print the suggestions, and write them if there is an output."""
     if as_json:
         for document in found:
             emit(document.to_dict())

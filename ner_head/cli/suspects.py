@@ -49,9 +49,7 @@ def suspects(
     ] = 0.0,
     kind: Annotated[
         list[str] | None,
-        typer.Option(
-            help="only suspects of this kind: missing, spurious, wrong type or wrong boundary; may be repeated"
-        ),
+        typer.Option(help="only this kind: missing, spurious, wrong type or wrong boundary; may be repeated"),
     ] = None,
     page: Annotated[Path | None, typer.Option(help="also write an HTML page")] = None,
     export: Annotated[
