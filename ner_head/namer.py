@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,19 @@ class Namer:
     def named(self, document: Document, vectors: Sequence[WordVectors]) -> Document:
         """A document with the lemma and the entity of each span. Nothing but the document itself decides them.
 
+        A Python warning names a language that the lemmatizer was not trained on.
+
         Args:
             document: Document with sentences.
             vectors: Of each span, of `layers`.
         """
+        known = self.lemmatizer.languages if self.lemmatizer is not None else set()
+        if document.spans and known and document.language not in known:
+            warnings.warn(
+                f"the lemmatizer was trained on {', '.join(sorted(known))}, not on {document.language}: lemmas there "
+                "are the forms",
+                stacklevel=2,
+            )
         found = [document]
         for part in (self.lemmatizer, self.linker):
             if part is not None:

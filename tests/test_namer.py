@@ -18,6 +18,7 @@ from ner_head.lemmas.params import LemmaParams
 from ner_head.lemmas.training import train_lemmatizer
 from ner_head.linking.params import LinkParams
 from ner_head.linking.training import train_linker
+from ner_head.namer import Namer
 from ner_head.prediction.writers import bsnlp
 from ner_head.recognizer import Recognizer
 
@@ -54,6 +55,17 @@ def test_a_recognizer_gives_lemmas_and_entities_and_the_files_of_the_task_have_f
     assert rows
     assert all(row[1:] == [f"{row[2]} lemma", row[2], f"{row[2]}-1"] for row in rows)
     assert found[0].to_dict()["spans"][0]["lemma"].endswith(" lemma")
+
+
+def test_a_language_without_lemmas_is_named(named: Path, store: FeatureStore, documents: list[Document]) -> None:
+    namer = Namer.of_model(named, store.manifest.encoder.fingerprint)
+    assert namer is not None
+    document = replace(documents[0], language="sl")
+    assert document.spans
+    vectors = span_vectors(documents[0], store, namer.layers)
+    with pytest.warns(UserWarning, match="not on sl: lemmas there are the forms"):
+        found = namer.named(document, vectors)
+    assert [s.lemma for s in found.spans] == [" ".join(document.text[s.start : s.end].split()) for s in document.spans]
 
 
 def test_a_bundle_has_them(named: Path, tiny_encoder: Path, documents: list[Document], tmp_path: Path) -> None:

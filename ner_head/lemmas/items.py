@@ -20,6 +20,15 @@ MOST = 50  # counts above this are as good as this
 AFFIX = 6  # characters of the longest ending that is a feature
 
 
+WordForm = tuple[str, str, tuple[str, ...], int]
+"""Language, label, the words of a mention in lower case, and which of them."""
+
+
+def word_form(language: str, label: str, words: Sequence[str], position: int) -> WordForm:
+    """What two equal words of equal mentions have in common."""
+    return language, label, tuple(map(str.lower, words)), position
+
+
 @dataclass(frozen=True, slots=True)
 class MentionWord:
     """A word of a mention, between hyphens and white space.
@@ -48,9 +57,9 @@ class MentionWord:
         return self.words[self.position]
 
     @property
-    def form(self) -> tuple[str, str, tuple[str, ...], int]:
+    def form(self) -> WordForm:
         """What two equal words of equal mentions have in common."""
-        return self.language, self.label, tuple(map(str.lower, self.words)), self.position
+        return word_form(self.language, self.label, self.words, self.position)
 
 
 def mention_words(documents: Sequence[Document], vectors: Sequence[Sequence[WordVectors]]) -> list[MentionWord]:
@@ -109,19 +118,14 @@ class Evidence:
     by_document: Sequence[Counter[str]]
 
     @classmethod
-    def of(cls, documents: Iterable[Document], *, together: bool = True) -> Evidence:
+    def of(cls, documents: Sequence[Document], *, together: bool = True) -> Evidence:
         """Count the words of documents.
 
         Args:
             documents: The documents.
             together: Whether the words of all documents of a language count, or those of the same document only.
         """
-        by_language: dict[str, Counter[str]] = defaultdict(Counter)
-        by_document = [Counter(_words(document)) for document in documents]
-        if together:
-            for document, words in zip(documents, by_document, strict=True):
-                by_language[document.language].update(words)
-        return cls(by_language, by_document)
+        return cls(words_by_language(documents) if together else {}, [Counter(_words(each)) for each in documents])
 
     def of_edits(self, item: MentionWord, edits: Sequence[Edit]) -> NDArray[np.float32]:
         """The evidence for each edit of a word, (edits, N_EVIDENCE)."""
@@ -138,6 +142,14 @@ class Evidence:
                 row[:2] = near[word] > 0, count
                 row[4:] = 1, count - own, near[word] > near[item.word.lower()]
         return rows
+
+
+def words_by_language(documents: Iterable[Document]) -> dict[str, Counter[str]]:
+    """How often each word is in the documents of a language."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for document in documents:
+        found[document.language].update(_words(document))
+    return found
 
 
 def _words(document: Document) -> list[str]:

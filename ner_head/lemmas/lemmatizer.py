@@ -5,8 +5,8 @@ Files: `lemmas.json` (the settings and the edits), `lexicon.json`, and `lemmas.s
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,15 @@ from ner_head.base.params import Params, first_problem
 from ner_head.corpus.documents import Document, Span
 from ner_head.features.store.mentions import WordVectors
 from ner_head.lemmas.forms import Edit, join, one_line, split
-from ner_head.lemmas.items import EditTable, Evidence, MentionWord, mention_words
+from ner_head.lemmas.items import (
+    EditTable,
+    Evidence,
+    MentionWord,
+    WordForm,
+    mention_words,
+    word_form,
+    words_by_language,
+)
 from ner_head.lemmas.lexicon import MEND, Lexicon
 from ner_head.lemmas.network import EditHead, WordInputs
 from ner_head.lemmas.params import LemmaParams
@@ -29,6 +37,10 @@ from ner_head.lemmas.params import LemmaParams
 VERSION = 1
 MANIFEST, LEXICON, WEIGHTS = "lemmas.json", "lexicon.json", "lemmas.safetensors"
 BATCH = 512  # words
+GROUP = 64  # documents
+ALL = -1  # instead of the number of a document, for words of all documents
+Scores = dict[tuple[int, WordForm], dict[int, float]]
+"""Sums of log-probabilities of edits, by the number of the document and the form of the word."""
 
 
 class LemmaManifest(Params):
@@ -85,44 +97,66 @@ class Lemmatizer:
             vectors: Vectors of the words of each span, of `layers`.
             together: Whether the words of all documents count as evidence, instead of each document's own words.
         """
-        words = self._edited(documents, vectors, together=together)
-        found = []
-        for number, document in enumerate(documents):
-            spans = [
-                replace(span, lemma=self._lemma(document, span, words.get((number, index))))
-                for index, span in enumerate(document.spans)
-            ]
-            found.append(replace(document, spans=tuple(spans)))
+        evidence = words_by_language(documents) if together else None
+        groups = [range(start, min(start + GROUP, len(documents))) for start in range(0, len(documents), GROUP)]
+        scores = self._scores(groups, documents, vectors, evidence) if together else {}
+        found = list[Document]()
+        for group in groups:
+            if not together:
+                scores = self._scores([group], documents, vectors, evidence)
+            for number in group:
+                document, place = documents[number], ALL if together else number
+                spans = (replace(span, lemma=self._lemma(document, span, place, scores)) for span in document.spans)
+                found.append(replace(document, spans=tuple(spans)))
         return found
 
-    def _lemma(self, document: Document, span: Span, words: dict[int, str] | None) -> str:
+    def _lemma(self, document: Document, span: Span, place: int, scores: Scores) -> str:
         form = one_line(document.text[span.start : span.end])
         if document.language not in self.languages:
             return form
         known = self.lexicon.find(document.language, span.label, form)
         if known is not None:
             return known
-        if words is None:
+        if self.table is None:
             return self.lexicon.by_rules(document.language, span.label, form)
         parts = split(form)
-        return join(parts, [words.get(position, word) for position, word in enumerate(parts[::2])])
+        words, edited = parts[::2], parts[::2]
+        for position, word in enumerate(words):
+            of_edits = scores.get((place, word_form(document.language, span.label, words, position)))
+            if of_edits:
+                edited[position] = self.table.edits[max(sorted(of_edits), key=of_edits.__getitem__)].apply(word)
+        return join(parts, edited)
 
-    def _edited(
-        self, documents: Sequence[Document], vectors: Sequence[Sequence[WordVectors]], *, together: bool
-    ) -> dict[tuple[int, int], dict[int, str]]:
-        """The edited words of the mentions that train lacks, by document and span, and by their position."""
+    def _scores(
+        self,
+        groups: Iterable[range],
+        documents: Sequence[Document],
+        vectors: Sequence[Sequence[WordVectors]],
+        by_language: Mapping[str, Counter[str]] | None,
+    ) -> Scores:
+        """The scores of the edits of the words of mentions that train lacks.
+
+        The vectors of one group are in memory at a time. Equal words of equal mentions are counted together: of a
+        document, or of all if there is `by_language`, the words of all.
+        """
+        scores: Scores = defaultdict(lambda: defaultdict(float))
         if self.head is None or self.table is None:
-            return {}
-        items = [
-            item
-            for item in mention_words(documents, vectors)
-            if item.language in self.languages and not self._is_known(documents[item.document], item)
-        ]
-        best = self._best(items, Evidence.of(documents, together=together), together=together) if items else []
-        found: dict[tuple[int, int], dict[int, str]] = defaultdict(dict)
-        for item, edit in zip(items, best, strict=True):
-            found[item.document, item.span][item.position] = edit.apply(item.word)
-        return found
+            return scores
+        for group in groups:
+            part = [documents[number] for number in group]
+            items = [
+                item
+                for item in mention_words(part, [vectors[number] for number in group])
+                if item.language in self.languages and not self._is_known(part[item.document], item)
+            ]
+            evidence = replace(Evidence.of(part, together=False), by_language=by_language or {})
+            for start in range(0, len(items), BATCH):
+                batch = items[start : start + BATCH]
+                for item, found in zip(batch, self._log_probabilities(batch, evidence), strict=True):
+                    of_edits = scores[group[item.document] if by_language is None else ALL, item.form]
+                    for number, score in found:
+                        of_edits[number] += score
+        return scores
 
     def _is_known(self, document: Document, item: MentionWord) -> bool:
         span = document.spans[item.span]
@@ -130,20 +164,13 @@ class Lemmatizer:
         return self.lexicon.find(item.language, item.label, form) is not None
 
     @torch.inference_mode()
-    def _best(self, items: Sequence[MentionWord], evidence: Evidence, *, together: bool) -> list[Edit]:
-        """The best edit of each word. Equal mentions, of a document or together, get that with the best sum."""
+    def _log_probabilities(self, items: Sequence[MentionWord], evidence: Evidence) -> list[list[tuple[int, float]]]:
+        """The numbers of the possible edits of each word, with their log-probabilities."""
         if self.head is None or self.table is None:
             return []
-        sums: dict[object, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        for start in range(0, len(items), BATCH):
-            part = items[start : start + BATCH]
-            inputs = WordInputs.of(part, self.table, evidence, self.params.buckets)
-            found = self.head(inputs.batch(range(len(part)))).numpy()
-            for item, numbers, row in zip(part, inputs.edits, found, strict=True):
-                for number, score in zip(numbers, row.tolist(), strict=False):
-                    sums[not together and item.document, item.form][number] += score
-        best = {key: max(sorted(scores), key=scores.__getitem__) for key, scores in sums.items()}
-        return [self.table.edits[best[not together and item.document, item.form]] for item in items]
+        inputs = WordInputs.of(items, self.table, evidence, self.params.buckets)
+        found = self.head(inputs.batch(range(len(items)))).tolist()
+        return [list(zip(edits, row, strict=False)) for edits, row in zip(inputs.edits, found, strict=True)]
 
     def save(self, folder: Path) -> None:
         """Write the files."""

@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ class Lexicon:
         frequent = {key: edits.most_common(1)[0][0] for key, edits in rules.items() if edits.total() >= LEAST}
         return cls({key: found.most_common(1)[0][0] for key, found in lemmas.items()}, frequent)
 
-    @property
+    @cached_property
     def languages(self) -> set[str]:
         """The languages of the forms."""
         return {language for language, _, _ in self.lemmas}

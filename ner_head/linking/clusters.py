@@ -87,10 +87,13 @@ class _Clusters:
     def run(self, threshold: float) -> None:
         """Join clusters. An entry of the heap is out of date if one of the clusters has grown since."""
         heap = [
-            self._entry(i, j) for i, links in enumerate(self.links) for j in links if i < j and not self.apart(i, j)
+            self._entry(i, j)
+            for i, links in enumerate(self.links)
+            for j in links
+            if i < j and self.mean(i, j) >= threshold and not self.apart(i, j)
         ]
         heapq.heapify(heap)
-        while heap and -heap[0][0] >= threshold:
+        while heap:
             negative, one, other, *sizes = heapq.heappop(heap)
             if [len(self.members[one]), len(self.members[other])] != sizes or self.apart(one, other):
                 continue

@@ -22,9 +22,10 @@ from ner_head.base.files import write_whole
 from ner_head.base.params import Params, first_problem
 from ner_head.corpus.documents import Document
 from ner_head.features.store.mentions import WordVectors
-from ner_head.linking.clusters import Cluster, cluster
+from ner_head.linking.clusters import ABSENT, Cluster, cluster
 from ner_head.linking.keys import latin
 from ner_head.linking.names import Name, directions, name_key, names_of
+from ner_head.linking.neighbours import Pairs
 from ner_head.linking.network import PairNetwork
 from ner_head.linking.pairs import candidates, features
 from ner_head.linking.params import LinkParams
@@ -34,7 +35,7 @@ VERSION = 1
 MANIFEST, WEIGHTS = "links.json", "links.safetensors"
 MEANS = "language_means."  # in the names of the tensors
 MEND = "train it with `dvc repro link`"
-BATCH = 100_000  # pairs whose features are in memory at once
+BATCH = 20_000  # pairs whose features are in memory at once
 
 
 class LinkManifest(Params):
@@ -118,21 +119,35 @@ class Linker:
         spelling = Spelling(word for name in names for word in name.key)
         params = self.params
         pairs = candidates(names, rows, spelling, neighbours=params.neighbours, seed=params.seed)
-        probabilities = list[float]()
-        for start in range(0, len(pairs), BATCH):
-            part = pairs[start : start + BATCH]
-            if self.network is None:
-                probabilities += [float(names[i].spelled == names[j].spelled) for i, j in part]
-                continue
-            with torch.inference_mode():
-                found = torch.from_numpy(features(part, names, rows, spelling))
-                probabilities += torch.sigmoid(self.network(found)).tolist()
+        probabilities = self._probabilities(pairs, names, rows, spelling)
+        likely = probabilities > ABSENT
         known = {
             number: (name.label, self.known[name.label, name.spelled])
             for number, name in enumerate(names)
             if (name.label, name.spelled) in self.known
         }
-        return cluster(len(names), pairs, probabilities, threshold=params.threshold, known=known)
+        return cluster(
+            len(names),
+            pairs[likely].tolist(),
+            probabilities[likely].tolist(),
+            threshold=params.threshold,
+            known=known,
+        )
+
+    @torch.inference_mode()
+    def _probabilities(
+        self, pairs: Pairs, names: Sequence[Name], rows: NDArray[np.float32], spelling: Spelling
+    ) -> NDArray[np.float32]:
+        """The probability that both names are one entity, of each pair, (pairs,)."""
+        found = np.zeros(len(pairs), dtype=np.float32)
+        for start in range(0, len(pairs), BATCH):
+            part = pairs[start : start + BATCH]
+            if self.network is None:
+                found[start : start + BATCH] = [names[i].spelled == names[j].spelled for i, j in part.tolist()]
+            else:
+                inputs = torch.from_numpy(features(part, names, rows, spelling))
+                found[start : start + BATCH] = torch.sigmoid(self.network(inputs)).numpy()
+        return found
 
     def _ids(self, names: Sequence[Name]) -> tuple[list[str], dict[str, float]]:
         """The id of each name, and the certainty of each id."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.corpus.documents import Document
 from ner_head.features.store.mentions import WordVectors
+from ner_head.lemmas.forms import one_line
 from ner_head.linking.keys import key
 
 NameKey = tuple[str, str, str]
@@ -41,7 +43,7 @@ class Name:
     total: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     entities: Counter[str] = field(default_factory=Counter)
 
-    @property
+    @cached_property
     def spelled(self) -> str:
         """The key as one word."""
         return "".join(self.key)
@@ -62,8 +64,10 @@ def names_of(
         document = documents[number]
         for span, rows in zip(document.spans, vectors[number], strict=True):
             place = name_key(document, span.label, span.lemma or document.text[span.start : span.end])
-            lemma = " ".join((span.lemma or document.text[span.start : span.end]).split())
-            name = found.setdefault(place, Name(document.language, span.label, lemma, key(lemma)))
+            name = found.get(place)
+            if name is None:
+                lemma = one_line(span.lemma or document.text[span.start : span.end])
+                name = found[place] = Name(document.language, span.label, lemma, key(lemma))
             mean = rows.mean(0, dtype=np.float32)
             name.total = name.total + mean if name.n_mentions else mean
             name.n_mentions += 1
@@ -75,7 +79,7 @@ def names_of(
 
 def name_key(document: Document, label: str, lemma: str) -> NameKey:
     """The key of the name of a lemma."""
-    return document.language, label, " ".join(lemma.lower().split())
+    return document.language, label, one_line(lemma.lower())
 
 
 def language_means(names: Sequence[Name]) -> dict[str, NDArray[np.float32]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,11 @@ LEAF = 2048  # rows that are compared with each other at once
 TREES = 3  # random divisions of the space, if there are more rows
 
 
-def nearest(rows: NDArray[np.float32], k: int, *, seed: int = 0) -> set[tuple[int, int]]:
+Pairs = NDArray[np.int64]
+"""(P, 2) numbers, the smaller first; sorted, and each pair once."""
+
+
+def nearest(rows: NDArray[np.float32], k: int, *, least: float = -np.inf, seed: int = 0) -> Pairs:
     """Pairs of a row and one of its k nearest rows, by the product of rows of length 1.
 
     More than `LEAF` rows are divided by random directions (Dasgupta & Freund, 2008), several times, so that the time
@@ -18,16 +24,25 @@ def nearest(rows: NDArray[np.float32], k: int, *, seed: int = 0) -> set[tuple[in
     Args:
         rows: (N, D).
         k: Number of neighbours.
+        least: Least product of a pair.
         seed: Seed of the random directions.
     Returns:
-        Pairs (i, j), i < j.
+        The pairs.
     """
-    found: set[tuple[int, int]] = set()
+    found = list[Pairs]()
     random = np.random.default_rng(seed)
     for _ in range(1 if len(rows) <= LEAF else TREES):
         for leaf in _leaves(rows, np.arange(len(rows)), random):
-            found |= _within(rows, leaf, k)
-    return found
+            found.append(_within(rows, leaf, k, least))
+    return distinct(found, len(rows))
+
+
+def distinct(parts: Sequence[Pairs], n: int) -> Pairs:
+    """The distinct pairs of some arrays of pairs of numbers below n. Pairs of a number with itself are left out."""
+    both = np.concatenate(parts) if parts else np.zeros((0, 2), dtype=np.int64)
+    codes = np.unique(both.min(1) * n + both.max(1))
+    first, second = np.divmod(codes, max(n, 1))
+    return np.stack([first, second], 1)[first != second]
 
 
 def _leaves(
@@ -46,12 +61,12 @@ def _leaves(
     return leaves
 
 
-def _within(rows: NDArray[np.float32], leaf: NDArray[np.int64], k: int) -> set[tuple[int, int]]:
+def _within(rows: NDArray[np.float32], leaf: NDArray[np.int64], k: int, least: float) -> Pairs:
     k = min(k, len(leaf) - 1)
     if k < 1:
-        return set()
+        return np.zeros((0, 2), dtype=np.int64)
     products = rows[leaf] @ rows[leaf].T
     np.fill_diagonal(products, -np.inf)
-    best = leaf[np.argpartition(-products, k - 1, axis=1)[:, :k]]
-    first, second = np.repeat(leaf, k), best.ravel()
-    return set(zip(np.minimum(first, second).tolist(), np.maximum(first, second).tolist(), strict=True))
+    best = np.argpartition(-products, k - 1, axis=1)[:, :k]
+    near = np.take_along_axis(products, best, axis=1) >= least
+    return np.stack([np.repeat(leaf, near.sum(1)), leaf[best[near]]], 1)

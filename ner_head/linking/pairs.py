@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_head.linking.names import Name
-from ner_head.linking.neighbours import nearest
+from ner_head.linking.neighbours import Pairs, distinct, nearest
 from ner_head.linking.spelling import Spelling, alike
 
 CATEGORIES = ("PER", "LOC", "ORG", "PRO", "EVT")
 CLOSE = 0.45  # cosine of the letter n-grams of words whose names are compared
-COMMON = 100  # names that share a word are compared with each other up to this number
+PER_NAME = 50  # pairs of names with a common or a similar word, on average
 MANY = 30  # documents; more are as good as this
 
 
 def candidates(
     names: Sequence[Name], directions: NDArray[np.float32], spelling: Spelling, *, neighbours: int, seed: int = 0
-) -> list[tuple[int, int]]:
-    """Pairs of names of one label that are near each other in spelling or in meaning, sorted.
+) -> Pairs:
+    """Pairs of names of one label that are near each other in spelling or in meaning.
 
     Args:
         names: N names.
@@ -31,10 +31,10 @@ def candidates(
         neighbours: Nearest names in each language and by each layer, and nearest words.
         seed: Seed of the search for neighbours.
     """
-    found: set[tuple[int, int]] = set()
+    found = list[Pairs]()
     for label in sorted({name.label for name in names}):
         members = [number for number, name in enumerate(names) if name.label == label]
-        found |= _by_words(members, names, spelling, neighbours, seed)
+        found += _by_words(members, names, spelling, neighbours, seed)
         groups: dict[str, list[int]] = defaultdict(list)
         for number in members:
             groups[names[number].language].append(number)
@@ -42,48 +42,52 @@ def candidates(
         for languages in [[language] for language in sorted(groups)] + pairs:
             chosen = np.array([number for language in languages for number in groups[language]])
             for layer in range(directions.shape[1]):
-                near = nearest(directions[chosen, layer], neighbours, seed=seed)
-                found |= {_ordered(int(chosen[i]), int(chosen[j])) for i, j in near}
-    return sorted(found)
+                found.append(chosen[nearest(directions[chosen, layer], neighbours, seed=seed)])
+    return distinct(found, len(names))
 
 
 def _by_words(
     members: Sequence[int], names: Sequence[Name], spelling: Spelling, neighbours: int, seed: int
-) -> set[tuple[int, int]]:
-    """Pairs of names that have a word in common, or a similar one."""
+) -> list[Pairs]:
+    """Pairs of names that have a word in common, or a similar one.
+
+    The rarest words are taken first, up to `PER_NAME` pairs for each name. If that leaves words over, each name is
+    also compared with the names of the nearest spelling.
+    """
     having: dict[str, list[int]] = defaultdict(list)
     for number in members:
         for word in dict.fromkeys(names[number].key):
             having[word].append(number)
     words = sorted(having)
     rows = spelling.rows[[spelling.number[word] for word in words]]
-    near = nearest(rows, 4 * neighbours, seed=seed)
-    found: set[tuple[int, int]] = set()
-    for word in words:
-        found |= {_ordered(i, j) for i, j in combinations(having[word][:COMMON], 2)}
-    for one, other in near:
-        if float(rows[one] @ rows[other]) >= CLOSE:
-            firsts, seconds = having[words[one]][:COMMON], having[words[other]][:COMMON]
-            found |= {_ordered(i, j) for i in firsts for j in seconds if i != j}
+    near = nearest(rows, 4 * neighbours, least=CLOSE, seed=seed).tolist()
+    blocks = [(having[word], having[word]) for word in words if len(having[word]) > 1]
+    blocks += [(having[words[one]], having[words[other]]) for one, other in near]
+    blocks.sort(key=lambda block: len(block[0]) * len(block[1]))
+    found, left = list[Pairs](), PER_NAME * len(members)
+    for firsts, seconds in blocks:
+        left -= len(firsts) * len(seconds)
+        if left < 0:
+            of_names = np.stack([spelling.of_name(names[number].key) for number in members])
+            found.append(np.array(members)[nearest(of_names, 4 * neighbours, seed=seed)])
+            break
+        found.append(np.stack([np.repeat(firsts, len(seconds)), np.tile(seconds, len(firsts))], 1))
     return found
 
 
-def _ordered(one: int, other: int) -> tuple[int, int]:
-    return (one, other) if one < other else (other, one)
-
-
 def features(
-    pairs: Sequence[tuple[int, int]], names: Sequence[Name], directions: NDArray[np.float32], spelling: Spelling
+    pairs: Pairs, names: Sequence[Name], directions: NDArray[np.float32], spelling: Spelling
 ) -> NDArray[np.float32]:
     """The features of pairs, (pairs, F)."""
-    if not pairs:
+    if not len(pairs):
         return np.zeros((0, 0), dtype=np.float32)
-    first, second = np.array(pairs).T
+    first, second = pairs.T
     cosines = np.stack(
         [np.einsum("pd,pd->p", directions[first, i], directions[second, i]) for i in range(directions.shape[1])], 1
     )
-    spelled = np.array([_spelled(names[i], names[j], spelling) for i, j in pairs], dtype=np.float32)
-    labels = np.array([[names[i].label == label for label in CATEGORIES] for i, _ in pairs], dtype=np.float32)
+    both = [(names[i], names[j]) for i, j in pairs.tolist()]
+    spelled = np.array([_spelled(one, other, spelling) for one, other in both], dtype=np.float32)
+    labels = np.array([[one.label == label for label in CATEGORIES] for one, _ in both], dtype=np.float32)
     whole, covered = spelled[:, 1:2], spelled[:, 2:3]
     parts = [spelled, cosines, cosines * (1 - whole), labels, labels * whole, labels * covered, labels * cosines[:, :1]]
     return np.concatenate(parts, 1).astype(np.float32)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 
 from ner_head.linking.keys import skeleton
 
 WIDTH = 256  # buckets of the letter n-grams
+KNOWN = 1 << 18  # similarities that are kept
 FAR = 0.3  # words whose n-grams have a smaller cosine are not compared letter by letter
 
 
@@ -29,17 +32,18 @@ class Spelling:
             _count(row, f"^{word}$")
             _count(row, f"<{skeleton(word)}>")
             row /= np.linalg.norm(row)
-        self._known: dict[tuple[str, str], float] = {}
+        self._compared = lru_cache(maxsize=KNOWN)(self._compare)
 
     def similarity(self, one: str, other: str) -> float:
         """1 for equal words, to 0."""
         if one == other:
             return 1.0
-        pair = (one, other) if one < other else (other, one)
-        found = self._known.get(pair)
-        if found is None:
-            found = self._known[pair] = self._compare(*pair)
-        return found
+        return self._compared(*sorted((one, other)))
+
+    def of_name(self, words: Iterable[str]) -> NDArray[np.float32]:
+        """The direction of the words of a name together, (WIDTH,)."""
+        total: NDArray[np.float32] = self.rows[[self.number[word] for word in words]].sum(0)
+        return total / np.linalg.norm(total)
 
     def _compare(self, one: str, other: str) -> float:
         cosine = float(self.rows[self.number[one]] @ self.rows[self.number[other]])
@@ -57,10 +61,4 @@ def _count(row: NDArray[np.float32], text: str) -> None:
 
 def alike(one: str, other: str) -> float:
     """1 less the edit distance (Levenshtein, 1966) as a share of the longer word."""
-    before = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, wanted in enumerate(other, 1):
-            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != wanted)))
-        before = row
-    return 1 - before[-1] / max(len(one), len(other), 1)
+    return Levenshtein.normalized_similarity(one, other)

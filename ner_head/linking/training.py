@@ -62,10 +62,11 @@ def _examples(
     spelling = Spelling(word for name in names for word in name.key)
     ids = [name.entities.most_common(1)[0][0] if name.entities else None for name in names]
     found = candidates(names, rows, spelling, neighbours=params.neighbours, seed=params.seed)
-    pairs = [(i, j) for i, j in found if ids[i] is not None and ids[j] is not None]
-    same = np.array([ids[i] == ids[j] for i, j in pairs], dtype=np.float32)
+    labelled = np.array([name is not None for name in ids])
+    pairs = found[labelled[found].all(1)]
+    same = np.array([ids[i] == ids[j] for i, j in pairs.tolist()], dtype=np.float32)
     sizes = [min(len(name.documents), MANY) for name in names]
-    weights = np.array([math.sqrt(sizes[i] * sizes[j]) for i, j in pairs], dtype=np.float32)
+    weights = np.array([math.sqrt(sizes[i] * sizes[j]) for i, j in pairs.tolist()], dtype=np.float32)
     return features(pairs, names, rows, spelling), same, weights
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 
 from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document, Span
+from ner_head.linking import pairs
 from ner_head.linking.linker import MANIFEST, WEIGHTS, Linker
 from ner_head.linking.names import directions, language_means, names_of
+from ner_head.linking.pairs import candidates
 from ner_head.linking.params import LinkParams
+from ner_head.linking.spelling import Spelling
 from ner_head.linking.training import train_linker
 
 PARAMS = LinkParams(layers=[1], epochs=60, batch_size=64, hidden=8)
@@ -67,6 +71,20 @@ def test_topics_and_labels_are_not_joined(linker: Linker) -> None:
     assert {topic for topic, _ in found.certainties} == {"t", "u"}
     other = document(2, "cs", ("Litava", None), label="ORG")
     assert ids(linker, texts[0], other) == ["LOC-litava", "ORG-litava"]
+
+
+def test_names_with_frequent_words_are_compared_with_some_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [document(number, "cs", *[(f"Novák {a}{b}o", None) for a in "brst" for b in "aeiou"]) for number in (0, 1)]
+    names = list(names_of(texts, vectors(texts), [0, 1]).values())
+    rows = directions(names, {})
+    spelling = Spelling(word for name in names for word in name.key)
+    everything = {tuple(pair) for pair in candidates(names, rows, spelling, neighbours=1).tolist()}
+    assert everything == set(combinations(range(20), 2))
+    monkeypatch.setattr(pairs, "PER_NAME", 1)
+    some = {tuple(pair) for pair in candidates(names, rows, spelling, neighbours=1).tolist()}
+    assert some < everything
+    assert {name for pair in some for name in pair} == set(range(20))
+    assert len(some) <= 20 * (1 + 1 + 4)
 
 
 def test_certainties_are_probabilities_of_every_id(linker: Linker) -> None:
