@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from ner_head.curation.curve import Curve
-from ner_head.pages.parts import policy_hash
+from ner_head.pages.parts import head
 
 WIDTH, HEIGHT = 800, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 60
@@ -22,12 +22,8 @@ def page(curve: Curve) -> str:
         f"<td>{' '.join(f'{score:.3f}' for score in p.seeds)}</td></tr>"
         for p in curve.points
     )
-    policy = f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {policy_hash(style)}"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Learning curve</title>\n<style>{style}</style>\n</head>\n<body>\n<h1>Learning curve</h1>\n"
+        f"{head('Learning curve', style)}<h1>Learning curve</h1>\n"
         f"<p>{curve.sentence}</p>\n<figure>{''.join(_plot(curve))}</figure>\n"
         '<div class="scroll"><table><tr><th>documents</th><th>dev F1</th><th>95 % interval</th><th>each seed</th></tr>'
         f"{rows}</table></div>\n</body>\n</html>\n"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from importlib.resources import files
 from string import Template
 
-import regex
-
 from ner_head.corpus.documents import Document, Span
 from ner_head.curation.suspects import KINDS, Suspect, SuspectKind, counts
-from ner_head.pages.parts import asset, policy_hash
+from ner_head.pages.parts import asset, head, safe
 
 CLASSES: dict[SuspectKind, str] = {
     "missing": "missed",
@@ -26,7 +23,6 @@ HINTS: dict[SuspectKind, str] = {
     "wrong type": "the heads find an entity of another type",
     "wrong boundary": "the heads find an entity of the same type with other boundaries",
 }
-_UNSEEN = regex.compile(r"[\p{Cc}\p{Cs}--[\t\n\r]]", regex.VERSION1)
 
 
 def page(title: str, summary: str, documents: Sequence[Document], suspects: Sequence[Suspect]) -> Iterator[str]:
@@ -41,9 +37,8 @@ def page(title: str, summary: str, documents: Sequence[Document], suspects: Sequ
     style = asset("page.css") + _own("suspects.css")
     numbers = counts(suspects)
     chips = "\n".join(_chip(kind, numbers[kind]) for kind in KINDS)
-    yield Template(_own("suspects.html")).substitute(
-        title=_safe(title), summary=_safe(summary), style=style, hash=policy_hash(style), chips=chips
-    )
+    yield head(title, style)
+    yield Template(_own("suspects.html")).substitute(title=safe(title), summary=safe(summary), chips=chips)
     for rank, suspect in enumerate(suspects, 1):
         yield _card(rank, suspect, documents[suspect.document])
     if not suspects:
@@ -75,9 +70,9 @@ def _card(rank: int, suspect: Suspect, document: Document) -> str:
     )
     return (
         f'<section class="doc {css}" id="s{rank}">\n<header><span class="rank">{rank}</span>'
-        f'<h2 class="kind">{suspect.kind}</h2><span>{_safe(document.key)}</span>'
+        f'<h2 class="kind">{suspect.kind}</h2><span>{safe(document.key)}</span>'
         f'<span class="tally">margin {suspect.margin:.2f}</span></header>\n'
-        f'<div class="row" lang="{_safe(document.language)}">{sides}</div>\n</section>\n'
+        f'<div class="row" lang="{safe(document.language)}">{sides}</div>\n</section>\n'
     )
 
 
@@ -91,17 +86,12 @@ def _marked(document: Document, spans: Sequence[Span], special: Span | None, css
         mine = special is not None and span == special
         chance = special.probability if mine and special is not None else None
         shown = "" if chance is None else f"<i>{chance:.2f}</i>"
-        text, label = document.text[span.start : span.end], f"<small>{_safe(span.label)}{shown}</small>"
-        parts += [_safe(document.text[at : span.start])]
-        parts += [f'<mark class="{css if mine else "plain"}">{_safe(text)}{label}</mark>']
+        text, label = document.text[span.start : span.end], f"<small>{safe(span.label)}{shown}</small>"
+        parts += [safe(document.text[at : span.start])]
+        parts += [f'<mark class="{css if mine else "plain"}">{safe(text)}{label}</mark>']
         at = span.end
-    return "".join([*parts, _safe(document.text[at : sentence.end])])
+    return "".join([*parts, safe(document.text[at : sentence.end])])
 
 
 def _touches(span: Span, other: Span | None) -> bool:
     return other is not None and span.start < other.end and other.start < span.end
-
-
-def _safe(text: str) -> str:
-    """Escape markup, and replace characters that HTML cannot hold."""
-    return escape(_UNSEEN.sub("\ufffd", text))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from string import Template
 from typing import NamedTuple
 
 from ner_head.corpus.documents import Document, Span, without_overlaps
 from ner_head.pages.error_page import text_rows
-from ner_head.pages.parts import asset, policy_hash
+from ner_head.pages.parts import asset, head, safe
 
 KINDS = {
     "a": "A is right",
@@ -60,11 +59,9 @@ def page(
         for kind, text in KINDS.items()
     )
     style = asset("page.css") + asset("compare.css")
-    return Template(asset("compare.html")).substitute(
-        title=escape(title),
-        summary=escape(summary),
-        style=style,
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {policy_hash(style)}",
+    return head(title, style) + Template(asset("compare.html")).substitute(
+        title=safe(title),
+        summary=safe(summary),
         boxes=boxes,
         documents="\n".join(sections) or "<p>Both are right in every sentence.</p>",
     )
@@ -85,19 +82,19 @@ def rows_of(gold: Document, a: Document, b: Document) -> list[Row]:
 def _section(rows: Sequence[Row], gold: Document, a: Document, b: Document, names: tuple[str, str]) -> str:
     kinds = {row.kind for row in rows}
     only = f" only-{rows[0].kind}" if len(kinds) == 1 else ""
-    heads = "".join(f"<span>{escape(name)}</span>" for name in ("gold", *names))
+    heads = "".join(f"<span>{safe(name)}</span>" for name in ("gold", *names))
     lines = "".join(
-        f'<div class="row {row.kind}" lang="{escape(gold.language)}">'
+        f'<div class="row {row.kind}" lang="{safe(gold.language)}">'
         + "".join(
-            f'<div class="side" data-side="{escape(name)}">{_marked(document, row, set(gold.spans))}</div>'
+            f'<div class="side" data-side="{safe(name)}">{_marked(document, row, set(gold.spans))}</div>'
             for name, document in zip(("gold", *names), (gold, a, b), strict=True)
         )
         + "</div>"
         for row in rows
     )
-    place = f"<span>{escape(gold.language)}</span><span>{escape(gold.topic)}</span>"
+    place = f"<span>{safe(gold.language)}</span><span>{safe(gold.topic)}</span>"
     return (
-        f'<section class="doc{only}"><header><h2>{escape(gold.id)}</h2>{place}</header>'
+        f'<section class="doc{only}"><header><h2>{safe(gold.id)}</h2>{place}</header>'
         f'<div class="sides">{heads}</div>{lines}</section>'
     )
 
@@ -107,8 +104,8 @@ def _marked(document: Document, row: Row, right: set[Span]) -> str:
     for span in without_overlaps(s for s in document.spans if row.start <= s.start < row.end):
         chance = "" if span.probability is None else f"<i>{span.probability:.2f}</i>"
         parts.append(
-            f'{escape(document.text[at : span.start])}<mark class="{"right" if span in right else "spurious"}">'
-            f"{escape(document.text[span.start : span.end])}<small>{escape(span.label)}{chance}</small></mark>"
+            f'{safe(document.text[at : span.start])}<mark class="{"right" if span in right else "spurious"}">'
+            f"{safe(document.text[span.start : span.end])}<small>{safe(span.label)}{chance}</small></mark>"
         )
         at = span.end
-    return "".join([*parts, escape(document.text[at : row.end])])
+    return "".join([*parts, safe(document.text[at : row.end])])

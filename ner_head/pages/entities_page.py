@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
-from string import Template
-
-import regex
 
 from ner_head.corpus.documents import Document, Span, without_overlaps
-from ner_head.pages.parts import asset, policy_hash
+from ner_head.pages.parts import asset, head, safe
 
 HUES = 10  # classes c0 to c9 of entities.css
-_UNSEEN = regex.compile(r"[\p{Cc}\p{Cs}--[\t\n\r]]", regex.VERSION1)
 
 
 def page(documents: Iterable[Document], *, title: str = "Entities") -> Iterator[str]:
@@ -25,7 +20,7 @@ def page(documents: Iterable[Document], *, title: str = "Entities") -> Iterator[
         title: title of the page.
     """
     style = asset("entities.css")
-    yield Template(asset("entities.html")).substitute(title=_safe(title), style=style, hash=policy_hash(style))
+    yield f"{head(title, style)}<h1>{safe(title)}</h1>\n"
     hues: dict[str, int] = {}
     for document in documents:
         for span in document.spans:
@@ -35,28 +30,21 @@ def page(documents: Iterable[Document], *, title: str = "Entities") -> Iterator[
 
 
 def _heading(document: Document) -> str:
-    return f"<h2>{_safe(document.id)}<small>{_safe(document.language)}</small></h2>"
+    return f"<h2>{safe(document.id)}<small>{safe(document.language)}</small></h2>"
 
 
 def _language(document: Document) -> str:
-    return f' lang="{_safe(document.language)}" dir="auto"'
+    return f' lang="{safe(document.language)}" dir="auto"'
 
 
 def _marked(document: Document, hues: dict[str, int]) -> str:
     parts, at = [], 0
     for span in without_overlaps(document.spans):
-        parts += [_safe(document.text[at : span.start]), _mark(document, span, hues[span.label])]
+        parts += [safe(document.text[at : span.start]), _mark(document, span, hues[span.label])]
         at = span.end
-    return "".join([*parts, _safe(document.text[at:])])
+    return "".join([*parts, safe(document.text[at:])])
 
 
 def _mark(document: Document, span: Span, hue: int) -> str:
     chance = "" if span.probability is None else f"<small>{span.probability:.2f}</small>"
-    return (
-        f'<mark class="c{hue}">{_safe(document.text[span.start : span.end])}<b>{_safe(span.label)}</b>{chance}</mark>'
-    )
-
-
-def _safe(text: str) -> str:
-    """Escape markup, and replace characters that HTML cannot hold."""
-    return escape(_UNSEEN.sub("\ufffd", text))
+    return f'<mark class="c{hue}">{safe(document.text[span.start : span.end])}<b>{safe(span.label)}</b>{chance}</mark>'

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 from itertools import accumulate
 from string import Template
 from typing import Any, NamedTuple
 
 from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.pages.alignment import ERRORS, SpanPair, align, place
-from ner_head.pages.parts import asset, policy_hash
+from ner_head.pages.parts import asset, head, safe
 
 LEAST = 0.0005  # readings of a smaller probability are omitted
 
@@ -56,12 +55,9 @@ def page(
         "documents": documents,
     }
     style, script = asset("page.css"), asset("page.js")
-    return Template(asset("page.html")).substitute(
-        title=escape(title),
-        style=style,
+    return head(title, style, script) + Template(asset("page.html")).substitute(
+        title=safe(title),
         script=script,
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {policy_hash(style)}; "
-        f"script-src {policy_hash(script)}",
         data=_script_safe(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
     )
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from ner_head.pages.parts import asset, policy_hash
+from ner_head.pages.parts import asset, head, safe
 
 
 def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path) -> str:
@@ -25,12 +24,10 @@ def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path
         ((table, y),) = plot["y"].items()
         rows = read_rows(Path(table))
         if rows:
-            title = escape(plot.get("title", name))
+            title = safe(plot.get("title", name))
             cards.append(f"<figure><figcaption>{title}</figcaption>{drawing(name, plot, rows, y, templates)}</figure>")
     style = asset("plots.css")
-    return Template(asset("plots.html")).substitute(
-        style=style,
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {policy_hash(style)}",
+    return head("Plots", style) + Template(asset("plots.html")).substitute(
         figures="\n".join(cards) or "<p>There is nothing to draw: no table has a row.</p>",
     )
 
