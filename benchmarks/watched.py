@@ -71,7 +71,7 @@ class Run:
 
 
 def run(
-    command: Sequence[str], *, watch: Path | None = None, every: float = 1.0, limit: float = 0, **options: str
+    command: Sequence[str], *, watch: Path | None = None, every: float = 1.0, limit: float = 0, cwd: Path | None = None
 ) -> Run:
     """Run a command, whose standard output is dropped.
 
@@ -80,13 +80,13 @@ def run(
         watch: file whose read position is sampled.
         every: seconds between two samples.
         limit: seconds after which it is ended; 0 for never.
-        options: `cwd`, the folder in which it runs.
+        cwd: folder in which it runs.
     """
     program = [sys.executable if command[0] == "python" else command[0], *command[1:]]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     start, samples = time.perf_counter(), list[Sample]()
     with subprocess.Popen(
-        program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
+        program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=cwd
     ) as process:
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
