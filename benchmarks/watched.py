@@ -20,12 +20,14 @@ class Sample:
     Attributes:
         cpu: CPU seconds so far.
         rss: memory in MB, the pages of mapped files included.
+        most: the most memory so far.
         read: bytes that it has read of the watched file.
     """
 
     cpu: float
     rss: float
     read: int
+    most: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Run:
 
 
 def run(
-    command: Sequence[str], *, watch: Path | None = None, every: float = 1.0, limit: float = 0, cwd: Path | None = None
+    command: Sequence[str], *, watch: Path | None = None, every: float = 0.2, limit: float = 0, cwd: Path | None = None
 ) -> Run:
     """Run a command, whose standard output is dropped.
 
@@ -100,7 +102,8 @@ def run(
         process.returncode = os.waitstatus_to_exitcode(status)
         lines = (process.stderr.read() if process.stderr else "").splitlines()
     wall = time.perf_counter() - start
-    peak = usage.ru_maxrss / 1e3 if sys.platform != "darwin" else usage.ru_maxrss / 1e6
+    # not ru_maxrss, which counts the memory of this process before the command has replaced it
+    peak = max((sample.most for sample in samples), default=0.0)
     return Run(usage.ru_utime + usage.ru_stime, wall, peak, process.returncode, lines[-1] if lines else "", samples)
 
 
@@ -108,9 +111,10 @@ def look(pid: int, watch: Path | None) -> Sample | None:
     """A look at a process; None if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        status = Path(f"/proc/{pid}/status").read_text()
-        rss = next((int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
-        return Sample((int(fields[11]) + int(fields[12])) / TICKS, rss, position(pid, watch) if watch else 0)
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        rss, most = (int(status.get(name, "0").split()[0]) / 1e3 for name in ("VmRSS", "VmHWM"))
+        cpu = (int(fields[11]) + int(fields[12])) / TICKS
+        return Sample(cpu, rss, position(pid, watch) if watch else 0, most)
     except OSError:
         return None
 

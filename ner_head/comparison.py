@@ -187,13 +187,13 @@ def read_spans(path: Path, gold: Sequence[Document]) -> list[Document]:
 
 
 def _span(item: Any) -> Span:
-    """A span of a record: [start, end, label, probability] or an object."""
+    """A span of a record: [start, end, label, probability, object of lemma and entity] or an object."""
     if isinstance(item, dict):
         item = [item["start"], item["end"], item["label"], item.get("probability")]
     start, end, label, *probability = item
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise ValueError(f"{item!r} is not a span")
-    return Span(start, end, label, *probability)
+    return Span(start, end, label, *(number for number in probability if not isinstance(number, dict)))
 
 
 def table(found: dict[str, Slice]) -> str:

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.load_corpus import Source, write_jsonl
 from benchmarks.load_store import look_at, sparse_store
 from benchmarks.watched import Run, Sample, run
-from ner_head.comparison import Agreement
+from ner_head.comparison import Agreement, read_spans
 from ner_head.corpus import near_copies as copies
 from ner_head.corpus.documents import Document, Sentence, Span, Word, word_spans
 from ner_head.corpus.tagging import document_word_spans
@@ -132,7 +132,8 @@ def wrong(number: int) -> tuple[list[Document], list[Document]]:
 def test_a_page_of_errors_has_a_limit_that_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     gold, found = wrong(20)
     whole = error_page.page("t", "20 documents", gold, found, [[[]]] * 20)
-    assert whole.count('"id":') == 20 and "shown:" not in whole
+    assert whole.count('"id":') == 20
+    assert "shown:" not in whole
     monkeypatch.setattr(error_page, "MOST", 30)
     part = error_page.page("t", "20 documents", gold, found, [[[]]] * 20)
     assert part.count('"id":') == 6
@@ -179,3 +180,12 @@ def test_the_speed_of_equal_parts_shows_a_slower_end() -> None:
     samples += [Sample(50 + 2 * t, 80.0, 5000 + 100 * t) for t in range(1, 51)]
     rates = [round(rate) for _, rate, _ in Run(0, 0, 0, 0, "", samples).parts(4)]
     assert rates == [100, 100, 50, 50]
+
+
+def test_predictions_with_lemmas_have_no_probability_that_is_an_object(tmp_path: Path) -> None:
+    path = tmp_path / "found.jsonl"
+    path.write_text(
+        '{"text": "ab cd", "spans": [[0, 2, "PER", {"lemma": "ab"}], [3, 5, "LOC", 0.5, {"entity": "x"}]]}\n'
+    )
+    (found,) = read_spans(path, [Document("1", "ab cd", "cs")])
+    assert [(span.label, span.probability) for span in found.spans] == [("PER", None), ("LOC", 0.5)]
