@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu paper paper-blind ablation coverage wheel site lint clean
+.PHONY: all setup test bench bench-gpu load paper paper-blind ablation coverage wheel site lint clean
 
 all: setup
 	dvc repro
@@ -98,6 +98,10 @@ wheel: setup
 	rm -f dist/ner_head-*.whl
 	tools/build_wheel.sh dist models/head
 	@ls -l dist/ner_head-*.whl
+
+# Large inputs, for hours: a GB of text, a store of 20 GB, 100,000 documents. LOAD: smaller sizes, as --documents 1000.
+load: setup
+	python -m benchmarks.load $(LOAD)
 
 # The documentation site, in site/. Broken links are errors.
 site: setup

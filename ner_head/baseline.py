@@ -14,8 +14,8 @@ from pydantic import Field
 
 from ner_head.base.errors import DataError
 from ner_head.base.params import Params
-from ner_head.corpus.documents import Document, Span, character_span, word_spans
-from ner_head.corpus.tagging import OUTSIDE, TagSet
+from ner_head.corpus.documents import Document, Span, character_span
+from ner_head.corpus.tagging import OUTSIDE, TagSet, document_word_spans
 from ner_head.corpus.word_features import shape, spellings
 
 FIRST, LAST = "<s>", "</s>"  # stand for words before and after the sentence
@@ -153,8 +153,8 @@ def train_baseline(documents: Sequence[Document], path: Path, params: BaselinePa
         }
     )
     for document in documents:
-        for sentence, rows in zip(document.sentences, document_features(document, params), strict=True):
-            tags = tag_set.encode(len(sentence.words), word_spans(sentence, document.spans))
+        for rows, spans in zip(document_features(document, params), document_word_spans(document), strict=True):
+            tags = tag_set.encode(len(rows), spans)
             trainer.append(rows, [names[tag] for tag in tags])
     path.parent.mkdir(parents=True, exist_ok=True)
     trainer.train(str(path))

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import comb
+from math import exp, lgamma, log
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +46,12 @@ class Agreement(NamedTuple):
         The test takes spans as independent, which those of one document are not. The bootstrap does not.
         """
         n, fewer = self.a_right + self.b_right, min(self.a_right, self.b_right)
-        return float(min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2**n))
+        largest = lgamma(n + 1) - lgamma(fewer + 1) - lgamma(n - fewer + 1) - n * log(2)  # binomial(n, fewer) / 2**n
+        total = term = 1.0  # the sum of the binomials, from the largest down, as multiples of it
+        for k in range(fewer, 0, -1):
+            term *= k / (n - k + 1)
+            total += term
+        return min(1.0, 2 * exp(largest) * total)
 
 
 class Difference(NamedTuple):
@@ -182,13 +187,13 @@ def read_spans(path: Path, gold: Sequence[Document]) -> list[Document]:
 
 
 def _span(item: Any) -> Span:
-    """A span of a record: [start, end, label, probability] or an object."""
+    """A span of a record: [start, end, label, probability, object of lemma and entity] or an object."""
     if isinstance(item, dict):
         item = [item["start"], item["end"], item["label"], item.get("probability")]
     start, end, label, *probability = item
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise ValueError(f"{item!r} is not a span")
-    return Span(start, end, label, *probability)
+    return Span(start, end, label, *(number for number in probability if not isinstance(number, dict)))
 
 
 def table(found: dict[str, Slice]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +164,10 @@ def _counts(splits: Mapping[str, Sequence[Document]]) -> list[dict[str, Any]]:
     """Counts by split, topic and language."""
     rows = []
     for split, documents in splits.items():
-        for topic, language in sorted({(d.topic, d.language) for d in documents}):
-            mine = [d for d in documents if (d.topic, d.language) == (topic, language)]
+        members: dict[tuple[str, str], list[Document]] = {}
+        for document in documents:
+            members.setdefault((document.topic, document.language), []).append(document)
+        for (topic, language), mine in sorted(members.items(), key=itemgetter(0)):
             sentences = [sentence for document in mine for sentence in document.sentences]
             rows.append(
                 {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,14 +179,16 @@ def word_spans(sentence: Sentence, spans: Iterable[Span]) -> list[Span]:
     A span that begins or ends inside a word is widened to the whole word. Of overlapping spans, the longest is kept,
     then the first, so that the result can always be written as tags.
     """
-    inside = []
-    for span in spans:
-        if span.start < sentence.start or sentence.end < span.end:
-            continue
-        covered = [i for i, word in enumerate(sentence.words) if word.start < span.end and span.start < word.end]
-        if covered:
-            inside.append(Span(covered[0], covered[-1] + 1, span.label))
-    return without_overlaps(inside)
+    return without_overlaps(found for span in spans if (found := widened(sentence, span)) is not None)
+
+
+def widened(sentence: Sentence, span: Span) -> Span | None:
+    """The words of a sentence that a span of characters touches; None if it is not in the sentence, or has no word."""
+    if span.start < sentence.start or sentence.end < span.end:
+        return None
+    first = bisect_right(sentence.words, span.start, key=lambda word: word.end)
+    last = bisect_left(sentence.words, span.end, key=lambda word: word.start)
+    return Span(first, last, span.label) if first < last else None
 
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:

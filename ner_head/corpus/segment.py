@@ -28,10 +28,11 @@ MAX_WORDS = 500  # longest sentence: the cost of attention grows with the square
 # characters (soft hyphen, zero-width space). Hyphens are words of their own: 6 gold mentions of SlavicNER end inside a
 # word so, and 63 would if hyphens joined words (UE-Londyn, anti-Brexit). Letters and digits are split ("ЕС27"), numbers
 # keep inner . , : and an ideograph is a word. Possessive quantifiers keep every pattern linear in the text.
+# U+02BC is a letter and an apostrophe: within a word, it needs a letter after it.
 _WORD = regex.compile(
     r"""
-      \p{Han}\p{M}*+
-    | (?:(?!\p{Han})\p{L})\p{M}*+ (?: (?:\p{Cf}++|['’ʼ`]\p{Cf}*+)?+ (?!\p{Han})\p{L}\p{M}*+ )*
+      [\p{L}--\p{Han}] (?: [\p{L}--[\p{Han}ʼ]]++ | \p{M}++ | (?:\p{Cf}++|['’ʼ`]\p{Cf}*+) [\p{L}--\p{Han}] )*+
+    | \p{Han}\p{M}*+
     | \p{N}\p{M}*+ (?: (?:\p{Cf}++|[.,:])?+ \p{N}\p{M}*+ )*
     | \.++
     | \p{Cf}++
@@ -110,7 +111,7 @@ def _strength(word: Word) -> int:
 def words(text: str, start: int = 0, end: int | None = None) -> Iterator[Word]:
     """The words of text[start:end], with offsets into the whole text."""
     for match in _WORD.finditer(text, start, len(text) if end is None else end):
-        yield Word(match[0], match.start(), match.end())
+        yield Word(match[0], *match.span())
 
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_head.corpus.documents import Span
+from ner_head.corpus.documents import Document, Span, word_spans
 
 PAD, CLS, X, OUTSIDE = "<pad>", "[CLS]", "X", "O"
 Scheme = Literal["iob", "iobx"]
@@ -130,3 +131,12 @@ class TagSet:
             if kind and not label:
                 start, label = position, kind
         return spans
+
+
+def document_word_spans(document: Document) -> Iterator[list[Span]]:
+    """The word spans of each sentence of a document, as `word_spans`, in time that grows with the document."""
+    starts = [sentence.start for sentence in document.sentences]
+    inside: list[list[Span]] = [[] for _ in starts]
+    for span in document.spans if starts else ():
+        inside[bisect_right(starts, span.start) - 1].append(span)
+    return map(word_spans, document.sentences, inside)

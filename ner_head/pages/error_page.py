@@ -13,6 +13,7 @@ from ner_head.corpus.documents import Document, Reading, Span
 from ner_head.pages.alignment import ERRORS, SpanPair, align, place
 from ner_head.pages.parts import asset, head, safe
 
+MOST = 10_000_000  # characters of the documents of a page, which is about three times as large: browsers take long
 LEAST = 0.0005  # readings of a smaller probability are omitted
 
 
@@ -32,7 +33,7 @@ def page(
     readings: Sequence[Sequence[Sequence[Reading]]],
     splits: Sequence[str] = (),
 ) -> str:
-    """The page as HTML.
+    """The page as HTML. Of more than `MOST` characters of text, only the first documents with errors are shown.
 
     Args:
         title: Title of the page.
@@ -43,8 +44,11 @@ def page(
         splits: The split of each document. With more than one split, documents can be filtered by it.
     """
     names = splits or [""] * len(gold)
-    rows = zip(gold, predicted, readings, strict=True)
-    documents = [{**_document(*each), "split": split} for each, split in zip(rows, names, strict=True)]
+    rows = list(zip(gold, predicted, readings, strict=True))
+    chosen = _shown(gold, predicted)
+    if len(chosen) < len(rows):
+        summary += f"; shown: the first {len(chosen):,} documents with errors, because a larger page is too slow"
+    documents = [{**_document(*each), "split": names[i]} for i in chosen for each in [rows[i]]]
     labels = {span.label for document in (*gold, *predicted) for span in document.spans}
     data = {
         "summary": summary,
@@ -62,10 +66,22 @@ def page(
     )
 
 
+def _shown(gold: Sequence[Document], predicted: Sequence[Document]) -> list[int]:
+    """Numbers of the documents on the page: all, or, if their texts are too long, the first that have errors."""
+    if sum(len(document.text) for document in gold) <= MOST:
+        return list(range(len(gold)))
+    chosen, size = list[int](), 0
+    for number, (wanted, found) in enumerate(zip(gold, predicted, strict=True)):
+        if wanted.spans != found.spans and size + len(wanted.text) <= MOST:
+            chosen.append(number)
+            size += len(wanted.text)
+    return chosen
+
+
 def _script_safe(text: str) -> str:
     """Escape JSON for a `<script>` element: markup, and lone surrogates, which UTF-8 cannot encode."""
-    safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in safe)
+    escaped = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in escaped)
 
 
 def _document(gold: Document, predicted: Document, readings: Sequence[Sequence[Reading]]) -> dict[str, Any]:

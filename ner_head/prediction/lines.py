@@ -60,21 +60,24 @@ def read_lines(path: str) -> Iterator[Line | Pause]:
         UsageError: the file cannot be opened.
         DataError: a line is not UTF-8 (names file and line).
     """
-    left, number = b"", 0
+    left, number = list[bytes](), 0  # chunks of a line that goes on
     for chunk in chunks(path):
         if isinstance(chunk, Pause):
             yield PAUSE
             continue
         if not number and not left and _utf16(chunk):
             raise DataError(f"{name_of(path)}:1: not UTF-8{_utf16(chunk)}; convert it first")
-        found = (left + chunk).splitlines(keepends=True)
+        if left and not left[-1].endswith(b"\r") and b"\n" not in chunk and b"\r" not in chunk:
+            left.append(chunk)  # joined when the line ends, because it may have any length
+            continue
+        found = b"".join([*left, chunk]).splitlines(keepends=True)
         # the last line may go on, and a CR at its end may be the first half of CRLF
-        left = found.pop() if not found[-1].endswith(b"\n") else b""
+        left = [found.pop()] if not found[-1].endswith(b"\n") else []
         for line in found:
             number += 1
             yield Line(number, _decoded(line, path, number))
     if left:
-        yield Line(number + 1, _decoded(left, path, number + 1))
+        yield Line(number + 1, _decoded(b"".join(left), path, number + 1))
 
 
 def _decoded(line: bytes, path: str, number: int) -> str:

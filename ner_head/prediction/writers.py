@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import regex
 
-from ner_head.corpus.documents import Document, Span, without_overlaps, word_spans
+from ner_head.corpus.documents import Document, Span, without_overlaps
+from ner_head.corpus.tagging import document_word_spans
 from ner_head.evaluation.bsnlp_documents import lines_of
 from ner_head.formats.tags import cells
 from ner_head.pages.entities_page import page
@@ -31,8 +32,8 @@ def conll(documents: Iterable[Document]) -> Iterator[str]:
     """Words and IOB2 tags between tabs, an empty line after each sentence, and a comment before each document."""
     for document in documents:
         lines = [f"# newdoc id = {_one_field(document.id)}"]
-        for sentence in document.sentences:
-            found = (replace(span, label=_one_field(span.label)) for span in word_spans(sentence, document.spans))
+        for sentence, spans in zip(document.sentences, document_word_spans(document), strict=True):
+            found = (replace(span, label=_one_field(span.label)) for span in spans)
             tags = cells(found, len(sentence.words))
             rows = zip(sentence.words, tags, strict=True)
             lines += [*(f"{_one_field(word.text)}\t{tag}" for word, tag in rows), ""]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document, Sentence, Span, character_span, word_spans
+from ner_head.corpus.documents import Document, Sentence, Span, character_span, widened, without_overlaps
 from ner_head.corpus.segment import cut, segment
 from ner_head.formats.labels import clean, fault
 from ner_head.formats.problems import Problem, ProblemKind
@@ -89,17 +89,17 @@ def _lost(sentences: list[Sentence], spans: Iterable[Span]) -> list[ProblemKind 
 
 
 def _in_sentence(sentence: Sentence, spans: list[Span]) -> list[ProblemKind | None]:
-    kept = set(word_spans(sentence, spans))
+    wide = [widened(sentence, span) for span in spans]
+    kept = set(without_overlaps(filter(None, wide)))
     kinds: list[ProblemKind | None] = []
-    for span in spans:
-        widened = word_spans(sentence, [span])
-        if not widened:
+    for span, found in zip(spans, wide, strict=True):
+        if found is None:
             kinds.append("not found")
-        elif widened[0] not in kept:
+        elif found not in kept:
             kinds.append("overlaps a longer span")
         else:
-            kept.discard(widened[0])  # a second span of the same words is one too many
-            kinds.append(None if character_span(sentence, widened[0]) == span else "widened to whole words")
+            kept.discard(found)  # a second span of the same words is one too many
+            kinds.append(None if character_span(sentence, found) == span else "widened to whole words")
     return kinds
 
 

@@ -92,9 +92,11 @@ def assign(documents: Sequence[Document], splits: Splits, others: AbstractSet[st
     names = splits.names()
     _check_names(names, documents, others)
     found: dict[str, Split] = {}
+    patterns, place = [name for name in names if is_pattern(name)], {name: i for i, name in enumerate(names)}
     for document in documents:
-        if named := {name: split for name, split in names.items() if _names(name, document)}:
-            found[document.key] = _only(named, document)
+        fitting = {document.topic, document.key, *(name for name in patterns if _names(name, document))}
+        if named := sorted((name for name in fitting if name in names), key=place.__getitem__):
+            found[document.key] = _only({name: names[name] for name in named}, document)
     rest = [document for document in documents if found.get(document.key) == "train"]
     groups = related(rest) if splits.shares else []
     for split in ("test", "dev"):
@@ -106,7 +108,8 @@ def assign(documents: Sequence[Document], splits: Splits, others: AbstractSet[st
                     "groups (near copies are kept together) is none; give names, or a larger share"
                 )
             found |= dict.fromkeys((rest[i].key for group in taken for i in group), split)
-            groups = [group for group in groups if group not in taken]
+            firsts = {group[0] for group in taken}
+            groups = [group for group in groups if group[0] not in firsts]
     return found
 
 

@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from ner_head.base.errors import DataError
 from ner_head.base.layers import layer_range
-from ner_head.corpus.documents import Document, sentence_id, word_spans
-from ner_head.corpus.tagging import TagSet
+from ner_head.corpus.documents import Document, sentence_id
+from ner_head.corpus.tagging import TagSet, document_word_spans
 from ner_head.features.store.store import FeatureStore
 from ner_head.probing.pooling import Pool, check_pool, vectors
 
@@ -94,11 +94,11 @@ class ProbeDataset(Dataset[ProbeItem]):
                 self._add(document, self.tag_set)
 
     def _add(self, document: Document, tag_set: TagSet) -> None:
-        for number, sentence in enumerate(document.sentences):
+        for number, (sentence, found) in enumerate(zip(document.sentences, document_word_spans(document), strict=True)):
             name = sentence_id(document.key, number)
             if name not in self.store:
                 raise DataError(f"{self.store.directory}: no features of {name}; give the documents of the store")
-            spans = [span for span in word_spans(sentence, document.spans) if span.label in tag_set.labels]
+            spans = [span for span in found if span.label in tag_set.labels]
             self.names.append(name)
             self._tags.append(tag_set.encode(len(sentence.words), spans))
 

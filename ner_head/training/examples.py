@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ner_head.corpus.documents import Document, sentence_id, word_spans
-from ner_head.corpus.tagging import OUTSIDE, TagSet
+from ner_head.corpus.documents import Document, sentence_id
+from ner_head.corpus.tagging import OUTSIDE, TagSet, document_word_spans
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.features.store.batches import FeatureBatch, keep_pieces, pad_features
 from ner_head.features.store.pieces import pad_rows
@@ -94,14 +94,16 @@ def examples(documents: Sequence[Document], tag_set: TagSet, languages: Sequence
     return [
         Example(
             sentence_id(document.key, number),
-            tag_set.encode(len(sentence.words), word_spans(sentence, document.spans)),
+            tag_set.encode(len(sentence.words), spans),
             index.get(document.language, NO_LANGUAGE),
             word_ids,
             free,
         )
         for document in documents
         for free in [tag_set.free(document.annotates)]
-        for number, (sentence, word_ids) in enumerate(zip(document.sentences, document_word_ids(document), strict=True))
+        for number, (sentence, word_ids, spans) in enumerate(
+            zip(document.sentences, document_word_ids(document), document_word_spans(document), strict=True)
+        )
     ]
 
 

@@ -127,8 +127,12 @@ class SliceCounts:
         """Total counts of `RESAMPLES` resamples, (R, slices, 3). The documents drawn depend on seed and number only."""
         n_documents = max(len(self.counts), 1)
         rng = np.random.default_rng(seed)
-        times = rng.multinomial(n_documents, [1 / n_documents] * n_documents, size=RESAMPLES)
-        return np.tensordot(times[:, : len(self.counts)], self.counts, axes=1)
+        chances = [1 / n_documents] * n_documents
+        found = np.zeros((RESAMPLES, *self.counts.shape[1:]), dtype=np.int64)
+        for resample in found:  # one at a time: all counts of 100,000 documents take a GB
+            times = rng.multinomial(n_documents, chances)
+            resample += np.tensordot(times[: len(self.counts)], self.counts, axes=1)
+        return found
 
 
 def gain(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,6 +64,8 @@ class FeatureStore:
                 is_last = document is record.documents[-1]
                 parts.append(DocumentPart(number, row - document.n_sentences, document.n_sentences, is_last))
             self._check_size(record, row)
+        self._keys = list(self._parts)
+        self._ends = list(accumulate(sum(part.n_sentences for part in parts) for parts in self._parts.values()))
         self._digests = DigestsAhead([self.path(record) for record in manifest.shards])
 
     def __getstate__(self) -> dict[str, object]:
@@ -98,7 +102,7 @@ class FeatureStore:
             raise DataError(f"{path}: {size:,} bytes cannot hold the {n_sentences:,} sentences of the manifest")
 
     def __len__(self) -> int:
-        return sum(part.n_sentences for parts in self._parts.values() for part in parts)
+        return self._ends[-1] if self._ends else 0
 
     def __iter__(self) -> Iterator[str]:
         for key, parts in self._parts.items():
@@ -130,13 +134,11 @@ class FeatureStore:
         Raises:
             IndexError: the store has fewer sentences.
         """
-        left = number if number >= 0 else number + len(self)
-        for key, parts in self._parts.items() if left >= 0 else ():
-            n_sentences = sum(part.n_sentences for part in parts)
-            if left < n_sentences:
-                return sentence_id(key, left)
-            left -= n_sentences
-        raise IndexError(f"sentence {number} of a store with {len(self):,}")
+        place = number if number >= 0 else number + len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(f"sentence {number} of a store with {len(self):,}")
+        document = bisect_right(self._ends, place)
+        return sentence_id(self._keys[document], place - (self._ends[document - 1] if document else 0))
 
     def n_pieces(self, name: str) -> int:
         """Number of word pieces of a sentence; its hidden states are not read."""
