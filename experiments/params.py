@@ -31,7 +31,7 @@ def main() -> None:
             merge(params, read(Path(argument)), source=PARAMS, whole=WHOLE)
     with StringIO() as text:
         round_trip().dump(params, text)
-        PARAMS.write_text(text.getvalue(), encoding="utf-8")
+        PARAMS.write_text(text.getvalue(), encoding="utf-8", newline="\n")
 
 
 def read(path: Path) -> dict[str, Any]:

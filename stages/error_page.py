@@ -35,4 +35,6 @@ def main() -> None:
         summaries.append(f"{split}: {len(annotated):,} documents, {counts.gold:,} gold spans, strict F1 {f1:.3f}")
     summary = "; ".join(summaries) or "Nothing to compare: neither dev nor test has gold spans."
     title = f"Errors on {' and '.join(dict.fromkeys(splits)) or 'dev'}"
-    (REPORTS / "errors.html").write_text(page(title, summary, gold, found, readings, splits), encoding="utf-8")
+    (REPORTS / "errors.html").write_text(
+        page(title, summary, gold, found, readings, splits), encoding="utf-8", newline="\n"
+    )

@@ -72,7 +72,7 @@ def main() -> None:
     shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
     shown += [order_table(f"{split}, head", rows) for split, rows in known.orders.items()]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
-    (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8")
+    (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8", newline="\n")
 
 
 def write_card(manifest: ModelManifest, known: Figures) -> None:
@@ -81,7 +81,7 @@ def write_card(manifest: ModelManifest, known: Figures) -> None:
     description = Description(str(MODEL)).with_summary(manifest)
     licence = licence_of(Path(manifest.encoder.model))
     text = card(manifest, description, load=str(MODEL), licence=licence, figures=known)
-    (REPORTS / "model_card.md").write_text(text, encoding="utf-8")
+    (REPORTS / "model_card.md").write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_baseline() -> dict[str, Metrics]:

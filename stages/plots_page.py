@@ -20,4 +20,4 @@ PIPELINE, TEMPLATES = Path("dvc.yaml"), Path(".dvc/plots")
 def main() -> None:
     """Draw all plots."""
     plots = round_trip().load(PIPELINE.read_text(encoding="utf-8"))["plots"]
-    (REPORTS / "plots.html").write_text(plots_page(plots, TEMPLATES), encoding="utf-8")
+    (REPORTS / "plots.html").write_text(plots_page(plots, TEMPLATES), encoding="utf-8", newline="\n")

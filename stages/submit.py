@@ -92,5 +92,5 @@ def write_annotations(documents: Sequence[Document]) -> None:
     folder.mkdir(parents=True)
     if not write_predictions(folder, documents):
         (folder / "EMPTY.txt").write_text(
-            "Neither dev nor test has documents: nothing is predicted.\n", encoding="utf-8"
+            "Neither dev nor test has documents: nothing is predicted.\n", encoding="utf-8", newline="\n"
         )

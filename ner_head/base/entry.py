@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import io
 import os
@@ -48,7 +49,7 @@ def end(error: BaseException, *, name: str, interrupted: str) -> NoReturn:
     """
     if isinstance(error, KeyboardInterrupt):
         exit_with(interrupted, INTERRUPTED)
-    if isinstance(error, BrokenPipeError):
+    if is_closed_pipe(error):
         # the reader has closed the pipe; the interpreter must not report that when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CLOSED_PIPE)
@@ -57,6 +58,13 @@ def end(error: BaseException, *, name: str, interrupted: str) -> NoReturn:
         exit_with(f"{name}: {found}", found.exit_code)
     what = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     exit_with(f"{name}: unexpected: {what:.300}, please report, with {write_traceback(error)}", UNEXPECTED)
+
+
+def is_closed_pipe(error: BaseException) -> bool:
+    """Whether the reader of the output has closed it. Windows has no EPIPE: it calls the argument invalid."""
+    if os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return error.filename is None
+    return isinstance(error, BrokenPipeError)
 
 
 def collect_seldom() -> None:
@@ -70,10 +78,10 @@ def collect_seldom() -> None:
 
 
 def use_utf8() -> None:
-    """Write UTF-8, whatever the console's code page is. Lone surrogates, as in file names, are escaped."""
+    """Write UTF-8 with LF, whatever the console's code page is. Lone surrogates, as in file names, are escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def exit_with(message: str, code: int) -> NoReturn:

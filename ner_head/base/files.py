@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -15,7 +16,7 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from ner_head.base.errors import ResourceError, UsageError, system_error
@@ -54,16 +55,29 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
+            if fcntl is None:
+                handle.close()  # Windows renames no open file
             temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of files in a folder durable. Windows opens no folders, and some network drives sync none."""
     try:
-        os.fsync(folder)  # makes the new name durable too
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:
@@ -91,9 +105,16 @@ def new_folder(folder: Path) -> Iterator[Path]:
             whole = Path(temporary, "whole")
             whole.mkdir()
             yield whole
+            if folder.is_dir():
+                folder.rmdir()  # Windows replaces no folder, not even an empty one
             whole.replace(folder)
     except OSError as error:
         raise system_error(error, None if error.filename else folder) from None
+
+
+def portable(path: str) -> str:
+    """A path with slashes, which Windows understands too. Files that other machines read have their paths so."""
+    return path.replace(os.sep, "/")
 
 
 def check_new(folder: Path) -> None:
@@ -170,11 +191,14 @@ def remove_leftovers(directory: Path) -> int:
     """
     removed = 0
     for path in directory.glob(".*.tmp"):
-        with suppress(OSError), path.open("rb") as handle:
-            locked = try_lock(handle)
-            if locked or (locked is None and time.time() - path.stat().st_mtime > DAY):
-                path.unlink()
-                removed += 1
+        with suppress(OSError):
+            with path.open("rb") as handle:
+                locked = try_lock(handle)
+                if locked:
+                    path.unlink()
+            if locked is None and time.time() - path.stat().st_mtime > DAY:
+                path.unlink()  # Windows removes no open file
+            removed += not path.exists()
     return removed
 
 

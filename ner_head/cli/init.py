@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ner_head.base.errors import UsageError
+from ner_head.base.files import portable
 from ner_head.cli.arguments import example
 from ner_head.cli.output import tell
 
@@ -87,7 +88,7 @@ def part(option: str, value: str | None) -> float | list[str] | None:
 def source_name(corpus: Path, home: Path) -> str:
     """`prepare.source` of a project: relative to the project if the corpus is inside of it, else absolute."""
     absolute, root = corpus.absolute(), home.absolute()
-    return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else str(absolute)
+    return portable(str(absolute.relative_to(root) if absolute.is_relative_to(root) else absolute))
 
 
 def register(app: typer.Typer) -> None:

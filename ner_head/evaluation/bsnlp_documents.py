@@ -7,6 +7,7 @@ its own (`PER-jan-novák`).
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,8 @@ from ner_head.evaluation.measures.spans import Scores
 NAMELESS = "_"  # replaces an empty id, topic or language, because the first non-empty line is read as the id
 LONGEST_NAME = 50  # characters; at four bytes each, name and suffix stay below the 255 bytes of file systems
 _BREAK = regex.compile(r"\s*[\p{Cc}\p{Zl}\p{Zp}]\s*")  # tabs, line breaks, other controls; white space around them
-_UNSAFE = regex.compile(r"^\.|[^\w. -]")
+_UNSAFE = regex.compile(r"^\.|[^\w. -]|\.$")
+_DEVICE = regex.compile(r"(?i)^(con|prn|aux|nul|(com|lpt)[0-9¹²³])(?=\.|$)")  # of Windows, with any suffix
 
 
 def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
@@ -156,15 +158,25 @@ def _one_line(text: str) -> str:
 
 def safe_name(name: str) -> str:
     """A name for a file or folder that is valid on every system and stays inside its parent."""
-    escaped = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name.strip(" "))
-    return escaped[:LONGEST_NAME] or NAMELESS
+    device = _DEVICE.match(name.strip(" "))
+    escaped = _UNSAFE.sub(lambda match: _percent(match[0]), name.strip(" "))
+    if device:
+        escaped = _percent(escaped[0]) + escaped[1:]
+    return escaped[:LONGEST_NAME].rstrip(" .") or NAMELESS
+
+
+def _percent(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
 
 
 def free_path(folder: Path, stem: str, suffix: str, taken: set[str]) -> Path:
-    """A path that no earlier document has, also on file systems that ignore case. It is added to `taken`."""
+    """A path that no earlier document has, also on file systems that ignore case or how letters are composed.
+
+    It is added to `taken`.
+    """
     path, number = folder / f"{stem}{suffix}", 1
-    while str(path).lower() in taken:
+    while (known := unicodedata.normalize("NFC", str(path)).lower()) in taken:
         number += 1
         path = folder / f"{stem}~{number}{suffix}"
-    taken.add(str(path).lower())
+    taken.add(known)
     return path

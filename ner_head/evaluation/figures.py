@@ -143,7 +143,7 @@ class Figures(Params):
 
     def write(self, path: Path) -> None:
         """Write the file."""
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def orders(

@@ -152,8 +152,8 @@ def _few(found: Metrics) -> dict[str, float]:
 
 def write_scores(folder: Path, scores: Mapping[str, Metrics]) -> None:
     """Write `details.json` and `metrics.json`."""
-    (folder / "details.json").write_text(to_json(scores), encoding="utf-8")
-    (folder / "metrics.json").write_text(digest(scores), encoding="utf-8")
+    (folder / "details.json").write_text(to_json(scores), encoding="utf-8", newline="\n")
+    (folder / "metrics.json").write_text(digest(scores), encoding="utf-8", newline="\n")
 
 
 def _dev_on_top(scores: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

@@ -146,8 +146,8 @@ def write_files(model: SavedModel, encoder: Encoder, program: ONNXProgram, folde
     n_bytes = sum(value.const_value.nbytes for value in program.model.graph.initializers.values() if value.const_value)
     program.save(folder / GRAPH, external_data=n_bytes > LARGEST_GRAPH)
     definition, _ = read_tokenizer(encoder.folder)
-    (folder / TOKENIZER).write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8")
-    (folder / SCORES).write_text(crf_record(model).model_dump_json(), encoding="utf-8")
+    (folder / TOKENIZER).write_text(json.dumps(definition, ensure_ascii=False), encoding="utf-8", newline="\n")
+    (folder / SCORES).write_text(crf_record(model).model_dump_json(), encoding="utf-8", newline="\n")
     pieces, config, record = encoder.word_pieces, encoder.files.config, model.manifest
     manifest = OnnxManifest(
         scheme=record.scheme,

@@ -16,7 +16,7 @@ from pathlib import Path
 from safetensors.torch import save
 
 from ner_head.base.errors import DataError
-from ner_head.base.files import Buffer, check_room, link, write_whole
+from ner_head.base.files import Buffer, check_room, link, portable, write_whole
 from ner_head.corpus.documents import Document
 from ner_head.features.extraction.encode import PieceCounts, count_pieces, start_shard
 from ner_head.features.extraction.encoder import Encoder
@@ -166,7 +166,7 @@ def _assemble(
         records.append(ShardRecord(key=plan.key, sha256=digests[plan.key], documents=rows))
     mark = encoder.fingerprint
     record = EncoderRecord(
-        model=encoder_name,
+        model=portable(encoder_name),
         local=Path(encoder_name).is_dir(),
         fingerprint=mark.digest(),
         n_layers=mark.n_layers,
