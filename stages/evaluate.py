@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from ner_head.base.errors import DataError
+from ner_head.base.files import write_text
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.cards.card import Description, card, licence_of
@@ -72,7 +73,7 @@ def main() -> None:
     shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
     shown += [order_table(f"{split}, head", rows) for split, rows in known.orders.items()]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
-    (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8")
+    write_text(REPORTS / "results.md", "\n".join(shown) or nothing)
 
 
 def write_card(manifest: ModelManifest, known: Figures) -> None:
@@ -81,7 +82,7 @@ def write_card(manifest: ModelManifest, known: Figures) -> None:
     description = Description(str(MODEL)).with_summary(manifest)
     licence = licence_of(Path(manifest.encoder.model))
     text = card(manifest, description, load=str(MODEL), licence=licence, figures=known)
-    (REPORTS / "model_card.md").write_text(text, encoding="utf-8")
+    write_text(REPORTS / "model_card.md", text)
 
 
 def read_baseline() -> dict[str, Metrics]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ner_head.base.errors import DataError
+from ner_head.base.files import new_text
 from ner_head.corpus.shown import SHOWN, counted, rounded, short
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
@@ -272,9 +273,8 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
     Without documents, the file has one empty line, because DVC warns about empty files.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
+    with new_text(path) as handle:
         for document in documents:
             handle.write(json.dumps(to_record(document), ensure_ascii=False) + "\n")
             count += 1
