@@ -60,8 +60,8 @@ def alone(stage: str) -> Iterator[None]:
             handle = stack.enter_context((TEMPORARY / f"stage-{stage}.lock").open("ab"))
             if try_lock(handle) is False:
                 raise ResourceError(
-                    f"stage {stage} runs already in {Path.cwd()}, of another `dvc repro` or of one that was killed; "
-                    "wait for its end, or end it"
+                    f"stage {stage} is running already in {Path.cwd()}, started by another `dvc repro` or by one "
+                    "that was killed; wait until it ends, or end it"
                 )
         yield
 

@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     start("evaluate")
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from ner_head.inference.tagger import Tagger
 from . import FEATURES, MODEL, PARAMS, REPORTS, SPLITS, read_predictions, read_split, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
+BASELINE_SCORES = BASELINE / "details.json"
 N_BEST = 11  # as in the paper
 
 
@@ -70,7 +72,7 @@ def main() -> None:
     write_scores(REPORTS, scores)
     known = figures(model_digest(MODEL), splits, scores, found, manifest.labels)
     write_card(manifest, known)
-    shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
+    shown = [beside_baseline(split, scores[split], baseline) for split in scores]
     shown += [order_table(f"{split}, head", rows) for split, rows in known.orders.items()]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
     write_text(REPORTS / "results.md", "\n".join(shown) or nothing)
@@ -87,11 +89,25 @@ def write_card(manifest: ModelManifest, known: Figures) -> None:
 
 def read_baseline() -> dict[str, Metrics]:
     """Read the scores of stage `baseline`, by split."""
-    path = BASELINE / "details.json"
     try:
-        return from_json(path.read_text(encoding="utf-8"))
+        return from_json(BASELINE_SCORES.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; run `dvc repro baseline`") from None
+        raise DataError(f"{BASELINE_SCORES}: no such file; run `dvc repro baseline`") from None
+    except (ValueError, AttributeError) as error:
+        raise damaged_baseline(error) from None
+
+
+def beside_baseline(split: str, scores: Metrics, baseline: Mapping[str, Metrics]) -> str:
+    """Tables of the scores of a split, with the baseline's, which were read from a file and may lack something."""
+    try:
+        return tables(split, {"head": scores, "baseline": baseline[split]})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged_baseline(error) from None
+
+
+def damaged_baseline(error: Exception) -> DataError:
+    """The error for scores of the baseline that cannot be used."""
+    return DataError(f"{BASELINE_SCORES}: not the scores of the baseline ({error!r}); run `dvc repro -f baseline`")
 
 
 def write(split: str, predictions: list[Prediction]) -> None:

@@ -40,7 +40,7 @@ def test_a_stage_that_runs_already_is_refused_until_its_process_has_ended(projec
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         with (
-            pytest.raises(ResourceError, match=r"^stage train runs already in .*; wait for its end"),
+            pytest.raises(ResourceError, match=r"^stage train is running already in .*; wait until it ends"),
             stages.alone("train"),
         ):
             pass

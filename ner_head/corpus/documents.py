@@ -299,5 +299,7 @@ def read_documents(path: Path) -> Iterator[Document]:
                 continue
             try:
                 yield from_record(json.loads(line.decode("utf-8")))
+            except UnicodeDecodeError as error:  # its repr has the whole line
+                raise DataError(f"{path}:{number}: not a document: {error.reason} at byte {error.start}") from None
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None
