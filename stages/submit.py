@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ner_head.base.files import write_text
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.corpus.documents import Document, write_documents
@@ -91,6 +92,4 @@ def write_annotations(documents: Sequence[Document]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if not write_predictions(folder, documents):
-        (folder / "EMPTY.txt").write_text(
-            "Neither dev nor test has documents: nothing is predicted.\n", encoding="utf-8", newline="\n"
-        )
+        write_text(folder / "EMPTY.txt", "Neither dev nor test has documents: nothing is predicted.\n")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ner_head.base.errors import DataError
+from ner_head.base.errors import DataError, ResourceError
 from ner_head.baseline import (
     Baseline,
     BaselineParams,
@@ -42,6 +43,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Baseline:
 
 def found(documents: list[Document]) -> list[tuple[Span, ...]]:
     return [document.spans for document in documents]
+
+
+def test_a_model_that_crfsuite_wrote_in_part_is_not_used(tmp_path: Path) -> None:
+    """CRFsuite does not notice when writing fails, and crashes on what it wrote."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(ResourceError, match=r"model\.crfsuite: CRFsuite could not write the model; free some disk"):
+            train_baseline(TRAIN, tmp_path / "model.crfsuite", PARAMS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_it_finds_names_and_towns_that_it_has_not_seen(trained: Baseline) -> None:

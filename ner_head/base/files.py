@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 try:
     import fcntl
@@ -78,6 +78,33 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def new_text(path: Path) -> Iterator[TextIO]:
+    """A new text file, in UTF-8 with Unix line ends. Folders above it are made.
+
+    An old file is removed, not written over: it may be a hard link into DVC's cache, or a symbolic one.
+
+    Raises:
+        NerHeadError: the file cannot be written; the message names it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            path.unlink()
+        with path.open("w", encoding="utf-8", newline="\n") as handle:
+            yield handle
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise system_error(error, None if error.filename else path) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file with `new_text`."""
+    with new_text(path) as handle:
+        handle.write(text)
 
 
 def open_temporary(path: Path) -> tuple[Path, IO[bytes]]:

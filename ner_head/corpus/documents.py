@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ner_head.base.errors import DataError
+from ner_head.base.files import new_text
 from ner_head.corpus.shown import SHOWN, counted, rounded, short
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
@@ -274,9 +275,8 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
     Without documents, the file has one empty line, because DVC warns about empty files.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
+    with new_text(path) as handle:
         for document in documents:
             handle.write(json.dumps(to_record(document), ensure_ascii=False) + "\n")
             count += 1
@@ -301,5 +301,7 @@ def read_documents(path: Path) -> Iterator[Document]:
                 continue
             try:
                 yield from_record(json.loads(line.decode("utf-8")))
+            except UnicodeDecodeError as error:  # its repr has the whole line
+                raise DataError(f"{path}:{number}: not a document: {error.reason} at byte {error.start}") from None
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not a document: {error!r}") from None

@@ -15,6 +15,7 @@ from typing import TypedDict
 
 import regex
 
+from ner_head.base.files import write_text
 from ner_head.corpus.documents import Document, Span, without_overlaps
 from ner_head.evaluation.bsnlp_counts import (
     ALL,
@@ -49,8 +50,7 @@ def write_predictions(directory: Path, documents: Iterable[Document]) -> int:
     for document in documents:
         folder = directory / safe_name(document.topic) / safe_name(document.language)
         path = free_path(folder, safe_name(document.id), ".out", taken)
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{line}\n" for line in lines_of(document)), encoding="utf-8", newline="\n")
+        write_text(path, "".join(f"{line}\n" for line in lines_of(document)))
     return len(taken)
 
 

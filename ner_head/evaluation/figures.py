@@ -15,7 +15,7 @@ from typing import Literal, TypedDict
 from pydantic import Field, ValidationError
 
 from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import digest_of
+from ner_head.base.files import digest_of, write_text
 from ner_head.base.params import Params, first_problem
 from ner_head.corpus.documents import Document
 from ner_head.evaluation.measures.slices import StrictScores
@@ -143,7 +143,7 @@ class Figures(Params):
 
     def write(self, path: Path) -> None:
         """Write the file."""
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
+        write_text(path, self.model_dump_json(indent=1) + "\n")
 
 
 def orders(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_head.base.errors import DataError
+from ner_head.base.files import new_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,8 @@ class NBest:
 
 def write_nbest(path: Path, sentences: Iterable[NBest]) -> int:
     """Write sentences and return their number."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
+    with new_text(path) as handle:
         for sentence in sentences:
             handle.write(f"# {' '.join(map(repr, map(float, sentence.probabilities)))}\n")
             for word, *tags in zip(sentence.words, *sentence.tags, strict=True):

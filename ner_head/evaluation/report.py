@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from ner_head.base.files import write_text
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.results import Prediction, Temperatures
 from ner_head.evaluation.bsnlp_documents import FormScores, strict_form_scores
@@ -152,8 +153,8 @@ def _few(found: Metrics) -> dict[str, float]:
 
 def write_scores(folder: Path, scores: Mapping[str, Metrics]) -> None:
     """Write `details.json` and `metrics.json`."""
-    (folder / "details.json").write_text(to_json(scores), encoding="utf-8", newline="\n")
-    (folder / "metrics.json").write_text(digest(scores), encoding="utf-8", newline="\n")
+    write_text(folder / "details.json", to_json(scores))
+    write_text(folder / "metrics.json", digest(scores))
 
 
 def _dev_on_top(scores: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ner_head.base import files
-from ner_head.base.files import remove_leftovers, write_whole
+from ner_head.base.errors import DataError, ResourceError
+from ner_head.base.files import new_text, remove_leftovers, write_text, write_whole
 
 WRITER = """
 import sys, time
@@ -62,3 +63,23 @@ def test_a_temporary_file_that_is_tidied_up_before_it_is_locked_is_opened_anew(
     write_whole(tmp_path / "a.h5", b"x")
     assert (tmp_path / "a.h5").read_bytes() == b"x"
     assert not calls[0].exists()
+
+
+def test_a_new_text_file_leaves_the_hard_links_of_the_old_one_as_they_are(tmp_path: Path) -> None:
+    """DVC's cache has hard links to the outputs; root may write to them."""
+    cached, output = tmp_path / "cached", tmp_path / "output"
+    cached.write_text("old", encoding="utf-8")
+    output.hardlink_to(cached)
+    write_text(output, "new\n")
+    assert (cached.read_text(encoding="utf-8"), output.read_bytes()) == ("old", b"new\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_line_with_the_name_of_the_file() -> None:
+    with pytest.raises(ResourceError, match=r"^/dev/full: No space left on device; free some space"):
+        write_text(Path("/dev/full"), "x")
+
+
+def test_an_error_that_names_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="absent: No such file"), new_text(tmp_path / "output"):
+        (tmp_path / "absent").read_bytes()
