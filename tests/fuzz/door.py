@@ -18,7 +18,7 @@ from unittest import mock
 
 from ner_head.base import entry
 
-LIMIT_SECONDS = 20.0  # of one input
+LIMIT_SECONDS = 20.0  # of the processor, for one input
 LIMIT_BYTES = 2 << 30
 CODES = (0, 2, 3, 4)
 LONGEST = 3000  # characters of an error message
@@ -38,7 +38,7 @@ class Outcome:
         code: exit code; the status divided by 100 for an answer of the server.
         err: standard error.
         out: standard output, or the answer.
-        seconds: how long it took.
+        seconds: of the processor.
         grown: bytes by which the peak of resident memory exceeded that before.
         finding: what is wrong; "" if nothing is.
     """
@@ -55,7 +55,7 @@ def run(main: Callable[[], None], arguments: list[str], *, name: str = "ner-head
     """Run a program with arguments. Nothing that it does ends this process, except a crash."""
     out, err = io.BytesIO(), io.BytesIO()
     streams = {"stdout": io.TextIOWrapper(out, "utf-8"), "stderr": io.TextIOWrapper(err, "utf-8")}
-    code, problem, begun = 0, "", time.monotonic()
+    code, problem, begun = 0, "", time.process_time()
     before = reset_peak()
     with mock.patch.multiple(sys, argv=["ner-head", *arguments], stdin=io.TextIOWrapper(io.BytesIO()), **streams):
         try:
@@ -74,7 +74,7 @@ def run(main: Callable[[], None], arguments: list[str], *, name: str = "ner-head
     text = err.getvalue().decode("utf-8", "replace")
     shown = out.getvalue().decode("utf-8", "replace")
     problem = problem or judge(code, text, grown)
-    return Outcome(code, text, shown, time.monotonic() - begun, grown, problem)
+    return Outcome(code, text, shown, time.process_time() - begun, grown, problem)
 
 
 def judge(code: int, err: str, grown: int) -> str:
@@ -112,13 +112,13 @@ def alarm(seconds: float) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def reset_peak() -> int:

@@ -55,7 +55,7 @@ def odd_request(rng: Random) -> tuple[Outcome, str]:
         name = rng.choice(("Content-Type", "Content-Length", "Authorization", "Content-Encoding", "Accept", "Host"))
         headers[name] = rng.choice([each for each in STRINGS if each.isascii() and each.isprintable()])
     done = f"{method} {path} {headers} {body[:2000]!r}"
-    begun, before = time.monotonic(), reset_peak()
+    begun, before = time.process_time(), reset_peak()
     ERRORS.clear()
     try:
         with alarm(LIMIT_SECONDS):
@@ -65,7 +65,7 @@ def odd_request(rng: Random) -> tuple[Outcome, str]:
     except BaseException as error:
         return Outcome(0, "", "", 0, 0, f"leaves the server: {type(error).__name__}: {error}"), done
     problem = f"unexpected: {ERRORS[0]}" if ERRORS else judged(answer.status_code, answer.content, method)
-    seconds, grown = time.monotonic() - begun, peak() - before
+    seconds, grown = time.process_time() - begun, peak() - before
     return Outcome(answer.status_code, "", answer.text[:500], seconds, grown, problem), done
 
 

@@ -40,6 +40,11 @@ CHANGES = (
     "baseline.iterations=5",
 )
 STAGES = ("prepare", "extract", "train", "baseline", "evaluate", "lemmatize", "link", "submit", "error_page")
+FILES = {
+    **dict.fromkeys(("doccano", "jsonl"), "/corpus.jsonl"),
+    **{"conll": "/corpus.conll", "label-studio": "/corpus.json", "spacy": "/corpus.spacy"},
+}
+"""Formats of one file."""
 TOOLS = ("label-studio", "doccano", "brat", "webanno", "xmi", "spacy", "conll", "bsnlp", "jsonl")
 
 
@@ -53,13 +58,13 @@ def build(root: Path) -> Path:
     tiny_encoders.save("xlm_roberta", root / "encoders/xlm_roberta")
     gguf_encoder(root / "encoders/bert", root / "encoders/gguf")
     for tool in TOOLS:
-        folder = root / "corpora" / tool
-        folder.mkdir(parents=True)
-        target = folder if tool in ("brat", "webanno", "xmi", "bsnlp") else folder / f"corpus{suffix(tool)}"
+        target = root / place_of(tool)
+        target.parent.mkdir(parents=True, exist_ok=True)
         conversion.write(iter(documents()), target, tool, None, Options(columns=10 if tool == "conll" else 2))
     plain_corpora(root / "corpora", documents())
     shutil.copy(ROOT / "params.yaml", root)
     shutil.copy(ROOT / "dvc.yaml", root)
+    shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     with inside(root), mock.patch("sys.argv", ["params", *CHANGES]), contextlib.redirect_stderr(io.StringIO()):
         experiments.main()
         run_stages(STAGES)
@@ -76,9 +81,9 @@ def run_stages(names: Sequence[str]) -> None:
         import_module(f"stages.{name}").main()
 
 
-def suffix(tool: str) -> str:
-    """Suffix of a file of a format."""
-    return {"doccano": ".jsonl", "jsonl": ".jsonl", "conll": ".conll"}.get(tool, ".json")
+def place_of(tool: str) -> str:
+    """The file, or the folder, of the corpus in the format of a tool."""
+    return f"corpora/{tool}{FILES.get(tool, '')}"
 
 
 def documents() -> list[Document]:
