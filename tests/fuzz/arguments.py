@@ -11,7 +11,22 @@ from tests.fuzz.mutate import NUMBERS, STRINGS
 
 LEFT_OUT = {"serve", "fetch", "curve", "folds", "export"}
 """They listen, download, or work for long on sound input."""
-COMMON = ("jsonl", "conll", "text", "PER", "LOC=0.5", "cs", "0.5", "1", "0", "cpu", "entropy", "bsnlp2019", "hewitt", "out")
+COMMON = (
+    "jsonl",
+    "conll",
+    "text",
+    "PER",
+    "LOC=0.5",
+    "cs",
+    "0.5",
+    "1",
+    "0",
+    "cpu",
+    "entropy",
+    "bsnlp2019",
+    "hewitt",
+    "out",
+)
 
 
 def known_commands() -> dict[str, typer.core.TyperCommand]:

@@ -19,7 +19,19 @@ STRINGS = (
 )
 VALUES: tuple[object, ...] = (None, True, False, [], {}, [[]], {"": ""}, float("nan"), float("inf"), *NUMBERS, *STRINGS)
 BYTES = (
-    *(b"\0", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\r", b"\r\n", b"\n\n\n", b"\t", b" ", b"\x1b[2J"),
+    *(
+        b"\0",
+        b"\xff",
+        b"\xc3\x28",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+        b"\r",
+        b"\r\n",
+        b"\n\n\n",
+        b"\t",
+        b" ",
+        b"\x1b[2J",
+    ),
     *("\u202e".encode(), "\u200b".encode(), "\u2028".encode(), b"\x1c", b"#", b'"', b"{", b"]", b",", b"-1", b"1e999"),
     *(b"[" * 3000, b"a" * 100_000, b"<a>" * 2000, b"&x;", b"<script>", b"99999999999999999999", b"../../", b": "),
 )

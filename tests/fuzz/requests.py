@@ -27,7 +27,18 @@ SOUND = (
         "typeSystem": "<typeSystemDescription/>",
     }),
 )  # fmt: skip
-PATHS = ("/", "/health", "/info", "/docs", "/openapi.json", "/label-studio/health", "/inception", "/absent", "//", "/../x")
+PATHS = (
+    "/",
+    "/health",
+    "/info",
+    "/docs",
+    "/openapi.json",
+    "/label-studio/health",
+    "/inception",
+    "/absent",
+    "//",
+    "/../x",
+)
 ERRORS: list[str] = []
 """Unexpected errors that the server reported."""
 

@@ -52,7 +52,6 @@ class Target:
         line = rng.choice(self.commands)
         return execute(line), f"{done}; {line}"
 
-
     def warm_up(self, sound: Path, scratch: Path) -> list[tuple[str, Outcome]]:
         """Run all commands on sound files, which also imports what they need. Returns those that fail."""
         failed = []
@@ -169,7 +168,7 @@ TARGETS: dict[str, Target] = {
     "bundle": Target(
         ("bundle",),
         ("bundle/**/*",),
-        ("predict --model bundle --device cpu --text TEXT", "bundle bundle out", "bundle bundle out --wheel --name odd"),
+        ("predict --model bundle --text TEXT", "bundle bundle out", "bundle bundle out --wheel --name odd"),
         vouch,
     ),
     "encoder": Target(MODEL, ("encoders/bert/*",), (f"{PREDICT} --encoder ./encoders/bert",

@@ -35,7 +35,7 @@ CHANGES = (
     "encoder.model=encoders/bert",
     "runtime.device=cpu",
     "runtime.progress=none",
-    "head={layers: all, words: {width: 4, buckets: 50}, lstm: {hidden: 4}, attention: {key_size: 4}, projection: 8, classifier: 4}",
+    "head={words: {width: 4, buckets: 50}, lstm: {hidden: 4}, attention: {key_size: 4}, projection: 8, classifier: 4}",
     "training.epochs=1",
     "baseline.iterations=5",
 )
@@ -148,4 +148,3 @@ def gguf_encoder(source: Path, folder: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ner_head.base.errors import DataError
+from ner_head.base.errors import DataError, NerHeadError
 from ner_head.features.extraction.configs import EncoderConfig, Family
 from ner_head.features.extraction.network import BertNetwork, EncoderNetwork
 from ner_head.features.extraction.tensors import layer_weights, read_safetensors
@@ -144,7 +144,7 @@ def readable(folder: Path) -> Iterator[None]:
     """Turn the errors that the libraries raise for an unusable folder into one line."""
     try:
         yield
-    except DataError:
+    except (NerHeadError, MemoryError):
         raise
     except Exception as error:  # tokenizers raises plain Exception, and damaged files almost anything
         raise DataError(f"{folder}: not a usable encoder: {' '.join(str(error).split())[:300]}") from None
