@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
-.PHONY: all setup test bench bench-gpu paper paper-blind ablation coverage wheel site lint clean
+.PHONY: all setup test fuzz bench bench-gpu paper paper-blind ablation coverage wheel site lint clean
 
 all: setup
 	dvc repro
@@ -24,6 +24,12 @@ $(VENV)/.done: pyproject.toml constraints.txt
 
 test: $(VENV)/.test-data
 	python -m pytest -n auto --dist loadfile
+
+# Damaged inputs of every kind; findings in reports/fuzz. `make test` tries a few hundred.
+INPUTS ?= 50000
+SEED ?= 0
+fuzz: $(VENV)/.test-data
+	python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 # Branch coverage, at least 90 %.
 coverage: $(VENV)/.test-data
