@@ -91,6 +91,8 @@ def read_baseline() -> dict[str, Metrics]:
         return from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; run `dvc repro baseline`") from None
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: damaged: {error}; run `dvc repro -f baseline`") from None
 
 
 def write(split: str, predictions: list[Prediction]) -> None:

@@ -159,7 +159,7 @@ class SavedModel:
         if (tuned := manifest.tuned) is not None:
             tensors |= read_weights(directory / LAYERS, tuned.sha256)
         try:
-            check_size(manifest, tensors)
+            check_weights(manifest, tensors)
             heads = [new_head(manifest) for _ in manifest.members or [manifest.training]]
             head = together(heads)
             if tuned is not None and tuned.rank:
@@ -178,11 +178,11 @@ class SavedModel:
         return cls(manifest, head.to(device).eval())
 
 
-def check_size(manifest: ModelManifest, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Check that the head of a manifest is not larger than its weights, before memory is taken for it.
+def check_weights(manifest: ModelManifest, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Check weights, and that the head of a manifest is not larger, before memory is taken for it.
 
     Raises:
-        ValueError: It is larger, or has another number of tags.
+        ValueError: It is larger, has another number of tags, or a weight is not finite.
     """
     head, tuned = manifest.head, manifest.tuned
     parts = head.lstm.layers + head.attention.layers + len(manifest.members) + (tuned.layers if tuned else 0)
@@ -194,6 +194,8 @@ def check_size(manifest: ModelManifest, tensors: Mapping[str, torch.Tensor]) -> 
         raise ValueError(f"the manifest has {len(manifest.tag_set)} tags, and the weights {found}")
     with torch.device("meta"):  # without memory
         wanted = sum(tensor.numel() for name, tensor in new_head(manifest).state_dict().items() if TUNED not in name)
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise ValueError("a weight is NaN or infinite")
     if wanted > (size := sum(tensor.numel() for tensor in tensors.values())):
         raise ValueError(f"the manifest has {wanted:,} weights, and the file {size:,}")
 

@@ -115,7 +115,11 @@ def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces
         raise DataError(f"{folder}: no tokenizer; needs {' or '.join(TOKENIZER_FILES)}")
     definition, named = read_tokenizer(folder)
     pieces = vocabulary(definition)
-    if max(pieces.values(), default=0) >= n_rows or len(pieces) < SMALLEST_SHARE * n_rows:
+    if (
+        min(pieces.values(), default=0) < 0
+        or max(pieces.values(), default=0) >= n_rows
+        or len(pieces) < SMALLEST_SHARE * n_rows
+    ):
         size = f"a tokenizer of {len(pieces):,} pieces"
         raise DataError(f"{folder}: {size} does not fit weights for {n_rows:,}; give the one of these weights")
     ids = {}
