@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ner_head import conversion
 from ner_head.base.errors import DataError
@@ -54,7 +55,7 @@ print([name for name in files if name.endswith((".bin", ".pkl", ".pt", "evil.py"
 # numba unpickles its own cache, and libraries ask the system for its processor
 print([a for event, a in seen if event == "pickle.find_class" and not a[0].startswith(("numba", "numpy", "builtins",
        "llvmlite", "copyreg", "collections", "types", "_codecs", "ner_head.head.crf"))])
-print([event for event, a in seen if event in ("os.system", "socket.connect") or "evil" in str(a) or ".bin" in str(a)])
+print([event for event, _ in seen if event in ("os.system", "socket.connect")])
 print("evil" in sys.modules, any("evil" in module for module in sys.modules))
 """
 )
@@ -199,6 +200,52 @@ def test_a_manifest_of_a_million_labels_is_refused_before_its_square_is_made(mod
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"labels": [f"L{n}" for n in range(100_000)]}))
     with pytest.raises(DataError, match="tags, and the weights"):
+        SavedModel.load(tmp_path / "model", device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers: Input should be less than or equal to 1000"),
+        ({"pad_token_id": 10**9}, "pad_token_id 1000000000 is no piece of"),
+        ({"pad_token_id": -1}, "pad_token_id: Input should be greater than or equal to 0"),
+        ({"layer_norm_eps": 0.0}, "layer_norm_eps: Input should be greater than 0"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps: "),
+        ({"hidden_dropout_prob": -1.0}, "hidden_dropout_prob: Input should be greater than or equal to 0"),
+        ({"max_position_embeddings": 3}, "max_position_embeddings: a pass of 3 pieces is too short"),
+        ({"max_position_embeddings": 10**15}, "not a usable encoder"),
+        ({"intermediate_size": 10**12}, "not a usable encoder"),
+        ({"num_attention_heads": 7}, "hidden_size 16 is no multiple of num_attention_heads 7"),
+        ({"vocab_size": 10**12}, "does not fit weights for"),
+    ],
+)
+def test_a_config_with_impossible_values_is_refused(
+    tiny_encoder: Path, tmp_path: Path, values: dict[str, object], message: str
+) -> None:
+    shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    path = tmp_path / "encoder/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    with pytest.raises(DataError, match=message):
+        Encoder(tmp_path / "encoder", device=CPU)
+
+
+def test_a_tokenizer_with_negative_ids_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    path = tmp_path / "encoder/tokenizer.json"
+    definition = json.loads(path.read_text())
+    definition["model"]["vocab"]["a"] = -5
+    path.write_text(json.dumps(definition))
+    with pytest.raises(DataError, match="does not fit weights for"):
+        Encoder(tmp_path / "encoder", device=CPU)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(model: Path, tmp_path: Path, value: float) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    tensors = load_file(model / "model.safetensors")
+    tensors["emissions.bias"][0] = value
+    save_file(tensors, tmp_path / "model/model.safetensors")
+    with pytest.raises(DataError, match="a weight is NaN or infinite"):
         SavedModel.load(tmp_path / "model", device=CPU)
 
 

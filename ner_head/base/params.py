@@ -48,6 +48,7 @@ def one_of(names: Iterable[str]) -> GetPydanticSchema:
 P = TypeVar("P", bound=Params)
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 80
+SHORT.maxlevel = 2
 """Shows values in messages. The whole value may be of any length, and with aliases of YAML longer than memory."""
 
 

@@ -39,6 +39,7 @@ PATHS = (
     "//",
     "/../x",
 )
+STACK = ExitStack()  # is never closed
 ERRORS: list[str] = []
 """Unexpected errors that the server reported."""
 
@@ -46,7 +47,7 @@ ERRORS: list[str] = []
 @cache
 def server() -> Intake:
     """The application. It lives as long as the process."""
-    return ExitStack().enter_context(
+    return STACK.enter_context(
         application(limits=Limits(body_bytes=1 << 20), report=lambda error: ERRORS.append(repr(error)))
     )
 

@@ -163,6 +163,9 @@ class EncoderConfig(Params):
         except ValidationError as error:
             first = error.errors()[0]
             raise DataError(f"{folder}/config.json: {first['loc'][0]}: {first['msg']}") from None
+        if found.hidden_size % found.num_attention_heads:
+            sizes = f"hidden_size {found.hidden_size} is no multiple of num_attention_heads {found.num_attention_heads}"
+            raise DataError(f"{folder}/config.json: {sizes}")
         if found.padding >= found.vocab_size:
             raise DataError(f"{folder}/config.json: pad_token_id {found.padding} is no piece of {found.vocab_size:,}")
         if found.limit < LEAST_PIECES:
