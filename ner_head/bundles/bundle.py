@@ -65,9 +65,9 @@ def make_bundle(
             shutil.copyfile(model / name, whole / name)
         for name, folder in folders_of(model).items():
             (whole / name).mkdir()
-            for file in PART_FILES[name]:  # nothing else that is in the folder, which may link to anything
-                if (folder / file).is_file():
-                    shutil.copyfile(folder / file, whole / name / file)
+            for part in PART_FILES[name]:  # nothing else that is in the folder, which may link to anything
+                if (folder / part).is_file():
+                    shutil.copyfile(folder / part, whole / name / part)
         bundled.write(whole)
         if figures is not None:
             figures.write(whole / FIGURES)
