@@ -59,7 +59,8 @@ def run(main: Callable[[], None], arguments: list[str], *, name: str = "ner-head
     before = reset_peak()
     with mock.patch.multiple(sys, argv=["ner-head", *arguments], stdin=io.TextIOWrapper(io.BytesIO()), **streams):
         try:
-            with alarm(LIMIT_SECONDS), warnings.catch_warnings():
+            kept = mock.patch.object(warnings, "formatwarning", warnings.formatwarning)  # the program sets its own
+            with alarm(LIMIT_SECONDS), warnings.catch_warnings(), kept:
                 entry.run(main, name=name)
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0
