@@ -261,7 +261,6 @@ def test_a_doc_bin_of_spacy_with_groups_of_spans(tmp_path: Path) -> None:
             {"a": '[{"data": {"text": "x"}, "annotations": [{"result": 7}]}]'},
             "result must be a list, got 7",
         ),
-        ("label-studio", {"a": '[{"data": {"text": "x"}, "predictions": 1}]'}, "predictions must be a list, got 1"),
         ("doccano", {"a": "[1]"}, "a:1: not a document of doccano"),
         ("webanno", {"a": "x"}, "a:1: expected #FORMAT=WebAnno TSV 3"),
         ("webanno", {"a": WEBANNO.replace("1-4\t14-19", "1-4\t14")}, "a:12: expected number, offsets, token"),
