@@ -28,6 +28,12 @@ $(VENV)/.done: pyproject.toml constraints.txt
 test: $(VENV)/.test-data
 	python -m pytest -n auto --dist loadfile
 
+# Damaged inputs of every kind; findings in reports/fuzz. `make test` tries a few hundred.
+INPUTS ?= 50000
+SEED ?= 0
+fuzz: $(VENV)/.test-data
+	python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED)
+
 # Branch coverage, at least 90 %.
 coverage: $(VENV)/.test-data
 	python -m pytest -n auto --dist loadfile --cov
@@ -41,6 +47,7 @@ test-matrix: $(VENV)/.matrix
 $(VENV)/.matrix: $(VENV)/.done
 	python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	touch $@
+
 # A failing machine, on a small project (docs/reliability.md): 100 kills, full disks, damaged files, other surroundings.
 # About 40 CPU minutes. FOLDER: a new folder for the projects.
 FOLDER ?= ../ner-head-faults

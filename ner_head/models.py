@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from packaging.utils import canonicalize_name
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from ner_head.base.errors import DataError, system_error
 from ner_head.base.files import digest_of
@@ -32,6 +32,22 @@ MANIFEST, RECORD, CARD = "manifest.json", "bundle.json", "README.md"
 MOST_NAMED = 3  # damaged files in a message
 
 
+def inside(name: str) -> str:
+    """Check that a name in a manifest is the path of a file inside of the folder of the manifest.
+
+    Raises:
+        ValueError: it leads elsewhere.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
+        raise ValueError(f"{name!r:.80} is no path inside of the folder")
+    return name
+
+
+Inside = Annotated[str, AfterValidator(inside)]
+"""A path relative to the folder that names it, and inside of it."""
+
+
 class BundleRecord(Params):
     """`bundle.json` of a bundle."""
 
@@ -39,7 +55,7 @@ class BundleRecord(Params):
     name: str
     summary: str
     """What the model is, in one line."""
-    files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    files: dict[Inside, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     """SHA-256 of each file that is read, by its path relative to the bundle."""
 
 
@@ -172,6 +188,8 @@ def check_digests(folder: Path, files: Mapping[str, str], *, mend: str) -> None:
 def _problem(path: Path, digest: str) -> str:
     """What is wrong with a file; "" for a sound one."""
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe may have no end
+            return "not a file"
         found = digest_of(path)
     except FileNotFoundError:
         return "absent"

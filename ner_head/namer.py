@@ -11,8 +11,10 @@ from ner_head.base.errors import DataError
 from ner_head.corpus.documents import Document, Span
 from ner_head.features.store.mentions import WordVectors, word_vectors
 from ner_head.features.store.shard import Features
+from ner_head.lemmas.lemmatizer import FILES as LEMMA_FILES
 from ner_head.lemmas.lemmatizer import MANIFEST as LEMMAS
 from ner_head.lemmas.lemmatizer import Lemmatizer
+from ner_head.linking.linker import FILES as LINK_FILES
 from ner_head.linking.linker import MANIFEST as LINKS
 from ner_head.linking.linker import Linker
 
@@ -85,6 +87,10 @@ class Namer:
                 else:
                     found = part.link(found, rows).documents
         return found[0]
+
+
+PART_FILES = {"lemmas": LEMMA_FILES, "links": LINK_FILES}
+"""The files of the folders `lemmas` and `links` of a model."""
 
 
 def folders_of(directory: Path) -> dict[str, Path]:

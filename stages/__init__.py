@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ner_head.base import entry
-from ner_head.base.errors import DataError, ResourceError
+from ner_head.base.errors import DataError, ResourceError, harmless
 from ner_head.base.files import new_text, try_lock, write_text
 from ner_head.corpus.documents import Document, read_documents
 
@@ -74,7 +74,7 @@ def run(main: Callable[[], None]) -> None:
 def warn(lines: Iterable[str]) -> None:
     """Print notes on standard error, also if progress is not shown."""
     for line in lines:
-        print(f"note: {line}", file=sys.stderr)
+        print(f"note: {harmless(line)}", file=sys.stderr)
 
 
 def read_split(split: str) -> list[Document]:

@@ -93,7 +93,7 @@ def read_baseline() -> dict[str, Metrics]:
         return from_json(BASELINE_SCORES.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{BASELINE_SCORES}: no such file; run `dvc repro baseline`") from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise damaged_baseline(error) from None
 
 

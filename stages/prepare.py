@@ -9,6 +9,7 @@ if __name__ == "__main__":
 
 import sys
 
+from ner_head.base.errors import harmless
 from ner_head.base.params import read_params
 from ner_head.corpus.documents import write_documents
 from ner_head.preparation.prepare import PrepareParams, prepare, table
@@ -23,4 +24,4 @@ def main() -> None:
         write_documents(PREPARED / f"{split}.jsonl", documents)
     report = prepared.report()
     write_json(REPORTS / "prepare.json", report)
-    print("\n".join([table(report), *prepared.log.lines()]), file=sys.stderr)
+    print(harmless("\n".join([table(report), *prepared.log.lines()])), file=sys.stderr)

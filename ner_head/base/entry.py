@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
-from ner_head.base.errors import NerHeadError, ResourceError, system_error
+from ner_head.base.errors import NerHeadError, ResourceError, harmless, system_error
 from ner_head.base.openmp import wait_passively
 
 INTERRUPTED = 130  # 128 + SIGINT
@@ -34,7 +34,7 @@ def run(main: Callable[[], None], *, name: str, interrupted: str = "interrupted"
     """
     use_utf8()
     wait_passively()
-    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: harmless(f"{name}: warning: {message}\n")
     try:
         main()
         sys.stdout.flush()
@@ -86,7 +86,7 @@ def use_utf8() -> None:
 
 def exit_with(message: str, code: int) -> NoReturn:
     """Exit with a message on standard error. A message about several errors has one line for each."""
-    print(message, file=sys.stderr)
+    print(harmless(message), file=sys.stderr)
     sys.exit(code)
 
 

@@ -52,6 +52,15 @@ HINTS = {
 FILE_ERRORS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+"""Control characters, by which a terminal changes its state, and how they are shown."""
+
+
+def harmless(message: str) -> str:
+    """A message whose control characters are escaped, because names and texts of a hostile file may be in it."""
+    return message.translate(CONTROLS)
+
+
 def system_error(error: OSError, path: Path | None = None, *, mend: str = "") -> NerHeadError:
     """Convert an error of the operating system into one of this module, with a one-line message.
 

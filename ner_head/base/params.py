@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +46,10 @@ def one_of(names: Iterable[str]) -> GetPydanticSchema:
 
 
 P = TypeVar("P", bound=Params)
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 80
+SHORT.maxlevel = 2
+"""Shows values in messages. The whole value may be of any length, and with aliases of YAML longer than memory."""
 
 
 def round_trip() -> YAML:
@@ -99,8 +104,25 @@ def read_sections(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: expected sections ({', '.join(SECTIONS)}), got {type(content).__name__}")
     unknown = [str(key) for key in content if key not in SECTIONS]
     if unknown:
-        raise UsageError(f"{path}: unknown section {', '.join(unknown)}; sections are {', '.join(SECTIONS)}")
+        raise UsageError(f"{path}: unknown section {', '.join(unknown)[:80]}; sections are {', '.join(SECTIONS)}")
+    if too_large := first_too_large(content):
+        raise UsageError(f"{path}: {too_large}: the number has too many digits; give one that 64 bits can hold")
     return {name: {} if values is None else values for name, values in content.items()}
+
+
+def first_too_large(content: Mapping[object, object]) -> str | None:
+    """The dotted path of an integer that 64 bits cannot hold, as torch and numpy need it; None if there is none."""
+    todo: list[tuple[str, object]] = [("", content)]
+    seen = set[int]()  # an alias makes one list the value of many keys
+    while todo:
+        place, value = todo.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return place
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            todo += [(f"{place}.{key}" if place else str(key), inner) for key, inner in items]
+    return None
 
 
 def class_of(section: str) -> type[Params]:
@@ -151,7 +173,7 @@ def _what(item: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         return item["msg"]
     quoted = f'; write "{value}" in quotes' if kind == "string_type" and isinstance(value, int | float) else ""
-    return f"{item['msg']} (got {value!r}){quoted}"
+    return f"{item['msg']} (got {SHORT.repr(value)}){quoted}"
 
 
 def keys_at(model: type[BaseModel], parents: list[int | str]) -> list[str]:

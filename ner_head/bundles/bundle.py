@@ -19,7 +19,7 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.store.manifest import EncoderRecord
 from ner_head.inference.saved_model import ModelManifest
 from ner_head.models import CARD, INSIDE, RECORD, BundleRecord, check_bundle, read_bundle
-from ner_head.namer import folders_of
+from ner_head.namer import PART_FILES, folders_of
 from ner_head.recognizer import Recognizer, check_encoder, encoder_folder
 
 LEGAL = ("README.md", "LICEN[CS]E*", "NOTICE*")
@@ -58,13 +58,16 @@ def make_bundle(
     bundled = manifest.model_copy(update={"encoder": record})
     with new_folder(output) as whole:
         (whole / inside).mkdir(parents=True)
-        legal = [file for pattern in LEGAL for file in sorted(source.glob(pattern))]
+        legal = [file for pattern in LEGAL for file in sorted(source.glob(pattern)) if is_of_encoder(file)]
         for file in [*encoder_files(source), *legal]:
             shutil.copyfile(file, whole / inside / file.name)  # the content; the file may be a link
         for name in manifest.files:
             shutil.copyfile(model / name, whole / name)
         for name, folder in folders_of(model).items():
-            shutil.copytree(folder, whole / name)
+            (whole / name).mkdir()
+            for part in PART_FILES[name]:  # nothing else that is in the folder, which may link to anything
+                if (folder / part).is_file():
+                    shutil.copyfile(folder / part, whole / name / part)
         bundled.write(whole)
         if figures is not None:
             figures.write(whole / FIGURES)
@@ -102,6 +105,16 @@ def make_wheel(
     except OSError as error:
         raise system_error(error, None if error.filename else path) from None
     return path
+
+
+def is_of_encoder(file: Path) -> bool:
+    """Whether a file that nothing checks is a file of its encoder, and no link to another file of this machine.
+
+    Caches are full of links: huggingface_hub's lead to `blobs/DIGEST`, and DVC's to `files/md5/XX/DIGEST`.
+    """
+    folder, real = file.parent.resolve(), file.resolve()
+    cached = real.parent.name == "blobs" or real.parts[-4:-2] == ("files", "md5")
+    return real.is_file() and (folder in real.parents or cached)
 
 
 def name_of(encoder: EncoderRecord, folder: Path) -> str:

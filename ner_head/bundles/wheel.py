@@ -115,13 +115,13 @@ def docstring(summary: str) -> str:
 
 
 def package_metadata(name: str, release: str, summary: str, text: str) -> str:
-    """The METADATA of the wheel."""
+    """The METADATA of the wheel. The summary, which may come from another bundle, cannot add lines to it."""
     return "\n".join(
         [
             "Metadata-Version: 2.1",
             f"Name: {name}",
             f"Version: {release}",
-            f"Summary: {summary}",
+            f"Summary: {' '.join(summary.split())}",
             f"Requires-Python: {metadata(LIBRARY)['Requires-Python']}",
             f"Requires-Dist: {LIBRARY}>={version(LIBRARY)}",
             "Description-Content-Type: text/markdown",

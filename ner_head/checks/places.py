@@ -111,7 +111,7 @@ def _record_lines(path: Path) -> dict[str, int]:
     """The line of each text of a file of records."""
     found: dict[str, int] = {}
     for number, line in enumerate(read_lines(path), 1):
-        with suppress(ValueError):
+        with suppress(ValueError, AttributeError, RecursionError):
             record = json.loads(line)
             text = record[0] if isinstance(record, list) and record else record.get("text")
             if isinstance(text, str):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ner_head.base.errors import UsageError, system_error
+from ner_head.base.errors import UsageError, harmless, system_error
 
 if TYPE_CHECKING:
     from ner_head.corpus.documents import Document
@@ -27,7 +27,7 @@ def emit(record: object) -> None:
 
 def tell(message: str) -> None:
     """Print a message on standard error."""
-    typer.echo(message, err=True)
+    typer.echo(harmless(message), err=True)
 
 
 def write_results(documents: Iterable[Document], form: str, output: Path | None) -> None:

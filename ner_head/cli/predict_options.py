@@ -23,7 +23,7 @@ def read_facts(manifest: Path) -> ModelFacts:
     try:
         content = json.loads(manifest.read_bytes())
         return ModelFacts(list(map(str, content["languages"])), list(map(str, content["labels"])))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return ModelFacts([], [])
 
 

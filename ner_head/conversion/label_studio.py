@@ -108,7 +108,7 @@ def read(path: Path, options: Options, losses: Losses) -> Iterator[Document]:
     tasks = read_tasks(path)
     take = options.take
     if take == "auto":
-        take = "annotations" if any(map(_annotations, tasks)) else "predictions"
+        take = "annotations" if any(map(_is_annotated, tasks)) else "predictions"
         if take == "predictions" and any("predictions" in task for task in tasks):
             losses.notice("no task has an annotation; its predictions are read")
     for number, task in enumerate(tasks, 1):
@@ -170,10 +170,30 @@ def _annotations(task: Mapping[str, Any]) -> list[list[Any]]:
         lists = [value for value in task.values() if isinstance(value, list) and any(map(_is_region, value))]
         known = [[{"type": "labels", "value": each} for each in value] for value in lists]
         return known or ([[]] if "annotator" in task or "annotation_id" in task else [])
-    given = task.get("annotations", task.get("completions")) or []
+    given = _listed(task, "annotations" if "annotations" in task else "completions")
     valid = [each for each in given if isinstance(each, dict) and not each.get("was_cancelled")]
     valid.sort(key=lambda each: (bool(each.get("ground_truth")), str(each.get("updated_at") or "")), reverse=True)
-    return [each.get("result") or [] for each in valid]
+    return [_listed(each, "result") for each in valid]
+
+
+def _is_annotated(task: Mapping[str, Any]) -> bool:
+    """Whether a task has an annotation, or what should be one, which is an error when it is read."""
+    try:
+        return bool(_annotations(task))
+    except ValueError:
+        return True
+
+
+def _listed(owner: Mapping[str, Any], key: str) -> list[Any]:
+    """A list of a task or an annotation, empty if it is absent or null.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    found = owner.get(key) or []
+    if not isinstance(found, list):
+        raise ValueError(f"{key} must be a list, got {found!r:.60}")
+    return found
 
 
 def _is_region(value: Any) -> bool:
@@ -182,9 +202,9 @@ def _is_region(value: Any) -> bool:
 
 def _predictions(task: Mapping[str, Any]) -> list[list[Any]]:
     """The results of the predictions of a task, the latest first."""
-    given = [each for each in task.get("predictions") or [] if isinstance(each, dict)]
+    given = [each for each in _listed(task, "predictions") if isinstance(each, dict)]
     given.sort(key=lambda each: str(each.get("updated_at") or each.get("created_at") or ""), reverse=True)
-    return [each.get("result") or [] for each in given]
+    return [_listed(each, "result") for each in given]
 
 
 def _with_spans(document: Document, result: Sequence[Any], losses: Losses) -> Document:

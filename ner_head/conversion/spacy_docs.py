@@ -7,12 +7,13 @@ sets it; `doc.user_data["ner_head"]` has the id, the language and the topic.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ner_head.base.errors import DataError
+from ner_head.base.errors import DataError, system_error
 from ner_head.conversion.layout import layout
 from ner_head.conversion.tool import Losses, Options, Tool
 from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, Span, without_overlaps
@@ -21,6 +22,9 @@ KEY = "ner_head"
 GROUP = "sc"  # what spaCy's span categorizer reads
 UNDERSCORE = "._."
 NAME = "probability"
+MOST_TIMES = 100  # by which a file expands; DocBins of ordinary texts expand about ten times
+FREE_BYTES = 1 << 26  # that any file may expand to
+BLOCK = 1 << 20
 
 
 def read(path: Path, options: Options, losses: Losses) -> Iterator[Document]:
@@ -33,7 +37,14 @@ def read(path: Path, options: Options, losses: Losses) -> Iterator[Document]:
     from spacy.vocab import Vocab
 
     try:
-        docs = list(DocBin().from_disk(path).get_docs(Vocab()))
+        content = path.read_bytes()
+        if inflates(content):
+            raise DataError(f"{path}: expands to more than {MOST_TIMES} times its size, so it is not read")
+        docs = list(DocBin().from_bytes(content).get_docs(Vocab()))
+    except DataError:
+        raise
+    except OSError as error:
+        raise system_error(error, path) from None
     except Exception as error:  # zlib, msgpack and spaCy raise many kinds
         raise DataError(f"{path}: not a DocBin of spaCy 3: {' '.join(str(error).split())}") from None
     for number, doc in enumerate(docs, 1):
@@ -56,6 +67,16 @@ def read(path: Path, options: Options, losses: Losses) -> Iterator[Document]:
             if not span.label:
                 losses.span(name, "no label", span)
         yield Document(name.id, name.text, name.language, name.topic, spans=tuple(sorted(spans)))
+
+
+def inflates(content: bytes) -> bool:
+    """Whether compressed content is a bomb: spaCy would expand all of it in memory."""
+    most = max(FREE_BYTES, MOST_TIMES * len(content))
+    stream, left = zlib.decompressobj(), content
+    while left and not stream.eof and most >= 0:
+        most -= len(stream.decompress(left, BLOCK))
+        left = stream.unconsumed_tail
+    return most < 0
 
 
 def _span(span: Any, doc: Any) -> Span:

@@ -68,11 +68,11 @@ class Temperatures(Params):
     make probabilities less extreme.
     """
 
-    spans: float = Field(default=1.0, gt=0)
+    spans: float = Field(default=1.0, ge=1e-6, le=1e6)
     """Divisor of the CRF's emissions and of its transition, start and end scores."""
     labels: dict[str, Annotated[float, Field(ge=-20, le=20)]] = Field(default_factory=dict)
     """By label, a number that is added to the log-odds of a span's probability after the temperature; 0 if absent."""
-    languages: float = Field(default=1.0, gt=0)
+    languages: float = Field(default=1.0, ge=1e-6, le=1e6)
     """Divisor of the language classifier's logits."""
 
     def shifted(self, probability: float, label: str) -> float:

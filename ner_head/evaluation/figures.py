@@ -225,7 +225,7 @@ def model_digest(folder: Path) -> str:
         )
     except OSError as error:
         raise system_error(error, path) from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: damaged: {error}") from None
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -69,12 +69,15 @@ def read_nbest(path: Path) -> Iterator[NBest]:
         raise DataError(f"{path}: {error.strerror}") from None
     with handle:
         block: list[str] = []
-        for number, line in enumerate(handle, 1):
-            if line.strip():
-                block.append(line.rstrip("\r\n"))
-            elif block:
-                yield _sentence(path, number - len(block), block)
-                block = []
+        try:
+            for number, line in enumerate(handle, 1):
+                if line.strip():
+                    block.append(line.rstrip("\r\n"))
+                elif block:
+                    yield _sentence(path, number - len(block), block)
+                    block = []
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 ({error.reason}); run `dvc repro evaluate`") from None
         if block:
             yield _sentence(path, number - len(block) + 1, block)
 
@@ -84,7 +87,7 @@ def _sentence(path: Path, first: int, block: list[str]) -> NBest:
     sign, *probabilities = block[0].split()
     if sign != "#":
         raise DataError(
-            f"{path}:{first}: expected '#' and the probabilities of a sentence's hypotheses, got {block[0]!r}"
+            f"{path}:{first}: expected '#' and the probabilities of a sentence's hypotheses, got {block[0]!r:.80}"
         )
     fields = [line.split() for line in block[1:]]
     for number, row in enumerate(fields, first + 1):

@@ -159,6 +159,7 @@ class SavedModel:
         if (tuned := manifest.tuned) is not None:
             tensors |= read_weights(directory / LAYERS, tuned.sha256)
         try:
+            check_weights(manifest, tensors)
             heads = [new_head(manifest) for _ in manifest.members or [manifest.training]]
             head = together(heads)
             if tuned is not None and tuned.rank:
@@ -170,11 +171,33 @@ class SavedModel:
                 frozen = {name: tensor for name, tensor in head.state_dict().items() if TUNED in name}
                 tensors = {name: frozen[name] for name in frozen.keys() - adaptation(frozen).keys()} | tensors
             head.load_state_dict(tensors)
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
             raise DataError(
                 f"{directory}: weights and manifest do not fit: {' '.join(str(error).split())[:200]}"
             ) from None
         return cls(manifest, head.to(device).eval())
+
+
+def check_weights(manifest: ModelManifest, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Check weights, and that the head of a manifest is not larger, before memory is taken for it.
+
+    Raises:
+        ValueError: It is larger, has another number of tags, or a weight is not finite.
+    """
+    head, tuned = manifest.head, manifest.tuned
+    parts = head.lstm.layers + head.attention.layers + len(manifest.members) + (tuned.layers if tuned else 0)
+    if parts > len(tensors):
+        raise ValueError(f"the manifest has {parts:.3g} layers, and the weights {len(tensors)} tensors")
+    bias = tensors.get("emissions.bias", tensors.get("heads.0.emissions.bias"))
+    if bias is None or bias.shape != (len(manifest.tag_set),):
+        found = "no tags" if bias is None else f"{bias.numel()} tags"
+        raise ValueError(f"the manifest has {len(manifest.tag_set)} tags, and the weights {found}")
+    with torch.device("meta"):  # without memory
+        wanted = sum(tensor.numel() for name, tensor in new_head(manifest).state_dict().items() if TUNED not in name)
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise ValueError("a weight is NaN or infinite")
+    if wanted > (size := sum(tensor.numel() for tensor in tensors.values())):
+        raise ValueError(f"the manifest has {wanted:,} weights, and the file {size:,}")
 
 
 def new_head(manifest: ModelManifest) -> Head:

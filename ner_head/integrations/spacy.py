@@ -202,9 +202,9 @@ def load_recognizer(model: str | None, encoder: str | None, device: str) -> Text
     folder = given_or_default(model)
     try:
         record = json.loads((folder / "manifest.json").read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{folder}/manifest.json: cannot be read: {error}") from None
-    if "format" in record:
+    if isinstance(record, dict) and "format" in record:
         from ner_head.onnx.recognizer import OnnxRecognizer
 
         return OnnxRecognizer.load(folder)

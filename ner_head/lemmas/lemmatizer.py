@@ -36,6 +36,7 @@ from ner_head.lemmas.params import LemmaParams
 
 VERSION = 1
 MANIFEST, LEXICON, WEIGHTS = "lemmas.json", "lexicon.json", "lemmas.safetensors"
+FILES = (MANIFEST, LEXICON, WEIGHTS)
 BATCH = 512  # words
 GROUP = 64  # documents
 ALL = -1  # instead of the number of a document, for words of all documents
@@ -205,12 +206,17 @@ class Lemmatizer:
                 tuple(Edit(cut, add) for cut, add, _ in manifest.edits),
                 tuple(frozenset(languages) for _, _, languages in manifest.edits),
             )
+            tensors = load((folder / WEIGHTS).read_bytes())
+            with torch.device("meta"):  # takes no memory: the manifest may ask for more than the file has
+                shapes = EditHead(manifest.params, len(table.edits), manifest.width).state_dict()
+            if {name: tensor.shape for name, tensor in shapes.items()} != {n: t.shape for n, t in tensors.items()}:
+                raise RuntimeError(f"weights of other shapes than {MANIFEST} says")
             head = EditHead(manifest.params, len(table.edits), manifest.width)
-            head.load_state_dict(load((folder / WEIGHTS).read_bytes()))
+            head.load_state_dict(tensors)
         except OSError as error:
             raise system_error(error, mend=MEND) from None
         except ValidationError as error:
             raise DataError(f"{path}: {first_problem(error)}; {MEND}") from None
-        except (SafetensorError, RuntimeError) as error:
+        except (SafetensorError, RuntimeError, TypeError, OverflowError) as error:
             raise DataError(f"{folder / WEIGHTS}: damaged: {' '.join(str(error).split())[:100]}; {MEND}") from None
         return cls(lexicon, manifest.params, table, head.eval(), manifest.encoder)

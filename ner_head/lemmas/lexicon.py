@@ -97,8 +97,16 @@ class Lexicon:
             content = json.loads(path.read_text(encoding="utf-8"))
             lemmas = {(language, label, form): lemma for language, label, form, lemma in content["lemmas"]}
             rules = {(language, label, end): Edit(cut, add) for language, label, end, cut, add in content["rules"]}
+            texts = (text for key, value in (*lemmas.items(), *rules.items()) for text in (*key, *_texts(value)))
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError("a form, a lemma or an ending is no text")
         except OSError as error:
             raise system_error(error, path, mend=MEND) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}: not a lexicon: {error!r:.100}; {MEND}") from None
         return cls(lemmas, rules)
+
+
+def _texts(value: str | Edit) -> tuple[object, ...]:
+    """A lemma, or the endings of an edit, as they were read."""
+    return tuple(value) if isinstance(value, Edit) else (value,)

@@ -33,6 +33,7 @@ from ner_head.linking.spelling import Spelling
 
 VERSION = 1
 MANIFEST, WEIGHTS = "links.json", "links.safetensors"
+FILES = (MANIFEST, WEIGHTS)
 MEANS = "language_means."  # in the names of the tensors
 MEND = "train it with `dvc repro link`"
 BATCH = 20_000  # pairs whose features are in memory at once
@@ -181,6 +182,9 @@ class Linker:
             if manifest.version != VERSION:
                 raise DataError(f"{path}: version {manifest.version}; this ner-head reads {VERSION}; {MEND}")
             tensors = load((folder / WEIGHTS).read_bytes())
+            bias = tensors.get("hidden.bias")
+            if bias is not None and bias.shape != (manifest.params.hidden,):
+                raise RuntimeError(f"{bias.numel()} hidden units, but {MANIFEST} says {manifest.params.hidden}")
             means = {name.removeprefix(MEANS): tensors.pop(name).numpy() for name in list(tensors) if MEANS in name}
             network = None
             if tensors:
@@ -190,7 +194,7 @@ class Linker:
             raise system_error(error, mend=MEND) from None
         except ValidationError as error:
             raise DataError(f"{path}: {first_problem(error)}; {MEND}") from None
-        except (SafetensorError, RuntimeError, KeyError) as error:
+        except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
             raise DataError(f"{folder / WEIGHTS}: damaged: {' '.join(str(error).split())[:100]}; {MEND}") from None
         known = {(label, spelled): name for label, spelled, name in manifest.known}
         return cls(manifest.params, known, means, network, manifest.encoder)

@@ -107,7 +107,7 @@ def read_manifest(folder: Path) -> OnnxManifest:
         return OnnxManifest.model_validate_json(content)
     except ValidationError as error:
         raise DataError(f"{path}: {first_problem(error)}") from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a manifest: {error}") from None
 
 

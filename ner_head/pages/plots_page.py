@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 from ner_head.pages.parts import asset, head, safe
+from ner_head.base.errors import DataError
 
 
 def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path) -> str:
@@ -43,8 +44,13 @@ def read_rows(table: Path) -> list[dict[str, str]]:
 def drawing(
     name: str, plot: Mapping[str, Any], rows: Sequence[Mapping[str, str]], y: str | Sequence[str], templates: Path
 ) -> str:
-    """A plot as SVG, from the same template that `dvc plots` fills."""
+    """A plot as SVG, from the same template that `dvc plots` fills.
+
+    Raises:
+        DataError: the template is absent or cannot be drawn.
+    """
     import vl_convert
+    from dvc_render.exceptions import DvcRenderException
     from dvc_render.vega import VegaRenderer
 
     field = y if isinstance(y, str) else y[0]
@@ -60,9 +66,13 @@ def drawing(
         y_label=plot.get("y_label", field),
         revs_with_datapoints=["workspace"],
     )
-    content = renderer.get_filled_template()
-    spec = json.loads(content) if isinstance(content, str) else content
-    return str(vl_convert.vegalite_to_svg(without_revision(spec)))
+    try:
+        content = renderer.get_filled_template()
+        spec = json.loads(content) if isinstance(content, str) else content
+        return str(vl_convert.vegalite_to_svg(without_revision(spec)))
+    except (DvcRenderException, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise DataError(f"plot {name} of dvc.yaml cannot be drawn: {why}; mend the list `plots` there") from None
 
 
 def without_revision(spec: Any) -> Any:

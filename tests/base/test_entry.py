@@ -83,6 +83,11 @@ def test_anything_else_exits_with_70_and_keeps_its_traceback(
     assert "in main" in log
 
 
+def test_control_characters_of_a_hostile_file_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = ended(raising(DataError("label '\x1b[31m\x00\x9b': odd\tчешки\r")), capsys)
+    assert (code, err) == (3, "label '\\x1b[31m\\x00\\x9b': odd\tчешки\\x0d\n".join(["program: ", ""]))
+
+
 def test_two_failures_have_two_files(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

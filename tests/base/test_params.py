@@ -174,3 +174,25 @@ def test_a_single_head_keeps_its_seed_and_committees_share_none() -> None:
     seeds = [[each.seed for each in TrainingParams(seed=seed, committee=3).members()] for seed in range(3)]
     assert seeds == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert {each.committee for each in TrainingParams(committee=3).members()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (f"head: {{lstm: {{hidden: {10**30}}}}}", "head.lstm.hidden"),
+        (f"runtime: {{threads: -{10**30}}}", "runtime.threads"),
+        (f"head: {{rate: [1, {2**63}]}}", "head.rate.1"),
+        (f"head: {{lstm: {{hidden: 0x{'f' * 5000}}}}}", "head.lstm.hidden"),
+    ],
+)
+def test_a_number_that_64_bits_cannot_hold_is_refused(tmp_path: Path, content: str, place: str) -> None:
+    found = message(written(tmp_path, content))
+    assert found.endswith(f"{place}: the number has too many digits; give one that 64 bits can hold")
+
+
+def test_a_value_of_any_length_is_shown_in_short(tmp_path: Path) -> None:
+    assert len(message(written(tmp_path, f"head: {'a' * 100_000}"))) < 300
+    laughs = "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+    laughs += "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    laughs = "prepare:\n" + "".join(f"  {line}\n" for line in laughs.splitlines()) + "head: {rate: *i}\n"
+    assert len(message(written(tmp_path, laughs))) < 3000

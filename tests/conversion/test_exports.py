@@ -255,6 +255,12 @@ def test_a_doc_bin_of_spacy_with_groups_of_spans(tmp_path: Path) -> None:
             {"a": '[{"data": {"title": "x", "body": "y"}}]'},
             "no text under 'text'; its keys are title, body",
         ),
+        ("label-studio", {"a": '[{"data": {"text": "x"}, "annotations": 1.5}]'}, "annotations must be a list, got 1.5"),
+        (
+            "label-studio",
+            {"a": '[{"data": {"text": "x"}, "annotations": [{"result": 7}]}]'},
+            "result must be a list, got 7",
+        ),
         ("doccano", {"a": "[1]"}, "a:1: not a document of doccano"),
         ("webanno", {"a": "x"}, "a:1: expected #FORMAT=WebAnno TSV 3"),
         ("webanno", {"a": WEBANNO.replace("1-4\t14-19", "1-4\t14")}, "a:12: expected number, offsets, token"),

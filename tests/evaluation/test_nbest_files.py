@@ -84,3 +84,9 @@ def test_what_the_format_cannot_hold_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         NBest(words, tags, probabilities)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"# 1.0\nJan\xff B-PER\n\n")
+    with pytest.raises(DataError, match=r"a\.txt: not UTF-8"):
+        list(read_nbest(tmp_path / "a.txt"))

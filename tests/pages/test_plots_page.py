@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ner_head.base.errors import DataError
 from ner_head.base.params import round_trip
 from ner_head.pages.plots_page import plots_page
 from tests.conftest import ROOT
@@ -48,3 +49,8 @@ def test_the_page_loads_and_runs_nothing(page: str) -> None:
 def test_without_tables_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "no table has a row" in plots_page(PLOTS, ROOT / ".dvc/plots")
+
+
+def test_a_plot_without_its_template_is_one_line(page: str) -> None:
+    with pytest.raises(DataError, match=r"plot confusion of dvc\.yaml cannot be drawn: Template 'odd' not found"):
+        plots_page([{"confusion": {"x": "predicted", "y": {"reports/confusion.csv": "gold"}, "template": "odd"}}], ROOT)

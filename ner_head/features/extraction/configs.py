@@ -38,6 +38,7 @@ BERT_PARTS = {
     "output_norm": "output.LayerNorm",
 }
 """The parts of a layer (`ner_head/bert.py`), and their names in the checkpoints of a family."""
+LEAST_PIECES = 4  # of a pass: [CLS], [SEP] and two others, of which one is context
 COMPUTED_ALIKE = ("gelu", "relu", "silu")  # for gelu_new, the last bits of torch differ from those of transformers
 
 
@@ -125,15 +126,15 @@ class EncoderConfig(Params):
     model_type: str
     vocab_size: int = Field(ge=1)
     hidden_size: int = Field(ge=1)
-    num_hidden_layers: int = Field(ge=1)
+    num_hidden_layers: int = Field(ge=1, le=1000)
     num_attention_heads: int = Field(ge=1)
     intermediate_size: int = Field(ge=1)
     hidden_act: str
-    hidden_dropout_prob: float
+    hidden_dropout_prob: float = Field(ge=0, lt=1)
     max_position_embeddings: int = Field(ge=1)
     type_vocab_size: int = Field(ge=0)
-    layer_norm_eps: float
-    pad_token_id: int | None
+    layer_norm_eps: float = Field(gt=0, lt=1)
+    pad_token_id: int | None = Field(ge=0)
     embedding_size: int = Field(ge=1)
     """Size of the embeddings of words, positions and types."""
     unusual: bool = False
@@ -158,10 +159,20 @@ class EncoderConfig(Params):
         values.setdefault("embedding_size", values["hidden_size"])
         unusual = any(given.get(key) for key in ("is_decoder", "add_cross_attention", "pruned_heads"))
         try:
-            return cls.model_validate({**values, "model_type": model_type, "unusual": unusual})
+            found = cls.model_validate({**values, "model_type": model_type, "unusual": unusual})
         except ValidationError as error:
             first = error.errors()[0]
             raise DataError(f"{folder}/config.json: {first['loc'][0]}: {first['msg']}") from None
+        if found.hidden_size % found.num_attention_heads:
+            sizes = f"hidden_size {found.hidden_size} is no multiple of num_attention_heads {found.num_attention_heads}"
+            raise DataError(f"{folder}/config.json: {sizes}")
+        if found.padding >= found.vocab_size:
+            raise DataError(f"{folder}/config.json: pad_token_id {found.padding} is no piece of {found.vocab_size:,}")
+        if found.limit < LEAST_PIECES:
+            raise DataError(
+                f"{folder}/config.json: max_position_embeddings: a pass of {found.limit} pieces is too short"
+            )
+        return found
 
     @property
     def family(self) -> Family:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ner_head.base.errors import DataError
+from ner_head.base.errors import DataError, NerHeadError
 from ner_head.features.extraction.configs import EncoderConfig, Family
 from ner_head.features.extraction.network import BertNetwork, EncoderNetwork
 from ner_head.features.extraction.tensors import layer_weights, read_safetensors
@@ -115,7 +115,11 @@ def read_word_pieces(folder: Path, family: Family, *, n_rows: int) -> WordPieces
         raise DataError(f"{folder}: no tokenizer; needs {' or '.join(TOKENIZER_FILES)}")
     definition, named = read_tokenizer(folder)
     pieces = vocabulary(definition)
-    if max(pieces.values(), default=0) >= n_rows or len(pieces) < SMALLEST_SHARE * n_rows:
+    if (
+        min(pieces.values(), default=0) < 0
+        or max(pieces.values(), default=0) >= n_rows
+        or len(pieces) < SMALLEST_SHARE * n_rows
+    ):
         size = f"a tokenizer of {len(pieces):,} pieces"
         raise DataError(f"{folder}: {size} does not fit weights for {n_rows:,}; give the one of these weights")
     ids = {}
@@ -144,7 +148,7 @@ def readable(folder: Path) -> Iterator[None]:
     """Turn the errors that the libraries raise for an unusable folder into one line."""
     try:
         yield
-    except DataError:
+    except (NerHeadError, MemoryError):
         raise
     except Exception as error:  # tokenizers raises plain Exception, and damaged files almost anything
         raise DataError(f"{folder}: not a usable encoder: {' '.join(str(error).split())[:300]}") from None
