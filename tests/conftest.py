@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: no t
 # Before anything imports torch: a worker of pytest-xdist has one core. Threads that wait for each other on the tiny
 # matrices of the tests take several times as long as the work. Tests of threads set their number.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a background job; programs started by a test would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import huggingface_hub
 import pytest

@@ -26,8 +26,8 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.store.store import FeatureStore
+from tests.features.documents import many
 from tests.features.store.test_hostile import KEY, hostile, store_of
-from tests.features.test_store_and_extract import many
 
 FLIPS, TRUNCATIONS, KILLS = 150, 50, 60
 
@@ -113,7 +113,7 @@ from pathlib import Path
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
-from tests.features.test_store_and_extract import many
+from tests.features.documents import many
 folder = Path(sys.argv[2])
 encoder = Encoder(Path(sys.argv[1]), device=torch.device("cpu"))
 print("ready", flush=True)
