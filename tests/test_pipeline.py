@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,11 @@ def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(tiny_encoder, folder / "encoders/tiny")
     small_corpus.write(folder / "data/sample")
-    set_params(folder, small_corpus.params("data/sample", "encoders/tiny"))
+    wanted = {
+        **small_corpus.params("data/sample", "encoders/tiny"),
+        "training.epochs": 20,
+    }  # so that it finds some names
+    set_params(folder, wanted)
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
         subprocess.run(command, cwd=folder, check=True, env=environment())
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
@@ -187,7 +192,7 @@ def changed(project: Path) -> set[str]:
     """The stages whose own params or dependencies have changed, which `dvc repro` runs before those that follow."""
     from dvc.repo import Repo  # slow to import
 
-    with Repo(str(project)) as repo:
+    with chdir(project), Repo() as repo:
         return set(repo.status())
 
 
