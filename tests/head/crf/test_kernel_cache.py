@@ -55,15 +55,22 @@ def test_equal_kernels_have_one_key_whichever_strings_they_share() -> None:
     assert five != six
 
 
+DOUBLE = """
+import numpy as np
+from ner_head.head.crf.kernels import compiled
+def double(x):
+    return x * 2
+double = compiled(double)
+print(double(np.ones(2)), double.stats.cache_hits)
+"""
+
+
 def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path) -> None:
-    code = (
-        "import numpy as np; from tests.head.crf.test_kernel_cache import double; "
-        "print(double(np.ones(2)), double.stats.cache_hits)"
-    )
+    (tmp_path / "double.py").write_text(DOUBLE, encoding="utf-8")  # numba keeps no kernels of `python -c`
 
     def run() -> str:
         environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", code]
+        command = [sys.executable, str(tmp_path / "double.py")]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split("]")[1]
 
     assert run().strip() == "Counter()"
