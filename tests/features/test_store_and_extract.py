@@ -28,6 +28,7 @@ from ner_head.features.store.spec import EncoderSpec
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.predictions import features_of
 from tests.conftest import encode_documents
+from tests.features.documents import many
 
 
 def run(documents: list[Document], encoder: Encoder, folder: Path, **changes: object) -> FeatureStore:
@@ -132,11 +133,6 @@ def test_a_damaged_shard_in_the_pool_is_computed_again(
     victim.write_bytes(content)
     assert run(documents, encoder, tmp_path).manifest == first
     assert len(run(documents, encoder, tmp_path)[sentence_id(documents[0].key, 0)].hidden) > 0
-
-
-def many(n: int) -> list[Document]:
-    texts = [f"Text číslo {i} je tady." for i in range(n)]
-    return [Document(f"d{i}", text, "cs", "t", segment(text, "cs")) for i, text in enumerate(texts)]
 
 
 @pytest.mark.parametrize("change", ["add", "edit", "remove"])

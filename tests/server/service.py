@@ -1,10 +1,11 @@
-"""An application with a stand-in for the model, and ways to ask it. `python -m tests.server.service` serves it."""
+"""An application with a stand-in for the model, ways to ask it, and a process that serves it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -98,10 +99,13 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, line
 
 
-def main() -> None:
+def main(arguments: Sequence[str], output: str, errors: str) -> None:
+    """Serve in this process, whose streams go to files; the first line of the output is the URL."""
+    for number, path in ((1, output), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY), number)
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=0.0)
-    options, rest = parser.parse_known_args()
+    options, rest = parser.parse_known_args(arguments)
     given = {name.removeprefix("--"): json.loads(value) for name, value in (each.split("=") for each in rest)}
     log, limits = given.pop("access_log", False), Limits(**given)
     listener = run.bind("127.0.0.1", 0)
@@ -112,7 +116,3 @@ def main() -> None:
 
     with application(Names(options.seconds), limits) as app:
         run.serve(app, listener, limits, ready=show, stopping=app.stop, access_log=log)
-
-
-if __name__ == "__main__":
-    main()

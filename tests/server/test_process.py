@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,24 +20,64 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.server import service
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 SECONDS = 60.0  # for whatever should happen soon, on a busy machine
 
 
+class Served:
+    """A server in a process of its own, forked from one that has imported everything; a new one takes seconds."""
+
+    def __init__(self, options: list[str], folder: Path) -> None:
+        forks = multiprocessing.get_context("forkserver")
+        forks.set_forkserver_preload(["tests.server.service"])
+        paths = [folder / "stdout", folder / "stderr"]
+        for path in paths:
+            path.touch()
+        self.stdout, self.stderr = (path.open(encoding="utf-8") for path in paths)
+        self.process = forks.Process(target=service.main, args=(options, *map(str, paths)), daemon=True)
+        self.process.start()
+
+    def url(self) -> str:
+        """Wait for the line with the URL."""
+        line = ""
+        while not line.endswith("\n"):
+            assert self.poll() is None
+            time.sleep(0.01)
+            line += self.stdout.readline()
+        return line.strip()
+
+    def send_signal(self, number: int) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def wait(self, seconds: float) -> int:
+        self.process.join(seconds)
+        assert self.process.exitcode is not None
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.stdout.close()
+        self.stderr.close()
+
+
 @contextmanager
-def serving(seconds: float = 0.0, **limits: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(seconds: float = 0.0, **limits: object) -> Iterator[tuple[Served, str]]:
     """A server with a stand-in for the model, and its URL."""
-    options = [f"--{name}={value}" for name, value in limits.items()]
-    command = [sys.executable, "-m", "tests.server.service", f"--seconds={seconds}", *options]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes) as process:
+    options = [f"--{name}={value}" for name, value in {"seconds": seconds, **limits}.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        served = Served(options, Path(folder))
         try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().strip()
+            yield served, served.url()
         finally:
-            process.kill()
+            served.close()
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +184,6 @@ def test_a_second_signal_stops_at_once() -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 128 + signal.SIGTERM
         assert time.monotonic() - start < 10
-        assert process.stderr is not None
         assert process.stderr.read() == "ner-head: a second signal: stopped at once, requests under way are lost\n"
         thread.join()
 
@@ -232,7 +272,6 @@ def test_the_access_log_is_a_line_per_request_on_standard_error() -> None:
         assert httpx.get(f"{url}/health").status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
-        assert process.stderr is not None
         (line,) = process.stderr.read().splitlines()
         assert line.endswith('"GET /health HTTP/1.1" 200')
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 
-from ner_head.corpus.documents import Document, Span, read_documents
+from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.near_copies import near_copies
 from ner_head.evaluation.measures.slices import form, forms
+from ner_head.preparation.prepare import PrepareParams, prepare
 from ner_head.training.held_out import hold_out
 from tests.conftest import ROOT
 
@@ -75,8 +75,10 @@ def test_something_is_left_to_train_on(share: float) -> None:
 
 
 def test_held_out_names_are_newer_than_those_of_random_documents() -> None:
-    path = ROOT / "data/prepared/train.jsonl"
-    documents = list(read_documents(path)) if Path(path).exists() else topics(20, 6)
+    params = PrepareParams(
+        source=str(ROOT / "data/sample"), format="bsnlp2019", languages=["cs", "pl"], splits={"train": ["railway"]}
+    )
+    documents = prepare(params).splits["train"]
     rng = random.Random(0)
 
     def new(held: list[Document]) -> float:

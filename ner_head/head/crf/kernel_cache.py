@@ -14,6 +14,8 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+from ner_head.head.crf.vector import REVISION
+
 
 class KernelFiles(IndexDataCacheFile):
     """An index of compiled kernels. The name of a file is a hash of the signature and the constants of its kernel.
@@ -53,6 +55,17 @@ class KernelCache(FunctionCache):
             filename_base=self._impl.filename_base,
             source_stamp=self._impl.locator.get_source_stamp(),
         )
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        """The key of a kernel: its signature, the processor, its code and its name, which has its constants.
+
+        The stamp of the index covers the rest of its file, and `REVISION` the functions of `vector`. numba hashes the
+        pickled closure instead. Pickles of equal closures differ with the identity of equal strings. It depends on
+        whether Python compiled the modules or read their bytecode, and on what else was imported, so that the same
+        kernel was compiled again and again.
+        """
+        code = hashlib.sha256(self._py_func.__code__.co_code).hexdigest()
+        return sig, codegen.magic_tuple(), (code, self._py_func.__qualname__, REVISION)
 
 
 @contextmanager

@@ -26,10 +26,10 @@ from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.store.store import FeatureStore
+from tests.features.documents import many
 from tests.features.store.test_hostile import KEY, hostile, store_of
-from tests.features.test_store_and_extract import many
 
-FLIPS, TRUNCATIONS, KILLS = 20_000, 2_000, 200
+FLIPS, TRUNCATIONS, KILLS = 150, 50, 60
 
 
 def refused(folder: Path) -> bool:
@@ -50,16 +50,18 @@ def overwrite(path: Path, content: bytes) -> None:
         handle.truncate()
 
 
-def test_every_flipped_bit_and_every_truncation_is_found(tmp_path: Path) -> None:
+def test_a_flipped_bit_and_a_truncation_are_found_wherever_they_are(tmp_path: Path) -> None:
     rng = random.Random(0)
     path = tmp_path / f"{KEY}.h5"
     hostile(path, "")
     store_of(tmp_path)
     image = path.read_bytes()
     assert not refused(tmp_path)
-    for _ in range(FLIPS):
+    for number in range(FLIPS):
         damaged = bytearray(image)
-        damaged[rng.randrange(len(image))] ^= 1 << rng.randrange(8)
+        # one flip in each part of the file, and its first and its last byte
+        place = (number * (len(image) - 1)) // (FLIPS - 1)
+        damaged[place] ^= 1 << rng.randrange(8)
         overwrite(path, damaged)
         assert refused(tmp_path)
     for _ in range(TRUNCATIONS):
@@ -111,7 +113,7 @@ from pathlib import Path
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
-from tests.features.test_store_and_extract import many
+from tests.features.documents import many
 folder = Path(sys.argv[2])
 encoder = Encoder(Path(sys.argv[1]), device=torch.device("cpu"))
 print("ready", flush=True)

@@ -23,8 +23,8 @@ from ner_head.features.store import shard
 from ner_head.features.store.mapping import MappedFile
 from ner_head.features.store.store import FeatureStore
 from ner_head.features.store.verify import check_shards
+from tests.features.documents import many
 from tests.features.extraction.test_processes import total
-from tests.features.test_store_and_extract import many
 
 
 @pytest.fixture

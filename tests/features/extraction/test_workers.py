@@ -24,7 +24,7 @@ from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool
 from ner_head.features.extraction.workers import Workers
 from ner_head.features.store.manifest import ShardRecord
-from tests.features.test_store_and_extract import many
+from tests.features.documents import many
 
 POISON = "jed"
 

@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numba.core.registry import cpu_target
 
 from ner_head.head.crf.kernel_cache import KernelFiles, private_folder
-from ner_head.head.crf.kernels import compiled
+from ner_head.head.crf.kernels import compiled, expectations
 from tests import offline
 from tests.conftest import ROOT
 
@@ -36,15 +38,39 @@ def test_two_processes_that_save_at_once_do_not_swap_kernels(tmp_path: Path, mon
     ]
 
 
+def kernel_of(first: str, second: str) -> Any:
+    def kernel(x: Any) -> Any:
+        return x, first, second
+
+    return compiled(kernel)
+
+
+def test_equal_kernels_have_one_key_whichever_strings_they_share() -> None:
+    name = "a b"
+    codegen = cpu_target.target_context.codegen()
+    shared, copied = (kernel_of(name, other)._cache._index_key((), codegen) for other in (name, "-a b"[1:]))
+    assert shared == copied
+    assert double._cache._index_key((), codegen) != shared
+    five, six = (expectations(n, 8, False)._cache._index_key((), codegen) for n in (5, 6))
+    assert five != six
+
+
+DOUBLE = """
+import numpy as np
+from ner_head.head.crf.kernels import compiled
+def double(x):
+    return x * 2
+double = compiled(double)
+print(double(np.ones(2)), double.stats.cache_hits)
+"""
+
+
 def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path) -> None:
-    code = (
-        "import numpy as np; from tests.head.crf.test_kernel_cache import double; "
-        "print(double(np.ones(2)), double.stats.cache_hits)"
-    )
+    (tmp_path / "double.py").write_text(DOUBLE, encoding="utf-8")  # numba keeps no kernels of `python -c`
 
     def run() -> str:
         environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", code]
+        command = [sys.executable, str(tmp_path / "double.py")]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split("]")[1]
 
     assert run().strip() == "Counter()"
