@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ner_head.pages.parts import asset, head, safe
 from ner_head.base.errors import DataError
+from ner_head.pages.parts import asset, head, safe
 
 
 def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path) -> str:
