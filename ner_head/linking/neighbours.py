@@ -42,7 +42,8 @@ def distinct(parts: Sequence[Pairs], n: int) -> Pairs:
     both = np.concatenate(parts) if parts else np.zeros((0, 2), dtype=np.int64)
     codes = np.unique(both.min(1) * n + both.max(1))
     first, second = np.divmod(codes, max(n, 1))
-    return np.stack([first, second], 1)[first != second]
+    found: Pairs = np.stack([first, second], 1)[first != second]
+    return found
 
 
 def _leaves(
