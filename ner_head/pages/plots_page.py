@@ -58,18 +58,18 @@ def drawing(
 
     field = y if isinstance(y, str) else y[0]
     points = [{**row, "rev": "workspace"} for row in rows]
-    renderer = VegaRenderer(
-        points,
-        name,
-        template=plot.get("template", "linear"),
-        template_dir=str(templates),
-        x=plot["x"],
-        y=field,
-        x_label=plot.get("x_label", plot["x"]),
-        y_label=plot.get("y_label", field),
-        revs_with_datapoints=["workspace"],
-    )
     try:
+        renderer = VegaRenderer(
+            points,
+            name,
+            template=plot.get("template", "linear"),
+            template_dir=str(templates),
+            x=plot["x"],
+            y=field,
+            x_label=plot.get("x_label", plot["x"]),
+            y_label=plot.get("y_label", field),
+            revs_with_datapoints=["workspace"],
+        )
         content = renderer.get_filled_template()
         spec = json.loads(content) if isinstance(content, str) else content
         return str(vl_convert.vegalite_to_svg(without_revision(spec)))
