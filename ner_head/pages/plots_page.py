@@ -50,27 +50,27 @@ def drawing(
         DataError: the template is absent or cannot be drawn.
     """
     import vl_convert
-    from dvc_render.exceptions import DvcRenderException
+    from dvc_render.exceptions import DvcRenderError
     from dvc_render.vega import VegaRenderer
 
     field = y if isinstance(y, str) else y[0]
     points = [{**row, "rev": "workspace"} for row in rows]
-    renderer = VegaRenderer(
-        points,
-        name,
-        template=plot.get("template", "linear"),
-        template_dir=str(templates),
-        x=plot["x"],
-        y=field,
-        x_label=plot.get("x_label", plot["x"]),
-        y_label=plot.get("y_label", field),
-        revs_with_datapoints=["workspace"],
-    )
     try:
+        renderer = VegaRenderer(
+            points,
+            name,
+            template=plot.get("template", "linear"),
+            template_dir=str(templates),
+            x=plot["x"],
+            y=field,
+            x_label=plot.get("x_label", plot["x"]),
+            y_label=plot.get("y_label", field),
+            revs_with_datapoints=["workspace"],
+        )
         content = renderer.get_filled_template()
         spec = json.loads(content) if isinstance(content, str) else content
         return str(vl_convert.vegalite_to_svg(without_revision(spec)))
-    except (DvcRenderException, ValueError) as error:
+    except (DvcRenderError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
         raise DataError(f"plot {name} of dvc.yaml cannot be drawn: {why}; mend the list `plots` there") from None
 

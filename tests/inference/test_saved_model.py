@@ -97,7 +97,11 @@ def test_damaged_weights_are_one_clear_line(saved: Path) -> None:
     [
         ("version", 2, "a model of version 2; this ner-head reads 1"),
         ("labels", ["LOC"], "weights and manifest do not fit"),
-        ("temperatures", {"spans": 0.0}, r"manifest\.json: temperatures\.spans: Input should be greater than 0"),
+        (
+            "temperatures",
+            {"spans": 0.0},
+            r"manifest\.json: temperatures\.spans: Input should be greater than or equal to 0\.000001",
+        ),
         (
             "temperatures",
             {"labels": {"LOC": float("nan")}},
