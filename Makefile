@@ -25,6 +25,8 @@ $(VENV)/.done: pyproject.toml constraints.txt
 		{ echo "$(PYTHON): not Python 3.11 or newer with venv; install it (Debian: apt install python3-venv)," \
 			"or name another one: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	@# pip 23.0 of Debian 12 cannot build seqeval, which has no wheel
+	python -m pip install --quiet --disable-pip-version-check "pip>=23.1"
 	python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[dev]"
 	touch $@
 

@@ -17,6 +17,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a background job; pr
 import huggingface_hub
 import pytest
 import torch
+from hypothesis import settings
 
 from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import SEGMENTATION, segment
@@ -32,6 +33,9 @@ from ner_head.training.examples import examples
 from ner_head.training.params import TrainingParams
 from ner_head.training.trainer import Trainer
 from tests import tiny_encoders
+
+settings.register_profile("ner-head", deadline=None)  # a busy machine is no failure
+settings.load_profile("ner-head")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
