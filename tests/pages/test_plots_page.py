@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ner_head.base.errors import DataError
 from ner_head.base.params import round_trip
 from ner_head.pages.plots_page import plots_page
 from tests.conftest import ROOT
@@ -48,3 +49,13 @@ def test_the_page_loads_and_runs_nothing(page: str) -> None:
 def test_without_tables_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "no table has a row" in plots_page(PLOTS, ROOT / ".dvc/plots")
+
+
+@pytest.mark.parametrize("content", [b"epoch,dev_f0\n1,0.5\n", b"epoch,dev_f1\n1\n", b"epoch,dev_f1\n1,\xb7\n"])
+def test_a_damaged_table_is_one_line(tmp_path: Path, content: bytes) -> None:
+    """One flipped bit makes another name of a column, another separator, or no UTF-8."""
+    table = tmp_path / "curve.csv"
+    table.write_bytes(content)
+    plots = [{"Learning curve": {"x": "epoch", "y": {str(table): ["dev_f1"]}}}]
+    with pytest.raises(DataError, match=r"curve\.csv: not a table with the columns epoch, dev_f1; write it again"):
+        plots_page(plots, tmp_path)
