@@ -19,11 +19,13 @@ def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path
     Args:
         plots: list `plots` of `dvc.yaml`; each plot has one table.
         templates: folder of the templates that are not DVC's own.
+    Raises:
+        DataError: a table is damaged.
     """
     cards = []
     for name, plot in (item for entry in plots for item in entry.items()):
         ((table, y),) = plot["y"].items()
-        rows = read_rows(Path(table))
+        rows = read_rows(Path(table), plot["x"], *([y] if isinstance(y, str) else y))
         if rows:
             title = safe(plot.get("title", name))
             cards.append(f"<figure><figcaption>{title}</figcaption>{drawing(name, plot, rows, y, templates)}</figure>")
@@ -33,12 +35,22 @@ def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path
     )
 
 
-def read_rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; none if there is no such file."""
+def read_rows(table: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file; none if there is no such file.
+
+    Raises:
+        DataError: the file is not CSV, or lacks some of the columns in a row.
+    """
     if not table.is_file():
         return []
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (ValueError, csv.Error):  # not UTF-8, or a NUL
+        rows = [{}]
+    if any(row.get(column) is None for row in rows for column in columns):
+        raise DataError(f"{table}: not a table with the columns {', '.join(columns)}; write it again: `dvc repro -f`")
+    return rows
 
 
 def drawing(

@@ -54,3 +54,13 @@ def test_without_tables_the_page_says_so(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_plot_without_its_template_is_one_line(page: str) -> None:
     with pytest.raises(DataError, match=r"plot confusion of dvc\.yaml cannot be drawn: Template 'odd' not found"):
         plots_page([{"confusion": {"x": "predicted", "y": {"reports/confusion.csv": "gold"}, "template": "odd"}}], ROOT)
+
+
+@pytest.mark.parametrize("content", [b"epoch,dev_f0\n1,0.5\n", b"epoch,dev_f1\n1\n", b"epoch,dev_f1\n1,\xb7\n"])
+def test_a_damaged_table_is_one_line(tmp_path: Path, content: bytes) -> None:
+    """One flipped bit makes another name of a column, another separator, or no UTF-8."""
+    table = tmp_path / "curve.csv"
+    table.write_bytes(content)
+    plots = [{"Learning curve": {"x": "epoch", "y": {str(table): ["dev_f1"]}}}]
+    with pytest.raises(DataError, match=r"curve\.csv: not a table with the columns epoch, dev_f1; write it again"):
+        plots_page(plots, tmp_path)
