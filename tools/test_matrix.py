@@ -2,8 +2,9 @@
 
 Usage: python tools/test_matrix.py [--python 3.11 ...] [--versions lowest highest] [TESTS ...]
 
-Needs `uv` on the path. An environment is made in a temporary folder, one at a time, and removed afterwards. uv reads
-its own variables: with `UV_TORCH_BACKEND=cpu` it takes the builds of torch without CUDA, which are small.
+Needs `uv` on the path, and setuptools and pip in this Python. An environment is made in a temporary folder, one at a
+time, and removed afterwards. uv reads its own variables: with `UV_TORCH_BACKEND=cpu` it takes the builds of torch
+without CUDA, which are small.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,8 +74,12 @@ def requirements() -> str:
     return "".join(f"{found[name]}\n" for name in TOOLS)
 
 
-def run_cell(python: str, versions: str, tests: Sequence[str], folder: Path) -> Cell:
-    """Make one environment in a folder, run the tests in it, and say how they ended."""
+def run_cell(python: str, versions: str, tests: Sequence[str], wheel: Path, folder: Path) -> Cell:
+    """Make one environment in a folder, run the tests in it, and say how they ended.
+
+    Raises:
+        CalledProcessError: the wheel of the library cannot be installed.
+    """
     interpreter = shutil.which(f"python{python}")
     if interpreter is None or subprocess.run([interpreter, "--version"], capture_output=True, check=False).returncode:
         return Cell(python, versions, "not run", f"no python{python} on the path")
@@ -110,8 +116,11 @@ def run_cell(python: str, versions: str, tests: Sequence[str], folder: Path) -> 
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode:
             return Cell(python, versions, "not run", f"{problem}: {' '.join(done.stderr.split())[:300]}")
+    # the metadata of the library, from the same wheel in all environments; its code is that of the repository
+    install = ["uv", "pip", "install", "--quiet", "--python", str(environment), "--no-deps", str(wheel)]
+    subprocess.run(install, check=True)
     python_of = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    command = [str(python_of), "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    command = [str(python_of), "-m", "pytest", "-p", "no:cacheprovider", *tests]
     paths = {"PYTHONPATH": str(ROOT), "PATH": f"{python_of.parent}{os.pathsep}{os.environ['PATH']}"}
     variables = {**os.environ, **paths, "NUMBA_CACHE_DIR": str(folder / "kernels")}
     done = subprocess.run(
@@ -146,10 +155,12 @@ def main() -> None:
     if shutil.which("uv") is None:
         sys.exit("test_matrix: no uv on the path; install it with `pip install uv`")
     cells: list[Cell] = []
-    for python in options.python:
-        for versions in options.versions:
+    with tempfile.TemporaryDirectory(prefix="ner-head-matrix.") as built:
+        subprocess.run([ROOT / "tools/build_wheel.sh", built], check=True)
+        (wheel,) = Path(built).glob("*.whl")
+        for python, versions in product(options.python, options.versions):
             with tempfile.TemporaryDirectory(prefix="ner-head-matrix.") as folder:
-                cells.append(run_cell(python, versions, options.tests, Path(folder)))
+                cells.append(run_cell(python, versions, options.tests, wheel, Path(folder)))
             print(" ".join(cells[-1]), file=sys.stderr, flush=True)
     print(table(cells))
     results = {cell.result for cell in cells}

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import srsly
 from spacy.language import Language
@@ -21,6 +21,7 @@ from ner_head.corpus.languages import same_language
 from ner_head.models import RECORD, given_or_default
 from ner_head.prediction.text_recognizer import TextRecognizer
 
+Factory = TypeVar("Factory", bound=Callable[..., Pipe])
 SETTINGS = "ner_head.json"
 FILES = ("*.json", "*.safetensors", "*.gguf", "*.onnx", "*.onnx.data", "vocab.txt")
 """Files of models and encoders."""
@@ -213,7 +214,14 @@ def load_recognizer(model: str | None, encoder: str | None, device: str) -> Text
     return Recognizer.load(folder, device, encoder=encoder)
 
 
+def with_types(function: Factory) -> Factory:
+    """Replace annotations that are strings by types, which releases of spaCy that use pydantic.v1 need."""
+    function.__annotations__ = get_type_hints(function)
+    return function
+
+
 @Language.factory("ner_head", default_config=DEFAULTS, assigns=["doc.ents", "doc.spans"])
+@with_types
 def make_ner_head(
     nlp: Language,
     name: str,

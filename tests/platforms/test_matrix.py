@@ -61,6 +61,8 @@ def test_an_absent_python_is_named_and_makes_no_pass(
     matrix: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(matrix.shutil, "which", lambda name: str(tmp_path / "uv") if name == "uv" else None)
+    monkeypatch.setattr(matrix.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(matrix.subprocess, "run", lambda command, check: Path(command[1], "ner_head.whl").touch())
     monkeypatch.setattr(sys, "argv", ["test_matrix", "--python", "3.99", "--versions", "lowest"])
     with pytest.raises(SystemExit) as stop:
         matrix.main()
