@@ -89,24 +89,15 @@ def run_cell(python: str, versions: str, tests: Sequence[str], wheel: Path, fold
         "uv",
         "pip",
         "compile",
-        "--output-file",
-        str(pins),
         "--quiet",
         "--no-header",
         "--no-annotate",
         "--only-binary",
         ":all:",
-    ]
-    new += [
-        "--resolution",
-        RESOLUTIONS[versions],
-        "--python",
-        interpreter,
         "--extra",
         "all",
-        "--output-file",
-        str(pins),
     ]
+    new += ["--resolution", RESOLUTIONS[versions], "--python", interpreter, "--output-file", str(pins)]
     steps = {
         "no versions with wheels": [*new, str(ROOT / "pyproject.toml"), str(folder / "tools.txt")],
         "no environment": ["uv", "venv", "--quiet", "--python", interpreter, str(environment)],

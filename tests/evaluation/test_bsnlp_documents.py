@@ -70,7 +70,7 @@ def test_a_form_of_white_space_is_none() -> None:
     ("name", "file"),
     [
         ("a/b\\c", "a%2Fb%5Cc.out"),
-        ("..", "%2E..out"),
+        ("..", "%2E%2E.out"),
         (".hidden", "%2Ehidden.out"),
         ("", "_.out"),
         (" \n ", "%0A.out"),
@@ -84,7 +84,7 @@ def test_any_id_gives_a_file_in_its_folder(tmp_path: Path, name: str, file: str)
 
 
 def test_topics_and_languages_stay_in_the_directory(tmp_path: Path) -> None:
-    assert list(written(tmp_path, replace(DOCUMENT, topic="../..", language=""))) == ["%2E.%2F../_/cs 1.out"]
+    assert list(written(tmp_path, replace(DOCUMENT, topic="../..", language=""))) == ["%2E.%2F.%2E/_/cs 1.out"]
 
 
 def test_ids_that_look_the_same_to_a_file_system_get_files_of_their_own(tmp_path: Path) -> None:
