@@ -56,10 +56,10 @@ def test_only_the_model_inside_is_told_of(bundle: Path, here: Path) -> None:
     assert warned[0].filename == __file__
 
 
-def test_a_file_that_cannot_be_read_is_not_damaged(bundle: Path, tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_file_is_named(bundle: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(bundle, tmp_path / "copy"))
     check_bundle(folder)
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors").mkdir()
-    with pytest.raises(DataError, match=r"copy/model\.safetensors: Is a directory"):
+    with pytest.raises(DataError, match=r"copy: damaged: model\.safetensors \(not a file\)"):
         check_bundle(folder)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ner_head.corpus.documents import Document
 from ner_head.features.store.mentions import WordVectors
-from ner_head.lemmas.forms import one_line
 from ner_head.linking.keys import key
 
 NameKey = tuple[str, str, str]
@@ -66,7 +65,7 @@ def names_of(
             place = name_key(document, span.label, span.lemma or document.text[span.start : span.end])
             name = found.get(place)
             if name is None:
-                lemma = one_line(span.lemma or document.text[span.start : span.end])
+                lemma = " ".join((span.lemma or document.text[span.start : span.end]).split())
                 name = found[place] = Name(document.language, span.label, lemma, key(lemma))
             mean = rows.mean(0, dtype=np.float32)
             name.total = name.total + mean if name.n_mentions else mean
@@ -79,7 +78,7 @@ def names_of(
 
 def name_key(document: Document, label: str, lemma: str) -> NameKey:
     """The key of the name of a lemma."""
-    return document.language, label, one_line(lemma.lower())
+    return document.language, label, " ".join(lemma.lower().split())
 
 
 def language_means(names: Sequence[Name]) -> dict[str, NDArray[np.float32]]:

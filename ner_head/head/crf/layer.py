@@ -75,7 +75,8 @@ class LinearChainCRF(nn.Module):
         super().__init__()
         if n_tags < 1:
             raise ValueError(f"a CRF needs at least 1 tag, got {n_tags}")
-        free = Forbidden(torch.zeros(n_tags, n_tags), torch.zeros(n_tags), torch.zeros(n_tags))
+        shapes = ((n_tags, n_tags), (n_tags,), (n_tags,))
+        free = Forbidden(*(torch.zeros(shape, device="cpu") for shape in shapes))  # also where "meta" is the default
         pairs, first, last = (rule.detach().cpu().bool() for rule in forbidden or free)
         if pairs.shape != (n_tags, n_tags) or first.shape != (n_tags,) or last.shape != (n_tags,):
             raise ValueError(
