@@ -85,19 +85,8 @@ def run_cell(python: str, versions: str, tests: Sequence[str], wheel: Path, fold
         return Cell(python, versions, "not run", f"no python{python} on the path")
     environment, pins = folder / "env", folder / "pins.txt"
     (folder / "tools.txt").write_text(requirements(), encoding="utf-8", newline="\n")
-    new = [
-        "uv",
-        "pip",
-        "compile",
-        "--quiet",
-        "--no-header",
-        "--no-annotate",
-        "--only-binary",
-        ":all:",
-        "--extra",
-        "all",
-    ]
-    new += ["--resolution", RESOLUTIONS[versions], "--python", interpreter, "--output-file", str(pins)]
+    new = ["uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:"]
+    new += ["--resolution", RESOLUTIONS[versions], "--python", interpreter, "--extra=all", "--output-file", str(pins)]
     steps = {
         "no versions with wheels": [*new, str(ROOT / "pyproject.toml"), str(folder / "tools.txt")],
         "no environment": ["uv", "venv", "--quiet", "--python", interpreter, str(environment)],
