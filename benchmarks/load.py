@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.load_corpus import Source, write_bsnlp, write_conll, write_jsonl
 from benchmarks.load_store import sparse_store
 from benchmarks.report import RESULTS, write_results
-from benchmarks.tiny_model import TINY_HEAD, tiny_encoder, untrained
+from benchmarks.tiny_model import OUTSIDE, TINY_HEAD, tiny_encoder, untrained
 from benchmarks.watched import Run, run
 
 ROOT = Path.cwd()
@@ -54,7 +54,7 @@ def predict_rows(folder: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Prediction of a long text in four layouts, with a model whose encoder takes almost no time."""
     source = Source()
     encoder = tiny_encoder(folder / "encoder", [word for words in source.words.values() for word in words])
-    untrained(folder / "tiny", encoder, TINY_HEAD)
+    untrained(folder / "tiny", encoder, TINY_HEAD, outside=OUTSIDE)
     characters = int(options.megabytes * 1e6)
     for layout in ("lines", "one line", "jsonl", "files"):
         path = folder / layout.replace(" ", "_")

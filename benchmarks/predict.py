@@ -25,46 +25,18 @@ import torch
 
 from benchmarks.extraction import BUNDLED, sample
 from benchmarks.report import write_results
+from benchmarks.tiny_model import LABELS, untrained
 from ner_head.base.runtime import RuntimeParams
 from ner_head.corpus.documents import Document
-from ner_head.corpus.segment import SEGMENTATION
 from ner_head.features.extraction.encode import encode_pieces, split_words
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.plans import words_of
-from ner_head.features.store.manifest import EncoderRecord
 from ner_head.head.params import HeadParams
-from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 from ner_head.prediction.groups import grouped, parts
 from ner_head.recognizer import Recognizer
 
-LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
 BATCH = 32  # sentences in a batch of the peers
 SIZES = (0.1, 0.3)  # MB of the files whose prediction's memory is measured
-
-
-def untrained(folder: Path) -> None:
-    """Save a model with a random head of the default size."""
-    encoder = Encoder(BUNDLED, device=torch.device("cpu"), load=False)
-    mark = encoder.fingerprint
-    record = EncoderRecord(
-        model=str(BUNDLED.absolute()),
-        local=True,
-        fingerprint=mark.digest(),
-        n_layers=mark.n_layers,
-        width=mark.width,
-        **mark.spec.model_dump(),
-    )
-    manifest = ModelManifest(
-        scheme="iob",
-        labels=LABELS,
-        languages=LANGUAGES,
-        segmentation=SEGMENTATION,
-        encoder=record,
-        head=HeadParams(),
-        training=TrainingRecord(seed=0, epoch=0, dev_f1=0.0),
-    )
-    torch.manual_seed(0)
-    SavedModel(manifest, new_head(manifest)).save(folder)
 
 
 def unquantised(encoder: Encoder, folder: Path) -> Path:
@@ -171,7 +143,7 @@ def main() -> None:
     texts = [document.text for document in documents]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        untrained(folder / "head")
+        untrained(folder / "head", BUNDLED, HeadParams())
         recognizer = Recognizer.load(folder / "head", "cpu", threads=1)
         plain = unquantised(recognizer.encoder, folder / "encoder")
         ways: dict[str, Callable[[], float]] = {}

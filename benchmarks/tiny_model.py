@@ -13,7 +13,7 @@ from ner_head.head.params import AttentionParams, HeadParams, LstmParams, WordPa
 from ner_head.inference.saved_model import ModelManifest, SavedModel, TrainingRecord, new_head
 
 LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
-OUTSIDE = 4.0  # added to the score of O, without which most words of a random head are entities
+OUTSIDE = 4.0
 TINY_HEAD = HeadParams(
     layers="last",
     pieces="first",
@@ -52,8 +52,15 @@ def tiny_encoder(folder: Path, words: list[str]) -> Path:
     return folder
 
 
-def untrained(folder: Path, encoder: Path, params: HeadParams) -> None:
-    """Save a random head of an encoder."""
+def untrained(folder: Path, encoder: Path, params: HeadParams, *, outside: float = 0.0) -> None:
+    """Save a random head of an encoder.
+
+    Args:
+        folder: folder of the model.
+        encoder: folder of the encoder.
+        params: shape of the head.
+        outside: added to the score of O, without which most words of a random head are entities.
+    """
     mark = Encoder(encoder, device=torch.device("cpu"), load=False).fingerprint
     record = EncoderRecord(
         model=str(encoder.absolute()),
@@ -76,5 +83,5 @@ def untrained(folder: Path, encoder: Path, params: HeadParams) -> None:
         torch.manual_seed(0)
         head = new_head(manifest)
         with torch.no_grad():
-            head.get_parameter("emissions.bias")[manifest.tag_set.index("O")] += OUTSIDE
+            head.get_parameter("emissions.bias")[manifest.tag_set.index("O")] += outside
         SavedModel(manifest, head).save(folder)
