@@ -126,13 +126,15 @@ def checked_options(
 
 def loss_lines(losses: Losses) -> list[str]:
     """The number of losses of each kind, with examples."""
+    from ner_head.corpus.shown import short
+
     lines = []
     for kind, count in losses.counts().items():
         lines.append(f"lost: {count:,} {kind}")
         found = [loss for loss in losses.found if loss.kind == kind]
-        lines += [
-            f"  {loss.document}: {' '.join(filter(None, (loss.form, loss.detail)))!r:.100}" for loss in found[:SHOWN]
-        ]
+        for loss in found[:SHOWN]:
+            detail = " ".join(filter(None, (loss.form, loss.detail)))
+            lines.append(f"  {short(loss.document)}: {detail!r:.100}")
         if len(found) > SHOWN:
             lines.append(f"  and {len(found) - SHOWN:,} more; --report FILE lists all")
     return lines

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ner_head.cli.convert import loss_lines
 from ner_head.conversion.comparison import compare
+from ner_head.conversion.tool import Losses
 from ner_head.corpus.documents import Document, Span
 
 TEXT = "Jana Nová bydlí v Brně u Oty."
@@ -35,3 +37,11 @@ def test_documents_are_paired_by_text_and_then_by_id() -> None:
     back = [Document("b", "Oto"), Document("9", "Oto", spans=(Span(0, 3, "PER"),)), Document("d", "Jiný")]
     found = compare(back, twice)
     assert (found.documents, found.unchanged, found.missing, found.unknown) == (2, 2, ["/und/c"], ["/und/d"])
+
+
+def test_losses_of_a_document_with_a_long_id_are_short_lines() -> None:
+    losses = Losses()
+    losses.add("train/" + "1" * 3000, "lemma or id", "Praha", "LOC [0, 5)")
+    first, second = loss_lines(losses)
+    assert first == "lost: 1 lemma or id"
+    assert second == f"  train/{'1' * 33}…: 'Praha LOC [0, 5)'"
