@@ -62,7 +62,7 @@ def from_nbest(documents: Iterable[Document], sentences: Iterator[NBest], source
         sentences: The sentences of the file.
         source: Name of the file, for error messages.
     Raises:
-        DataError: The file has other sentences than the documents.
+        DataError: The file has other sentences than the documents, or a tag that is none.
     """
     found: list[Readings] = []
     for document in documents:
@@ -71,7 +71,13 @@ def from_nbest(documents: Iterable[Document], sentences: Iterator[NBest], source
             best = next(sentences, None)
             if best is None or len(best.words) != len(sentence.words):
                 raise DataError(f"{source}: sentence {number} of {document.key} is not there; run `dvc repro evaluate`")
-            spans = [tuple(character_span(sentence, span) for span in _spans(tags)) for tags in best.tags]
+            try:
+                spans = [tuple(character_span(sentence, span) for span in _spans(tags)) for tags in best.tags]
+            except ValueError:
+                raise DataError(
+                    f"{source}: sentence {number} of {document.key} has a tag other than O, B-LABEL and I-LABEL; "
+                    "run `dvc repro evaluate`"
+                ) from None
             rows.append([Reading(*each) for each in zip(best.probabilities, spans, strict=True)])
         found.append(rows)
     return found

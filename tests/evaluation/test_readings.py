@@ -90,3 +90,12 @@ def test_a_file_of_other_documents_is_one_clear_line(tmp_path: Path) -> None:
     for documents in ([GOLD, GOLD], [replace(GOLD, sentences=GOLD.sentences[::-1])]):
         with pytest.raises(DataError, match=r"dev\.txt: sentence 0 of t/cs/1 is not there; run `dvc repro evaluate`"):
             from_nbest(documents, read_nbest(path), path)
+
+
+def test_a_tag_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "dev.txt"
+    sentence, *others = to_nbest(GOLD, READINGS)
+    broken = replace(sentence, tags=tuple(("Q", *tags[1:]) for tags in sentence.tags))
+    write_nbest(path, [broken, *others])
+    with pytest.raises(DataError, match=r"dev\.txt: sentence 0 of t/cs/1 has a tag other than O, B-LABEL and I-LABEL"):
+        from_nbest([GOLD], read_nbest(path), path)
