@@ -15,7 +15,7 @@ import pytest
 from experiments import params as experiments
 from stages import baseline, error_page, evaluate, extract, lemmatize, link, plots_page, prepare, submit, train
 from tests.conftest import ROOT
-from tests.test_pipeline import PIPELINE
+from tests.test_stage_dependencies import PIPELINE
 
 TEXT, SPANS = "Jana Nová bydlí v Brně.", [[0, 9, "PER"], [18, 22, "LOC"]]
 BLIND = {"id": "b", "text": TEXT, "language": "cs"}

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
-from tests.server.test_process import ENVIRONMENT, SECONDS, post
+from tests.server.served import ENVIRONMENT, SECONDS, post
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 

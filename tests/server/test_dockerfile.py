@@ -13,7 +13,7 @@ import typer
 
 from ner_head.cli.main import app
 from tests.conftest import ROOT
-from tests.server.test_process import ENVIRONMENT, serving
+from tests.server.served import ENVIRONMENT, serving
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 LINES = [line.split(maxsplit=1) for line in TEXT.splitlines() if line and not line.startswith("#")]
