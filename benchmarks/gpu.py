@@ -1,4 +1,4 @@
-"""Speed on a GPU, in one table: extraction, the paper's head on cached features, the CRF.
+"""Speed on a GPU, in one table: extraction, the paper's head on cached features, tuned layers, the CRF.
 
     python -m benchmarks.gpu                          # a machine with CUDA, 40 GB of disk, an hour at most
     python -m benchmarks.gpu --device cpu --tiny      # the script itself, in half a minute; its figures mean nothing
@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import tuning
 from benchmarks.extraction import random_encoder, sample
 from benchmarks.random_store import random_examples, random_store
 from benchmarks.report import write_results
@@ -176,10 +177,11 @@ class Training:
                 for n in range(1, n_epochs + 1)
             ]
         how = "resident" if place == "device" else "streamed"
+        each = ", ".join(f"{s:.1f}" for s in seconds)
         n_pieces = sum(self.store.n_pieces(sentence.name) for sentence in self.sentences)
         total = EPOCHS * statistics.mean(seconds)
         return [
-            (f"{EPOCHS} epochs, {n_pieces:,} pieces, {how}", f"{total:,.0f} s (x {EPOCHS / n_epochs:.0f})", "600 s"),
+            (f"{EPOCHS} epochs, {n_pieces:,} pieces, {how}", f"{total:,.0f} s (epochs: {each} s)", "600 s"),
             (f"GPU memory, {how}", f"{peak[0]:.2f} GB", "" if place == "device" else "3 GB"),
         ]
 
@@ -229,6 +231,23 @@ class Training:
             ("host waits for the GPU in a step", str(len(questions)), "0"),
             ("LSTM", ", ".join(lstm), "cudnn"),
         ]
+
+
+def tuned(machine: Machine, n_layers: int, n_steps: int, n_sentences: int) -> list[Row]:
+    """A step of the encoder's last layers from the cache, and with the whole encoder at each step."""
+    found = tuning.measure(n_layers, n_steps, n_sentences, "auto", machine.device)
+    others = {
+        "frozen": "the whole encoder, lower layers frozen",
+        "dropout": "the same, with dropout",
+        "all": "full fine-tuning",
+    }
+    return [
+        (f"step with tune_layers: {n_layers}, default head", f"{1e3 * float(found['cached']):.1f} ms", ""),
+        *(
+            (f"{what}, against it", f"x {found[f'{name}_times']}", "2" if name == "frozen" else "")
+            for name, what in others.items()
+        ),
+    ]
 
 
 def crf(machine: Machine, n_sentences: int, n_pieces: int) -> list[Row]:
@@ -287,6 +306,7 @@ def main() -> None:
         for place in ("device", "none") if machine.cuda else ("none",):
             rows += training.epochs(place, n_epochs)
         rows += [training.agreement(3 if tiny else 20), *training.step()]
+    rows += tuned(machine, 4, *((2, 20) if tiny else (100, 600)))
     rows += crf(machine, 4 if tiny else 16, 16 if tiny else 128)
     device = torch.cuda.get_device_name() if machine.cuda else "CPU"
     print(f"| {device} | | goal |\n|---|---|---|")

@@ -1,15 +1,15 @@
 """Seconds of a training step of the encoder's last N layers: from the cache, and with the whole encoder at every step.
 
-    python -m benchmarks.tuning [--layers 4] [--steps 100] [--precision float32] [--sentences 600]
+    python -m benchmarks.tuning [--layers 4] [--steps 100] [--precision float32] [--sentences 600] [--device cuda]
 
-All train the same head on the same batches of the sample, in turns, on one thread. The whole encoder is that of
-transformers:
+All train the same head on the same batches of the sample, in turns, on one thread:
 
 - `frozen`: the last N layers are trained; the lower ones have neither gradients nor dropout
 - `dropout`: the same, with dropout in all layers, as after `model.train()`
 - `all`: full fine-tuning, embeddings included, with dropout in all layers
 
-Times are CPU time, which other processes on the machine lengthen less than wall time.
+Times on a CPU are CPU time, which other processes on the machine lengthen less than wall time. On a GPU they are wall
+time until the step is done.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ from ner_head.training.params import TrainingParams
 from ner_head.training.session import TrainingSession
 from ner_head.training.trainer import Trainer
 
-CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
 RATE = 1e-4
 
@@ -54,13 +53,13 @@ class Cached:
 
     def __init__(self, session: TrainingSession, store: FeatureStore) -> None:
         self.store, tags = store, session.manifest.tag_set
-        self.trainer = Trainer(session.new_head(), tags, LANGUAGES, params=session.params, device=CPU)
+        self.trainer = Trainer(session.new_head(), tags, LANGUAGES, params=session.params, device=session.device)
         self.trainer.head.train()
 
     def step(self, chosen: Sequence[Example]) -> None:
         """Read a batch from the store and train on it."""
         batch = collate(chosen, self.store, self.trainer.tag_set, self.trainer.head)
-        self.trainer._step(batch, RATE)
+        self.trainer._step(batch.to(self.trainer.device), RATE)
 
 
 class Whole:
@@ -77,10 +76,11 @@ class Whole:
     def __init__(
         self, session: TrainingSession, store: FeatureStore, encoder: Encoder, n_layers: int, *, dropout: bool
     ) -> None:
-        self.store, self.encoder, self.dtype = store, encoder, session.params.dtype(CPU)
-        self.head, self.tag_set = session.new_head().train(), session.manifest.tag_set
+        self.store, self.encoder, self.device = store, encoder, session.device
+        self.dtype, self.tag_set = session.params.dtype(self.device), session.manifest.tag_set
+        self.head = session.new_head().to(self.device).train()
         self.optimizer = HeadOptimizer(self.head, betas=(0.9, 0.98), decay=0.01, clip=1.0)
-        self.network = encoder.files.load(CPU, dropout=True).train(dropout)
+        self.network = encoder.files.load(self.device, dropout=True).train(dropout)
         layers = self.network.get_submodule("network.encoder.layer")
         assert isinstance(layers, nn.ModuleList)
         parts = layers[-n_layers:] if n_layers else [self.network]
@@ -89,9 +89,9 @@ class Whole:
 
     def step(self, chosen: Sequence[Example]) -> None:
         """Run the encoder on a batch and train on it."""
-        batch = collate(chosen, self.store, self.tag_set, self.head)
+        batch = collate(chosen, self.store, self.tag_set, self.head).to(self.device)
         self.optimizer.prepare(batch.words)
-        with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             hidden = self._hidden(chosen)[:, : batch.features.mask.shape[1]]
             output = self.head(hidden, batch.features.mask, batch.steps, batch.words)
             loss = joint_loss(self.head, output, batch.steps, batch.tags, batch.languages)
@@ -110,15 +110,26 @@ class Whole:
         for row, found in enumerate(rows):
             ids[row, : len(found)], mask[row, : len(found)] = found, True
         every = range(self.encoder.fingerprint.n_layers + 1)
-        states = self.network(torch.from_numpy(ids), torch.from_numpy(mask), every)
+        inputs = (torch.from_numpy(part).to(self.device) for part in (ids, mask))
+        states = self.network(*inputs, every)
         return torch.stack([states[number].float() for number in self.head.mixed], 2)
 
 
-def measure(n_layers: int, n_steps: int, n_sentences: int, precision: str) -> dict[str, float | int | str]:
+def now(device: torch.device) -> float:
+    """CPU seconds of this process; on a GPU wall seconds, after all that was asked of it is done."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def measure(
+    n_layers: int, n_steps: int, n_sentences: int, precision: str, device: torch.device
+) -> dict[str, float | int | str]:
     """Mean seconds of `n_steps` steps of each, in turns, and the median ratio to the step from the cache."""
     torch.set_num_threads(1)
     head = read_params(ROOT / "params.yaml", "head", HeadParams)
-    encoder = Encoder(ROOT / "encoders/multilingual-e5-small", device=CPU, spec=EncoderSpec())
+    encoder = Encoder(ROOT / "encoders/multilingual-e5-small", device=device, spec=EncoderSpec())
     documents = sample(n_sentences, "")
     with tempfile.TemporaryDirectory() as folder:
         extract(
@@ -140,7 +151,7 @@ def measure(n_layers: int, n_steps: int, n_sentences: int, precision: str) -> di
                 store,
                 head=head,
                 params=TrainingParams.model_validate({"tune_layers": n, "precision": precision}),
-                device=CPU,
+                device=device,
             )
             for n in (n_layers, 0)
         )
@@ -156,9 +167,9 @@ def measure(n_layers: int, n_steps: int, n_sentences: int, precision: str) -> di
         for number in range(n_steps + 2):
             chosen = [sentences[i] for i in plan[number % len(plan)]]
             for name, contestant in contestants.items():
-                start = time.process_time()
+                start = now(device)
                 contestant.step(chosen)
-                seconds[name].append(time.process_time() - start)
+                seconds[name].append(now(device) - start)
     found: dict[str, float | int | str] = {"layers": n_layers, "precision": precision, "steps": n_steps}
     for name, times in seconds.items():
         found[name] = round(sum(times[2:]) / n_steps, 4)  # the first steps allocate
@@ -174,8 +185,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--sentences", type=int, default=600)
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    print(json.dumps(measure(options.layers, options.steps, options.sentences, options.precision)))
+    device = torch.device(options.device)
+    print(json.dumps(measure(options.layers, options.steps, options.sentences, options.precision, device)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from ner_head.base.errors import ResourceError, UsageError, system_error
+from ner_head.base.errors import DataError, ResourceError, UsageError, system_error
 
 SPARE_BYTES = 1 << 28  # reserve of free disk space
 DAY = 86_400.0  # seconds
@@ -158,6 +158,21 @@ def digest_of(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def read_checked(path: Path, sha256: str, *, mend: str) -> bytes:
+    """Read a file and compare its SHA-256 with the one that is known; "" = none is known.
+
+    Raises:
+        DataError: the file is absent or has another digest.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise system_error(error, path, mend=mend) from None
+    if sha256 and (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise DataError(f"{path}: damaged (SHA-256 {found[:12]}, expected {sha256[:12]}); {mend}")
+    return content
 
 
 def digest_of_all(paths: Iterable[Path]) -> str:

@@ -102,7 +102,7 @@ def read_sections(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid YAML: nested too deep") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected sections ({', '.join(SECTIONS)}), got {type(content).__name__}")
-    unknown = [str(key) for key in content if key not in SECTIONS]
+    unknown = [dotted([key]) for key in content if key not in SECTIONS]
     if unknown:
         raise UsageError(f"{path}: unknown section {', '.join(unknown)[:80]}; sections are {', '.join(SECTIONS)}")
     if too_large := first_too_large(content):
@@ -121,7 +121,7 @@ def first_too_large(content: Mapping[object, object]) -> str | None:
         if isinstance(value, dict | list) and id(value) not in seen:
             seen.add(id(value))
             items = value.items() if isinstance(value, dict) else enumerate(value)
-            todo += [(f"{place}.{key}" if place else str(key), inner) for key, inner in items]
+            todo += [(f"{place}.{dotted([key])}" if place else dotted([key]), inner) for key, inner in items]
     return None
 
 
@@ -152,15 +152,17 @@ def validate(values: Mapping[str, object], section: str, model: type[P], *, sour
 def first_problem(error: ValidationError) -> str:
     """The first error that pydantic found, as `dotted.path: message`."""
     first = error.errors(include_url=False)[0]
-    return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])
+    return ": ".join([*([dotted(first["loc"])] if first["loc"] else []), first["msg"]])
+
+
+def dotted(parts: Iterable[object]) -> str:
+    """The path of a param on one line. A key in a file may be of any length, and have line breaks."""
+    return ".".join(SHORT.repr(str(part))[1:-1] for part in parts)
 
 
 def describe(error: ValidationError, section: str, model: type[BaseModel]) -> list[str]:
     """All errors that pydantic found, each as `dotted.path: message (got value)`."""
-    return [
-        f"{'.'.join(str(part) for part in (section, *item['loc']))}: {_what(item, model)}"
-        for item in error.errors(include_url=False)
-    ]
+    return [f"{dotted((section, *item['loc']))}: {_what(item, model)}" for item in error.errors(include_url=False)]
 
 
 def _what(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import write_whole
+from ner_head.base.files import read_checked, write_whole
 from ner_head.base.layers import LayerShape
 from ner_head.base.params import Params, first_problem
 from ner_head.corpus.results import Temperatures
@@ -74,6 +74,8 @@ class ModelManifest(Params):
     temperatures: Temperatures = Temperatures()
     tuned: TunedLayers | None = None
     """The encoder's layers that were trained; None for the frozen encoder."""
+    sha256: str = ""
+    """Digest of `model.safetensors`; "" if it was saved before there were digests."""
 
     @classmethod
     def read(cls, directory: Path) -> ModelManifest:
@@ -129,8 +131,9 @@ class SavedModel:
             tuned = manifest.tuned.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
             manifest = manifest.model_copy(update={"tuned": tuned})
             write_whole(directory / LAYERS, content)
-        write_whole(directory / WEIGHTS, save(tensors))
-        manifest.write(directory)
+        content = save(tensors)
+        write_whole(directory / WEIGHTS, content)
+        manifest.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()}).write(directory)
 
     @classmethod
     def load(
@@ -151,9 +154,7 @@ class SavedModel:
         """
         manifest = ModelManifest.read(directory)
         try:
-            tensors = load((directory / WEIGHTS).read_bytes())
-        except OSError as error:
-            raise system_error(error, mend=MEND) from None
+            tensors = load(read_checked(directory / WEIGHTS, manifest.sha256, mend=MEND))
         except SafetensorError as error:
             raise DataError(f"{directory / WEIGHTS}: damaged: {error}") from None
         if (tuned := manifest.tuned) is not None:

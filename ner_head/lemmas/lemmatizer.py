@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import write_whole
+from ner_head.base.files import digest_of, read_checked, write_whole
 from ner_head.base.params import Params, first_problem
 from ner_head.corpus.documents import Document, Span
 from ner_head.features.store.mentions import WordVectors
@@ -55,6 +55,8 @@ class LemmaManifest(Params):
     """Fingerprint of the encoder."""
     edits: list[tuple[str, str, list[str]]] = Field(default_factory=list)
     """Cut, added ending, and languages of each edit."""
+    sha256: dict[str, str] = Field(default_factory=dict)
+    """Digests of the other files. Empty if they were saved before there were digests."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ class Lemmatizer:
     def save(self, folder: Path) -> None:
         """Write the files."""
         self.lexicon.save(folder / LEXICON)
+        names = [LEXICON]
         manifest = LemmaManifest(params=self.params, encoder=self.encoder)
         if self.head is not None and self.table is not None:
             edits = [
@@ -185,6 +188,8 @@ class Lemmatizer:
             width = self.head.projection.in_features
             manifest = LemmaManifest(params=self.params, width=width, encoder=self.encoder, edits=edits)
             write_whole(folder / WEIGHTS, save(dict(self.head.state_dict())))
+            names.append(WEIGHTS)
+        manifest = manifest.model_copy(update={"sha256": {name: digest_of(folder / name) for name in names}})
         write_whole(folder / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
 
     @classmethod
@@ -197,16 +202,16 @@ class Lemmatizer:
         path = folder / MANIFEST
         try:
             manifest = LemmaManifest.model_validate_json(path.read_bytes())
-            lexicon = Lexicon.load(folder / LEXICON)
             if manifest.version != VERSION:
                 raise DataError(f"{path}: version {manifest.version}; this ner-head reads {VERSION}; {MEND}")
+            lexicon = Lexicon.load(folder / LEXICON, manifest.sha256.get(LEXICON, ""))
             if not manifest.width:
                 return cls(lexicon, manifest.params, encoder=manifest.encoder)
             table = EditTable(
                 tuple(Edit(cut, add) for cut, add, _ in manifest.edits),
                 tuple(frozenset(languages) for _, _, languages in manifest.edits),
             )
-            tensors = load((folder / WEIGHTS).read_bytes())
+            tensors = load(read_checked(folder / WEIGHTS, manifest.sha256.get(WEIGHTS, ""), mend=MEND))
             with torch.device("meta"):  # takes no memory: the manifest may ask for more than the file has
                 shapes = EditHead(manifest.params, len(table.edits), manifest.width).state_dict()
             if {name: tensor.shape for name, tensor in shapes.items()} != {n: t.shape for n, t in tensors.items()}:

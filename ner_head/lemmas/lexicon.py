@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import write_whole
+from ner_head.base.errors import DataError
+from ner_head.base.files import read_checked, write_whole
 from ner_head.lemmas.forms import SAME, Edit, aligned, edit_between, join, split
 
 LONGEST = 6  # characters of the longest ending of a rule
@@ -87,21 +87,22 @@ class Lexicon:
         write_whole(path, (json.dumps(content, ensure_ascii=False) + "\n").encode())
 
     @classmethod
-    def load(cls, path: Path) -> Lexicon:
+    def load(cls, path: Path, sha256: str = "") -> Lexicon:
         """Read a JSON file.
 
+        Args:
+            path: The file.
+            sha256: Its digest; "" if none is known.
         Raises:
             DataError: The file is absent or damaged.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_checked(path, sha256, mend=MEND))
             lemmas = {(language, label, form): lemma for language, label, form, lemma in content["lemmas"]}
             rules = {(language, label, end): Edit(cut, add) for language, label, end, cut, add in content["rules"]}
             texts = (text for key, value in (*lemmas.items(), *rules.items()) for text in (*key, *_texts(value)))
             if not all(isinstance(text, str) for text in texts):
                 raise ValueError("a form, a lemma or an ending is no text")
-        except OSError as error:
-            raise system_error(error, path, mend=MEND) from None
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}: not a lexicon: {error!r:.100}; {MEND}") from None
         return cls(lemmas, rules)

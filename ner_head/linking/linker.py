@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import write_whole
+from ner_head.base.files import digest_of, read_checked, write_whole
 from ner_head.base.params import Params, first_problem
 from ner_head.corpus.documents import Document
 from ner_head.features.store.mentions import WordVectors
@@ -48,6 +48,8 @@ class LinkManifest(Params):
     """Fingerprint of the encoder."""
     known: list[tuple[str, str, str]]
     """Label, spelled name and id of each name of train."""
+    sha256: str = ""
+    """Digest of the other file; "" if it was saved before there were digests."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ class Linker:
         tensors = {MEANS + language: torch.from_numpy(mean.copy()) for language, mean in self.means.items()}
         tensors |= self.network.state_dict() if self.network is not None else {}
         write_whole(folder / WEIGHTS, save(tensors))
-        manifest = LinkManifest(params=self.params, encoder=self.encoder, known=known)
+        digest = digest_of(folder / WEIGHTS)
+        manifest = LinkManifest(params=self.params, encoder=self.encoder, known=known, sha256=digest)
         write_whole(folder / MANIFEST, (manifest.model_dump_json() + "\n").encode())
 
     @classmethod
@@ -181,7 +184,7 @@ class Linker:
             manifest = LinkManifest.model_validate_json(path.read_bytes())
             if manifest.version != VERSION:
                 raise DataError(f"{path}: version {manifest.version}; this ner-head reads {VERSION}; {MEND}")
-            tensors = load((folder / WEIGHTS).read_bytes())
+            tensors = load(read_checked(folder / WEIGHTS, manifest.sha256, mend=MEND))
             bias = tensors.get("hidden.bias")
             if bias is not None and bias.shape != (manifest.params.hidden,):
                 raise RuntimeError(f"{bias.numel()} hidden units, but {MANIFEST} says {manifest.params.hidden}")

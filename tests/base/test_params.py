@@ -98,6 +98,8 @@ def test_a_file_of_another_shape_says_what_was_expected(tmp_path: Path, content:
         ("encoder: {dtype: float8}", "encoder.dtype: Input should be 'float16', 'bfloat16', 'float32' or 'int8'"),
         ("baseline: {c3: 1.0}", "baseline.c3: no such key"),
         ("prepare: {source: x, format: jsonl, splits: {trian: [a]}}", "prepare.splits.train: Field required"),
+        ('training: {"a\\nb": 5}', r"training.a\nb: no such key"),
+        ("training: {" + "k" * 999 + ": 5}", "training." + "k" * 37 + "..."),
         ("prepare: [a]", "prepare: Input should be a valid dictionary or instance of PrepareParams (got ['a'])"),
     ],
 )

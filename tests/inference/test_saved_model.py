@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def test_what_is_saved_is_loaded(saved: Path) -> None:
     model = SavedModel.load(saved, device=CPU)
     torch.manual_seed(0)
     fresh = new_head(MANIFEST)
-    assert model.manifest == MANIFEST
+    digest = hashlib.sha256((saved / "model.safetensors").read_bytes()).hexdigest()
+    assert model.manifest == MANIFEST.model_copy(update={"sha256": digest})
     assert all(torch.equal(a, b) for a, b in zip(model.head.parameters(), fresh.parameters(), strict=True))
     assert {path.name for path in saved.iterdir()} == {"model.safetensors", "manifest.json"}
 
@@ -59,7 +61,7 @@ def test_a_committee_is_saved_and_loaded_with_all_its_heads(tmp_path: Path) -> N
     manifest = MANIFEST.model_copy(update={"members": records})
     SavedModel(manifest, committee).save(tmp_path)
     loaded = SavedModel.load(tmp_path, device=CPU)
-    assert loaded.manifest == manifest
+    assert loaded.manifest.model_copy(update={"sha256": ""}) == manifest
     assert isinstance(loaded.head, Committee)
     wanted = committee.state_dict()
     assert loaded.head.state_dict().keys() == wanted.keys()
@@ -87,8 +89,17 @@ def test_a_manifest_without_weights_is_one_clear_line(saved: Path) -> None:
 
 
 def test_damaged_weights_are_one_clear_line(saved: Path) -> None:
-    (saved / "model.safetensors").write_bytes(b"\xff" * 100)
-    with pytest.raises(DataError, match=r"model\.safetensors: damaged"):
+    path = saved / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])  # another number
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged \(SHA-256 .*; train one with `dvc repro`"):
+        SavedModel.load(saved, device=CPU)
+    manifest = json.loads((saved / "manifest.json").read_text())
+    del manifest["sha256"]  # as in older models
+    (saved / "manifest.json").write_text(json.dumps(manifest))
+    SavedModel.load(saved, device=CPU)
+    path.write_bytes(b"\xff" * 100)
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged: "):
         SavedModel.load(saved, device=CPU)
 
 

@@ -14,7 +14,7 @@ from ner_head.corpus.documents import Document, Span
 from ner_head.corpus.segment import segment
 from ner_head.lemmas.forms import SAME, Edit
 from ner_head.lemmas.items import EditTable, Evidence, mention_words
-from ner_head.lemmas.lemmatizer import WEIGHTS, Lemmatizer
+from ner_head.lemmas.lemmatizer import LEXICON, WEIGHTS, Lemmatizer
 from ner_head.lemmas.params import LemmaParams
 from ner_head.lemmas.training import train_lemmatizer
 
@@ -81,9 +81,12 @@ def test_training_again_gives_the_same_model_and_it_is_saved_and_read(
     back = Lemmatizer.load(tmp_path / "one")
     texts = document(0, "Od Litavy.", ("Litavy", "LOC", None))
     assert lemmas(back, texts) == lemmas(lemmatizer, texts)
-    (tmp_path / "one" / WEIGHTS).write_bytes(b"no")
-    with pytest.raises(DataError, match=r"lemmas\.safetensors: damaged: .*dvc repro lemmatize"):
-        Lemmatizer.load(tmp_path / "one")
+    for name in (LEXICON, WEIGHTS):
+        content = (tmp_path / "again" / name).read_bytes()
+        (tmp_path / "again" / name).write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+        with pytest.raises(DataError, match=rf"{name}: damaged \(SHA-256 .*dvc repro lemmatize"):
+            Lemmatizer.load(tmp_path / "again")
+        (tmp_path / "again" / name).write_bytes(content)
     with pytest.raises(DataError, match="dvc repro lemmatize"):
         Lemmatizer.load(tmp_path / "absent")
 

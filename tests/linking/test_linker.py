@@ -99,8 +99,9 @@ def test_a_linker_is_saved_and_read_and_trained_alike_again(linker: Linker, tmp_
     back = Linker.load(tmp_path)
     text = document(0, "cs", ("Litava", None), ("Litavou", None))
     assert ids(back, text) == ids(linker, text)
-    (tmp_path / WEIGHTS).write_bytes(b"no")
-    with pytest.raises(DataError, match=r"links\.safetensors: damaged: .*dvc repro link"):
+    content = (tmp_path / WEIGHTS).read_bytes()
+    (tmp_path / WEIGHTS).write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    with pytest.raises(DataError, match=r"links\.safetensors: damaged \(SHA-256 .*dvc repro link"):
         Linker.load(tmp_path)
     (tmp_path / MANIFEST).write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match=r"links\.json: .*dvc repro link"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, ValidationError
 
 from ner_head.base.errors import DataError, system_error
-from ner_head.base.files import write_whole
+from ner_head.base.files import read_checked, write_whole
 from ner_head.base.layers import LayerShape
 from ner_head.base.params import Params
 from ner_head.features.store.spec import EncoderSpec
@@ -90,13 +89,7 @@ def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load  # imports torch
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise system_error(error, path, mend="run `dvc repro`") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise DataError(f"{path}: damaged (SHA-256 {found[:12]}, expected {sha256[:12]}); run `dvc repro -f`")
+    content = read_checked(path, sha256, mend="run `dvc repro -f`")
     try:
         return load(content)
     except SafetensorError as error:
