@@ -85,7 +85,14 @@ def bare(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of temporary files, which keeps the compiled kernels from one test to the next."""
-    return tmp_path_factory.mktemp("temporary")
+    folder = tmp_path_factory.mktemp("temporary")
+    kernels_in(folder).mkdir(mode=0o700)  # NUMBA_CACHE_DIR can name it too, in a test that comes first
+    return folder
+
+
+def kernels_in(temporary: Path) -> Path:
+    """The private folder of compiled kernels in a folder of temporary files."""
+    return temporary / f"ner-head-kernels-{os.getuid()}"
 
 
 def ner_head(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -103,29 +110,30 @@ def test_the_wheel_is_small_and_has_a_card(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names} == {"ner_head", next(n for n in names if "RECORD" in n).split("/")[0]}
 
 
-@pytest.mark.parametrize("home", [None, "absent"])  # in this order: the second makes a folder for kernels
+@pytest.mark.parametrize("home", [None, "absent"])
 def test_it_predicts_in_an_empty_folder_without_home_or_network(
-    installed: Path, temporary: Path, home: str | None
+    installed: Path, temporary: Path, tmp_path: Path, home: str | None
 ) -> None:
     # without HOME the home directory is that of the user database, which tests do not write to
-    variables = {"NUMBA_CACHE_DIR": str(temporary)} if home is None else {"HOME": str(installed / "empty" / home)}
-    variables["TMPDIR"] = str(temporary)
-    (temporary / "text.txt").write_text(TEXT, encoding="utf-8")  # a prediction of `--text` compiles nothing
-    done = ner_head(installed, "predict", str(temporary / "text.txt"), **variables)
+    variables = {"NUMBA_CACHE_DIR": str(kernels_in(temporary)), "TMPDIR": str(tmp_path)}
+    if home is not None:
+        variables = {"HOME": str(installed / "empty" / home), "TMPDIR": str(temporary)}
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")  # a prediction of `--text` compiles nothing
+    done = ner_head(installed, "predict", str(tmp_path / "text.txt"), **variables)
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("ner-head: no model is given, so the demonstration model of ner-head is used: ")
     assert done.stderr.endswith("not for real work\n")
     assert len(done.stderr.splitlines()) == 1
     assert ["Jana Nováková", "PER"] in [[s["text"], s["label"]] for s in json.loads(done.stdout)["spans"]]
     assert list((installed / "empty").iterdir()) == []
-    kernels = temporary / f"ner-head-kernels-{os.getuid()}"
-    assert kernels.is_dir() == (home is not None)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+    assert list(kernels_in(temporary).rglob("*.nbc"))
 
 
 def test_the_api_has_the_same_default_and_warns(installed: Path, temporary: Path) -> None:
     code = f"import ner_head; print(len(ner_head.Recognizer.load(device='cpu').recognize([{TEXT!r}])[0].spans))"
     command = [installed / "bin/python", "-c", code]
-    done = run(command, cwd=installed / "empty", environment={"NUMBA_CACHE_DIR": str(temporary)})
+    done = run(command, cwd=installed / "empty", environment={"NUMBA_CACHE_DIR": str(kernels_in(temporary))})
     assert int(done.stdout) >= 1
     assert "UserWarning: no model is given, so the demonstration model of ner-head is used: " in done.stderr
 

@@ -85,20 +85,15 @@ def trained(folder: Path) -> None:
     assert not list((folder / "data/training").iterdir())
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one-head", "committee"])
-def whole(request: pytest.FixtureRequest, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """A project after an uninterrupted run, and the number of its heads."""
-    folder = copied(prepared, tmp_path_factory.mktemp("whole") / "project", request.param)
-    trained(folder)
-    return folder, request.param
-
-
-@pytest.mark.parametrize("killed_in", ["last-head", "last-head-for-temperatures"])
+@pytest.mark.parametrize(
+    ("committee", "n_whole"), [(1, 0), (2, 3)], ids=["in the only head", "in the last head for the temperatures"]
+)
 def test_a_run_that_is_killed_ends_in_the_same_files(
-    prepared: Path, whole: tuple[Path, int], killed_in: str, tmp_path: Path
+    prepared: Path, committee: int, n_whole: int, tmp_path: Path
 ) -> None:
-    uninterrupted, committee = whole
-    n_whole = committee - 1 + (committee if killed_in == "last-head-for-temperatures" else 0)
+    """`n_whole` heads are finished when the process is killed, and the next one has trained for three epochs."""
+    uninterrupted = copied(prepared, tmp_path / "uninterrupted", committee)
+    trained(uninterrupted)
     killed, killed_after = copied(prepared, tmp_path / "killed", committee), 12 * n_whole + 3
     process = started(killed)
     assert process.stderr is not None

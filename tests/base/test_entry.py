@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,16 +162,23 @@ def test_a_pipe_that_was_never_read_is_quiet() -> None:
     ],
 )
 def test_ctrl_c_is_one_line(module: str, line: str, model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", module]
     if module == "ner_head.cli.main":
-        command, source = [sys.executable, "-m", module, "predict", "-", "--model", str(model)], subprocess.PIPE
+        command += ["predict", "-", "--from", "lines", "--model", str(model)]
     else:
         os.mkfifo(tmp_path / "params.yaml")  # reading it waits for ever
-        command, source = [sys.executable, "-m", module], None
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, stdin=source, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, process_group=0
-    ) as child:
-        time.sleep(2)
+    with (
+        subprocess.Popen(command, **pipes, text=True, cwd=tmp_path, env=environment, process_group=0) as child,
+        ExitStack() as stack,
+    ):
+        if module == "ner_head.cli.main":
+            child.stdin.write("Praha\n")
+            child.stdin.flush()
+            assert "Praha" in child.stdout.readline()  # imports are done, it waits for the next line
+        else:
+            stack.enter_context((tmp_path / "params.yaml").open("w"))  # waits until the other end is opened
         os.killpg(child.pid, signal.SIGINT)
         assert child.stderr is not None
         err = child.stderr.read()

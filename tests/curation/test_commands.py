@@ -34,6 +34,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pro
 
 
 def test_folds_are_trained_once_and_score_every_document_once(run: Run, project: Path) -> None:
+    shutil.rmtree(project / "data/folds", ignore_errors=True)  # other tests make the same folds
     code, out, err = run("folds", "-k", "3", "--json", "--output", "predicted.jsonl")
     assert code == 0, err
     found = json.loads(out)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -258,8 +259,8 @@ def test_text_of_european_languages_is_split_as_by_the_whole_vocabulary(both: tu
 @pytest.mark.parametrize("language", ["bg", "cs", "pl", "ru"])
 def test_running_text_is_split_as_by_the_whole_vocabulary(both: tuple[Tokenizer, Tokenizer], language: str) -> None:
     with lzma.open(SHARED / f"text/{language}.txt.xz", "rt", encoding="utf-8") as handle:
-        lines = [line for line, _ in zip(handle, range(20_000), strict=False) if EUROPEAN.fullmatch(line)]
-    assert len(lines) > 15_000
+        lines = [line for line in islice(handle, 0, 20_000, 4) if EUROPEAN.fullmatch(line)]
+    assert len(lines) > 3_750
     assert_same_pieces(both, lines)
 
 

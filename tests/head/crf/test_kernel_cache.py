@@ -122,8 +122,9 @@ def test_kernels_for_two_numbers_of_tags_are_read_from_the_cache_side_by_side(tm
 
 @pytest.fixture
 def sealed(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the package in a folder where nothing can be written."""
+    """A copy of the package, and a small kernel, in a folder where nothing can be written."""
     shutil.copytree(ROOT / "ner_head", tmp_path / "sealed/ner_head", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "sealed/double.py").write_text(DOUBLE, encoding="utf-8")
     folders = [tmp_path / "sealed", *(path for path in (tmp_path / "sealed").rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
@@ -132,25 +133,23 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-def errors_of(sealed: Path, **variables: str) -> str:
-    """Run the CRF from the copy; the home directory cannot be written either. Returns what it says."""
-    command = [sys.executable, "-c", LOG_PARTITION, "3"]
-    environment = {"PYTHONPATH": str(sealed), "HOME": str(sealed / "home"), **variables}
-    done = offline.run(command, cwd=sealed, environment=environment)
+def run_in(sealed: Path, *arguments: str, temporary: Path) -> tuple[str, str]:
+    """Run Python in the copy; the home directory cannot be written either. Returns output and errors."""
+    environment = {"PYTHONPATH": str(sealed), "HOME": str(sealed / "home"), "TMPDIR": str(temporary)}
+    done = offline.run([sys.executable, *arguments], cwd=sealed, environment=environment)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout.split()[1]) < 1e-4
-    return done.stderr
+    return done.stdout, done.stderr
 
 
 def test_kernels_are_kept_in_a_private_folder_where_nothing_else_can_be_written(sealed: Path, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
-    assert errors_of(sealed, TMPDIR=str(tmp_path / "temporary")) == ""
+    assert run_in(sealed, "double.py", temporary=tmp_path / "temporary") == ("[2. 2.] Counter()\n", "")
     (folder,) = (tmp_path / "temporary").iterdir()
     assert folder.name == f"ner-head-kernels-{os.getuid()}"
     assert folder.stat().st_mode & 0o777 == 0o700
     kernels = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")}
     assert kernels
-    assert errors_of(sealed, TMPDIR=str(tmp_path / "temporary")) == ""
+    assert "1" in run_in(sealed, "double.py", temporary=tmp_path / "temporary")[0].split("]")[1]
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")} == kernels
 
 
@@ -158,7 +157,8 @@ def test_the_crf_runs_as_torch_if_kernels_can_be_kept_nowhere(sealed: Path, tmp_
     kernels = tmp_path / "temporary" / f"ner-head-kernels-{os.getuid()}"
     kernels.mkdir(parents=True)
     kernels.chmod(0o755)  # others can read it: it is not ours
-    said = errors_of(sealed, TMPDIR=str(kernels.parent))
+    found, said = run_in(sealed, "-c", LOG_PARTITION, "3", temporary=kernels.parent)
+    assert float(found.split()[1]) < 1e-4
     assert f"the CRF runs as plain torch, many times slower: {kernels} is not a private folder of this user" in said
     assert list(kernels.iterdir()) == []
 
