@@ -56,9 +56,17 @@ CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if
 """Control characters, by which a terminal changes its state, and how they are shown."""
 
 
+LONGEST_LINE = 2000
+ENDS = 900  # characters that are left at each end of a longer line: the file, and how to mend it
+
+
 def harmless(message: str) -> str:
-    """A message whose control characters are escaped, because names and texts of a hostile file may be in it."""
-    return message.translate(CONTROLS)
+    """A message that a terminal can show, because names and texts of a hostile file may be in it.
+
+    Control characters are escaped, and very long lines are cut in the middle.
+    """
+    lines = message.translate(CONTROLS).split("\n")
+    return "\n".join(f"{line[:ENDS]} ... {line[-ENDS:]}" if len(line) > LONGEST_LINE else line for line in lines)
 
 
 def system_error(error: OSError, path: Path | None = None, *, mend: str = "") -> NerHeadError:

@@ -89,6 +89,16 @@ def test_control_characters_of_a_hostile_file_do_not_reach_the_terminal(capsys: 
     assert (code, err) == (3, "label '\\x1b[31m\\x00\\x9b': odd\tчешки\\x0d\n".join(["program: ", ""]))
 
 
+def test_a_name_of_thousands_of_characters_does_not_fill_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = ended(
+        raising(DataError(f"a.out: annotates '{'<a>' * 9999}', but no file has this id; mend it")), capsys
+    )
+    assert code == 3
+    assert err.startswith("program: a.out: annotates '<a><a>")
+    assert err.endswith("<a>', but no file has this id; mend it\n")
+    assert 1000 < len(err) < 2000
+
+
 def test_two_failures_have_two_files(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
