@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: no test reaches for the network
+os.environ["DVC_NO_ANALYTICS"] = "1"  # `dvc init` in a new folder would start a process that reports it
 # Before anything imports torch: a worker of pytest-xdist has one core. Threads that wait for each other on the tiny
 # matrices of the tests take several times as long as the work. Tests of threads set their number.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

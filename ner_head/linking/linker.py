@@ -189,6 +189,9 @@ class Linker:
             if bias is not None and bias.shape != (manifest.params.hidden,):
                 raise RuntimeError(f"{bias.numel()} hidden units, but {MANIFEST} says {manifest.params.hidden}")
             means = {name.removeprefix(MEANS): tensors.pop(name).numpy() for name in list(tensors) if MEANS in name}
+            n_layers = len(manifest.params.layers)
+            if any(mean.shape != next(iter(means.values())).shape or len(mean) != n_layers for mean in means.values()):
+                raise RuntimeError(f"means of other layers than the {n_layers} of {MANIFEST}")
             network = None
             if tensors:
                 network = PairNetwork(len(tensors["mean"]), manifest.params.hidden).eval()

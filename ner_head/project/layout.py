@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,15 @@ def _initialise_dvc(directory: Path) -> None:
     around = [folder for folder in (directory.absolute(), *directory.absolute().parents) if (folder / ".git").exists()]
     options = ["--no-scm"] if not around else ["--subdir"] if around[0] != directory.absolute() else []
     command = [sys.executable, "-m", "dvc", "init", "--quiet", *options]
-    done = subprocess.run(command, cwd=directory, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1"},  # the project's config says so too, once there is one
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ResourceError(f"{directory}: `dvc init` failed: {last}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_a_linker_is_saved_and_read_and_trained_alike_again(linker: Linker, tmp_
         Linker.load(tmp_path)
     (tmp_path / MANIFEST).write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match=r"links\.json: .*dvc repro link"):
+        Linker.load(tmp_path)
+
+
+def test_settings_of_other_layers_than_the_vectors_are_one_line(linker: Linker, tmp_path: Path) -> None:
+    linker.save(tmp_path)
+    content = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    content["params"]["layers"] = [1, 2, 3]
+    (tmp_path / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DataError, match=r"damaged: means of other layers than the 3 of links\.json; .*dvc repro link"):
         Linker.load(tmp_path)
 
 
