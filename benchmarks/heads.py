@@ -10,7 +10,7 @@ import torch
 
 from experiments.assignments import merge, parse_assignment
 from ner_head.base.params import read_sections, validate
-from ner_head.corpus.documents import read_documents
+from ner_head.corpus.records import read_documents
 from ner_head.corpus.results import Prediction, Temperatures
 from ner_head.features.store.store import FeatureStore
 from ner_head.head.model import Head

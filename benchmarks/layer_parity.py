@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from ner_head.corpus.documents import read_documents, sentence_id
+from ner_head.corpus.documents import sentence_id
+from ner_head.corpus.records import read_documents
 from ner_head.features.store.store import FeatureStore
 
 BAR = 2.0**-10  # float16 keeps 11 bits, and rounding may be off by half of the last; twice that for the batch's own

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, zip_longest
 from pathlib import Path
 
-from ner_head.corpus.documents import Document, Sentence, Span, read_documents, word_spans
+from ner_head.corpus.documents import Document, Sentence, Span, word_spans
+from ner_head.corpus.records import read_documents
 from ner_head.evaluation.measures.spans import Counts
 
 OUTSIDE = "O"

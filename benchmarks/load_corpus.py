@@ -11,7 +11,8 @@ from pathlib import Path
 
 import regex
 
-from ner_head.corpus.documents import Document, Span, to_record
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.records import to_record
 from ner_head.corpus.segment import segment
 from ner_head.formats import FORMATS
 from ner_head.formats.log import ReaderLog

@@ -20,8 +20,9 @@ import torch
 from benchmarks.heads import FEATURES, PREPARED
 from benchmarks.report import write_results
 from ner_head.base.params import read_params
-from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.documents import Document
 from ner_head.corpus.near_copies import near_copies
+from ner_head.corpus.records import read_documents
 from ner_head.curation.suggestion import choose, document_vectors, entropies, expected_errors
 from ner_head.features.store.store import FeatureStore
 from ner_head.folds.groups import sample_groups

@@ -26,7 +26,8 @@ import torch
 from benchmarks.heads import FEATURES, PREPARED
 from benchmarks.report import write_results
 from ner_head.base.params import read_params
-from ner_head.corpus.documents import Document, Sentence, Span, character_span, read_documents, word_spans
+from ner_head.corpus.documents import Document, Sentence, Span, character_span, word_spans
+from ner_head.corpus.records import read_documents
 from ner_head.corpus.word_features import document_word_ids
 from ner_head.curation.beliefs import beliefs
 from ner_head.curation.suspects import Suspect, counts, find_suspects

@@ -14,6 +14,7 @@ import numpy as np
 
 from ner_head.base.errors import DataError, system_error
 from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.records import span_of
 from ner_head.evaluation.measures.slices import LEAST_DOCUMENTS, SliceCounts, f1, interval
 from ner_head.evaluation.measures.spans import Scores, total_counts
 
@@ -172,7 +173,8 @@ def read_spans(path: Path, gold: Sequence[Document]) -> list[Document]:
         if line.strip():
             try:
                 content = json.loads(line)
-                records[content["text"]].append(tuple(sorted(_span(span) for span in content["spans"])))
+                text = content["text"]
+                records[text].append(tuple(sorted(_span(span, text) for span in content["spans"])))
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: no prediction with text and spans: {error!r}") from None
     found = []
@@ -186,14 +188,11 @@ def read_spans(path: Path, gold: Sequence[Document]) -> list[Document]:
     return found
 
 
-def _span(item: Any) -> Span:
-    """A span of a record: [start, end, label, probability, object of lemma and entity] or an object."""
+def _span(item: Any, text: str) -> Span:
+    """A span of a record (`span_of`), or of the output of `ner-head predict`, which is an object."""
     if isinstance(item, dict):
         item = [item["start"], item["end"], item["label"], item.get("probability")]
-    start, end, label, *probability = item
-    if type(start) is not int or type(end) is not int or not isinstance(label, str):
-        raise ValueError(f"{item!r} is not a span")
-    return Span(start, end, label, *(number for number in probability if not isinstance(number, dict)))
+    return replace(span_of(item, text), lemma=None, entity=None)
 
 
 def table(found: dict[str, Slice]) -> str:

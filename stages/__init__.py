@@ -17,7 +17,8 @@ from typing import NoReturn
 from ner_head.base import entry
 from ner_head.base.errors import DataError, ResourceError, harmless
 from ner_head.base.files import new_text, try_lock, write_text
-from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import read_documents
 
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")

@@ -13,7 +13,7 @@ from pathlib import Path
 from ner_head.base.extras import require_extra
 from ner_head.base.params import read_params
 from ner_head.baseline import BaselineParams, train_baseline
-from ner_head.corpus.documents import write_documents
+from ner_head.corpus.records import write_documents
 from ner_head.corpus.results import judged
 from ner_head.evaluation.measures.slices import forms
 from ner_head.evaluation.measures.spans import has_gold

@@ -16,7 +16,8 @@ from ner_head.base.files import write_text
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
 from ner_head.cards.card import Description, card, licence_of
-from ner_head.corpus.documents import Document, write_documents
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import write_documents
 from ner_head.corpus.results import Prediction, judged, judged_predictions
 from ner_head.evaluation.figures import Figures, figures, model_digest
 from ner_head.evaluation.measures.calibration import Confidence

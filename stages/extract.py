@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
-from ner_head.corpus.documents import read_documents
+from ner_head.corpus.records import read_documents
 from ner_head.features.extraction.checkpoints import local_encoder
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract

@@ -11,7 +11,7 @@ import sys
 
 from ner_head.base.errors import harmless
 from ner_head.base.params import read_params
-from ner_head.corpus.documents import write_documents
+from ner_head.corpus.records import write_documents
 from ner_head.preparation.prepare import PrepareParams, prepare, table
 
 from . import PARAMS, PREPARED, REPORTS, write_json

@@ -14,7 +14,8 @@ from dataclasses import replace
 from ner_head.base.files import write_text
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
-from ner_head.corpus.documents import Document, write_documents
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import write_documents
 from ner_head.evaluation.bsnlp_documents import TaskScores, task_scores, write_predictions
 from ner_head.features.store.mentions import SpanVectors
 from ner_head.features.store.store import FeatureStore

@@ -15,7 +15,8 @@ from ner_head.baseline import (
     sentence_features,
     train_baseline,
 )
-from ner_head.corpus.documents import Document, Span, read_documents, write_documents
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.records import read_documents, write_documents
 from ner_head.corpus.segment import segment
 from stages import baseline as stage
 

@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 
 from ner_head.base.errors import DataError
 from ner_head.comparison import Agreement, agree, compare, difference, read_spans, table
-from ner_head.corpus.documents import Document, Span, write_documents
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.records import write_documents
 from ner_head.corpus.segment import segment
 from ner_head.evaluation.measures.slices import gain
 from ner_head.pages.compare_page import page, rows_of
@@ -90,9 +91,10 @@ def test_predictions_are_found_by_their_text(tmp_path: Path) -> None:
     assert read_spans(path, [GOLD]) == [GOLD]
     with pytest.raises(DataError, match=r"a\.jsonl: no prediction for t/cs/2; predict the same documents"):
         read_spans(path, [GOLD, other])
-    path.write_text('{"text": "a", "spans": [[0, "x", "PER"]]}\n')
-    with pytest.raises(DataError, match=r"a\.jsonl:1: no prediction with text and spans"):
-        read_spans(path, [GOLD])
+    for span in ('[0, "x", "PER"]', '[0, 1, "PER", "0.5"]', '{"start": 0, "end": 1, "label": 5}', "[0, 9, 5]", "5"):
+        path.write_text(f'{{"text": "a", "spans": [{span}]}}\n')
+        with pytest.raises(DataError, match=r"a\.jsonl:1: no prediction with text and spans"):
+            read_spans(path, [GOLD])
 
 
 def test_models_and_files_of_the_sample_are_compared(

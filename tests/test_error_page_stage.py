@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document, Reading, write_documents
+from ner_head.corpus.documents import Document, Reading
+from ner_head.corpus.records import write_documents
 from ner_head.evaluation.nbest_files import write_nbest
 from ner_head.evaluation.readings import to_nbest
 from stages import error_page

@@ -15,7 +15,7 @@ from experiments import params as experiments
 from experiments.assignments import parse_assignment, split_assignment
 from ner_head.base.errors import UsageError
 from ner_head.base.params import read_params
-from ner_head.corpus.documents import read_documents
+from ner_head.corpus.records import read_documents
 from ner_head.head.model import build_head
 from ner_head.head.params import HeadParams
 from ner_head.inference.saved_model import ModelManifest

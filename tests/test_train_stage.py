@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import params as experiments
-from ner_head.corpus.documents import read_documents, write_documents
+from ner_head.corpus.records import read_documents, write_documents
 from stages import extract, prepare, train
 from tests.conftest import ROOT
 

@@ -53,7 +53,8 @@ FILE_ERRORS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOT
 
 
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
-"""Control characters, by which a terminal changes its state, and how they are shown."""
+CONTROLS |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029)}
+"""Control characters, by which a terminal changes its state, and line separators, and how they are shown."""
 
 
 LONGEST_LINE = 2000

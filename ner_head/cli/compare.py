@@ -36,7 +36,7 @@ def compare(
 ) -> None:
     """Compare two models on the same documents: what one finds and the other does not, and whether it is chance."""
     from ner_head import comparison
-    from ner_head.corpus.documents import read_documents
+    from ner_head.corpus.records import read_documents
     from ner_head.corpus.results import judged
     from ner_head.evaluation.measures.spans import has_gold
 

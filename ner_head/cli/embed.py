@@ -130,7 +130,7 @@ class Job:
 
     def write_store(self, output: Path) -> None:
         """Write a feature store, with its documents."""
-        from ner_head.corpus.documents import write_documents
+        from ner_head.corpus.records import write_documents
         from ner_head.features.extraction.extract import extract
         from ner_head.features.extraction.params import EncoderParams
         from ner_head.features.extraction.pool import Pool

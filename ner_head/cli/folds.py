@@ -61,7 +61,7 @@ def folds(
     tell(f"{heads.trained} of {len(trained)} heads trained, the others read from {folder}; {NOTHING_COMPUTED}")
     found = fold_scores(trained, documents, heads)
     if output is not None:
-        from ner_head.corpus.documents import write_documents
+        from ner_head.corpus.records import write_documents
 
         tell(f"{output}: {write_documents(output, found.predicted):,} documents")
     if as_json:

@@ -24,7 +24,7 @@ def plan(
     """Estimate what `dvc repro extract` needs: missing shards, bytes, time. Exits with 4 if the disk is too small."""
     from ner_head.base.params import read_params
     from ner_head.base.runtime import RuntimeParams
-    from ner_head.corpus.documents import read_documents
+    from ner_head.corpus.records import read_documents
     from ner_head.features.extraction.checkpoints import local_encoder
     from ner_head.features.extraction.params import EncoderParams
     from ner_head.preparation.prepare import PrepareParams, prepare

@@ -122,7 +122,7 @@ def read_texts(files: list[str], source: str, language: str | None) -> list[Docu
 
 def prepared_documents(folder: Path) -> list[Document]:
     """The prepared documents of all splits that are there."""
-    from ner_head.corpus.documents import read_documents
+    from ner_head.corpus.records import read_documents
 
     paths = [folder / f"{split}.jsonl" for split in ("train", "dev", "test")]
     if not any(path.is_file() for path in paths):

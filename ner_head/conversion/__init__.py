@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ner_head.base.errors import UsageError, system_error
+from ner_head.base.errors import DataError, UsageError, system_error
 from ner_head.base.extras import require_extra
 from ner_head.base.files import new_folder, whole_file
 from ner_head.conversion import brat, bsnlp, conll, corpora, doccano, label_studio, spacy_docs, webanno, xmi
@@ -102,18 +102,21 @@ def write(
     tool, target, found = tool_of(form, writes=True), Path(path), losses if losses is not None else Losses()
     assert tool.write is not None  # `tool_of` has checked it
     chosen, noted = options or Options(), _unique(documents, found, tool)
-    if tool.folder:
-        with new_folder(target) as folder:
-            tool.write(noted, folder, chosen, found)
-        return found
-    if target.is_dir():
+    if target.is_dir() and not tool.folder:
         raise UsageError(f"{target}: is a folder; {form} writes a file")
     try:
+        if tool.folder:
+            with new_folder(target) as folder:
+                tool.write(noted, folder, chosen, found)
+            return found
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as handle:
             tool.write(noted, Path(handle.name), chosen, found)
     except OSError as error:
         raise system_error(error, target) from None
+    except UnicodeEncodeError as error:  # texts are checked when they are read
+        around = error.object[max(error.start - 20, 0) : error.end + 20]
+        raise DataError(f"{target}: an id or a label has a lone surrogate, near {around!r}; correct it") from None
     return found
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ner_head.conversion.tool import Losses, Options, Reader, Tool
-from ner_head.corpus.documents import Document, to_record
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import to_record
 from ner_head.formats import FORMATS
 from ner_head.formats.log import ReaderLog
 from ner_head.formats.options import ReaderOptions

@@ -151,7 +151,8 @@ def _bare(task: Mapping[str, Any], number: str, field: str) -> Document:
     texts = [key for key, value in data.items() if isinstance(value, str)]
     key = field or (OBJECT if OBJECT in texts else texts[0] if len(texts) == 1 else "")
     if key not in texts:
-        raise ValueError(f"no text under {key or OBJECT!r}; its keys are {', '.join(data)}; name one with --text-field")
+        keys = ", ".join(map(repr, data))
+        raise ValueError(f"no text under {key or OBJECT!r}; its keys are {keys}; name one with --text-field")
     text = data[key]
     text.encode()  # a lone surrogate is a ValueError
     name = data.get("id", task.get("id", number))

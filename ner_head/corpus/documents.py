@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from ner_head.base.errors import DataError
-from ner_head.base.files import new_text
 from ner_head.corpus.shown import SHOWN, counted, rounded, short
 
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2: undetermined
@@ -205,103 +202,3 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
 def character_span(sentence: Sentence, span: Span) -> Span:
     """Convert a word span to characters of the document."""
     return replace(span, start=sentence.words[span.start].start, end=sentence.words[span.end - 1].end)
-
-
-def to_record(document: Document) -> dict[str, Any]:
-    """Convert a document to its record in a file of documents.
-
-    Words are stored as offsets only, so they cannot contradict the text.
-    """
-    return {
-        "id": document.id,
-        "topic": document.topic,
-        "language": document.language,
-        "text": document.text,
-        "sentences": [[[word.start, word.end] for word in sentence.words] for sentence in document.sentences],
-        "spans": [_fields(span) for span in document.spans],
-        **({} if document.annotates is None else {"annotates": list(document.annotates)}),
-    }
-
-
-def _fields(span: Span) -> list[int | str | float | dict[str, str]]:
-    """[start, end, label], then the probability if there is one, then an object of lemma and entity if it has them."""
-    known = [] if span.probability is None else [span.probability]
-    named = normal_form(span)
-    return [span.start, span.end, span.label, *known, *([named] if named else [])]
-
-
-def from_record(record: dict[str, Any]) -> Document:
-    """Inverse of `to_record`.
-
-    Raises:
-        KeyError, TypeError, ValueError: the record is malformed, or has offsets outside the text.
-    """
-    text = record["text"]
-
-    def checked(start: int, end: int) -> tuple[int, int]:
-        if not 0 <= start < end <= len(text):
-            raise ValueError(f"offsets [{start}, {end}) outside the text (0..{len(text)}) or empty")
-        return start, end
-
-    sentences = tuple(
-        Sentence(tuple(Word(text[start:end], *checked(start, end)) for start, end in words))
-        for words in record.get("sentences", [])
-    )
-    spans = tuple(sorted(_span(*checked(start, end), *rest) for start, end, *rest in record.get("spans", [])))
-    if wrong := [s.probability for s in spans if s.probability is not None and not 0 <= s.probability <= 1]:
-        raise ValueError(f"probability {wrong[0]} is not between 0 and 1")
-    return Document(
-        id=record["id"],
-        text=text,
-        language=record.get("language", UNKNOWN_LANGUAGE),
-        topic=record.get("topic", ""),
-        sentences=sentences,
-        spans=spans,
-        annotates=None if record.get("annotates") is None else tuple(map(str, record["annotates"])),
-    )
-
-
-def _span(start: int, end: int, label: str, *rest: float | dict[str, str]) -> Span:
-    """Inverse of `_fields`."""
-    named = rest[-1] if rest and isinstance(rest[-1], dict) else {}
-    probability = [number for number in rest if not isinstance(number, dict)]
-    if not all(isinstance(text, str) for text in named.values()) or not named.keys() <= {"lemma", "entity"}:
-        raise ValueError(f"lemma and entity must be strings, got {named}")
-    return Span(start, end, label, *probability, lemma=named.get("lemma"), entity=named.get("entity"))
-
-
-def write_documents(path: Path, documents: Iterable[Document]) -> int:
-    """Write one document per line, and return their number.
-
-    Without documents, the file has one empty line, because DVC warns about empty files.
-    """
-    count = 0
-    with new_text(path) as handle:
-        for document in documents:
-            handle.write(json.dumps(to_record(document), ensure_ascii=False) + "\n")
-            count += 1
-        if not count:
-            handle.write("\n")
-    return count
-
-
-def read_documents(path: Path) -> Iterator[Document]:
-    """Read the documents of a file, in order.
-
-    Raises:
-        DataError: the file cannot be opened, or a line is not a document (names file and line).
-    """
-    try:
-        handle = path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; run `dvc repro prepare`") from None
-    with handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip():
-                continue
-            try:
-                yield from_record(json.loads(line.decode("utf-8")))
-            except UnicodeDecodeError as error:  # its repr has the whole line
-                raise DataError(f"{path}:{number}: not a document: {error.reason} at byte {error.start}") from None
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise DataError(f"{path}:{number}: not a document: {error!r}") from None

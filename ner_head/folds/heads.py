@@ -10,7 +10,8 @@ from pathlib import Path
 
 import ner_head
 from ner_head.base.files import new_folder
-from ner_head.corpus.documents import Document, to_record
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import to_record
 from ner_head.features.store.store import FeatureStore
 from ner_head.inference.saved_model import SavedModel
 from ner_head.inference.tagger import Tagger

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ner_head.base.params import read_params
 from ner_head.base.runtime import RuntimeParams
-from ner_head.corpus.documents import Document, read_documents
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import read_documents
 from ner_head.features.store.store import FeatureStore
 from ner_head.folds.heads import SubsetHeads
 from ner_head.head.params import HeadParams

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
-from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document, from_record
+from ner_head.corpus.documents import UNKNOWN_LANGUAGE, Document
 from ner_head.corpus.languages import tidy
+from ner_head.corpus.records import from_record
 from ner_head.formats.labels import clean, fault
 from ner_head.formats.problems import LOST, Problem, ProblemParts
 

@@ -85,8 +85,8 @@ def test_anything_else_exits_with_70_and_keeps_its_traceback(
 
 
 def test_control_characters_of_a_hostile_file_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    code, err = ended(raising(DataError("label '\x1b[31m\x00\x9b': odd\tчешки\r")), capsys)
-    assert (code, err) == (3, "label '\\x1b[31m\\x00\\x9b': odd\tчешки\\x0d\n".join(["program: ", ""]))
+    code, err = ended(raising(DataError("label '\x1b[31m\x00\x9b': odd\tчешки\r\u2028")), capsys)
+    assert (code, err) == (3, "label '\\x1b[31m\\x00\\x9b': odd\tчешки\\x0d\\u2028\n".join(["program: ", ""]))
 
 
 def test_a_name_of_thousands_of_characters_does_not_fill_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

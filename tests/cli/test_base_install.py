@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ner_head.corpus.documents import Document, write_documents
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import write_documents
 from ner_head.features.store.store import FeatureStore
 from tests.conftest import ROOT
 

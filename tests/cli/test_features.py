@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ner_head.cli import main as cli
-from ner_head.corpus.documents import Document, write_documents
+from ner_head.corpus.documents import Document
+from ner_head.corpus.records import write_documents
 from ner_head.features.extraction.encoder import Encoder
 from ner_head.features.extraction.extract import extract
 from ner_head.features.extraction.pool import Pool

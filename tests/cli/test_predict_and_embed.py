@@ -14,7 +14,8 @@ import torch
 
 import ner_head
 from ner_head.cli import main as cli
-from ner_head.corpus.documents import Document, read_documents, sentence_id
+from ner_head.corpus.documents import Document, sentence_id
+from ner_head.corpus.records import read_documents
 from ner_head.features.store.store import FeatureStore
 from tests.conftest import ROOT
 

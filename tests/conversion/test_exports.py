@@ -12,6 +12,7 @@ from ner_head.base.errors import DataError, NerHeadError, UsageError
 from ner_head.conversion import Losses, Options
 from ner_head.conversion.recognition import tool_name
 from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.segment import segment
 from tests.corpus.strategies import write
 
 TEXT = "😀 Jana Nová\r\nbydlí v Brně."
@@ -253,8 +254,9 @@ def test_a_doc_bin_of_spacy_with_groups_of_spans(tmp_path: Path) -> None:
         (
             "label-studio",
             {"a": '[{"data": {"title": "x", "body": "y"}}]'},
-            "no text under 'text'; its keys are title, body",
+            "no text under 'text'; its keys are 'title', 'body'",
         ),
+        ("label-studio", {"a": r'[{"data": {"a\nb": 1, "c": 2}}]'}, r"its keys are 'a\\nb', 'c'"),
         ("label-studio", {"a": '[{"data": {"text": "x"}, "annotations": 1.5}]'}, "annotations must be a list, got 1.5"),
         (
             "label-studio",
@@ -275,6 +277,14 @@ def test_a_malformed_file_is_one_line(tmp_path: Path, form: str, files: dict[str
     with pytest.raises(DataError, match=message) as found:
         read(tmp_path / "a", form, Options(layer="custom.Entity", feature="kind") if form == "xmi" else None)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("form", ["label-studio", "doccano", "jsonl", "brat", "webanno", "conll"])
+def test_an_id_with_a_lone_surrogate_is_one_line(form: str, tmp_path: Path) -> None:
+    document = Document("a\ud800", "Jana", "cs", sentences=segment("Jana", "cs"), spans=(Span(0, 4, "PER"),))
+    with pytest.raises(DataError, match=r"out: an id or a label has a lone surrogate, near '.*\\ud800"):
+        conversion.write([document], tmp_path / "out", form)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_malformed_line_of_brat_is_named(tmp_path: Path) -> None:

@@ -15,14 +15,11 @@ from ner_head.corpus.documents import (
     Span,
     Word,
     character_span,
-    from_record,
-    read_documents,
     sentence_id,
-    to_record,
     without_overlaps,
     word_spans,
-    write_documents,
 )
+from ner_head.corpus.records import from_record, read_documents, to_record, write_documents
 from tests.corpus.strategies import documents
 from tests.corpus.strategies import word_spans as drawn_spans
 
@@ -85,6 +82,33 @@ def test_a_span_keeps_its_probability_and_equals_one_without() -> None:
 def test_offsets_outside_the_text_or_empty_are_refused(offsets: list[int]) -> None:
     with pytest.raises(ValueError, match=r"outside the text \(0\.\.3\) or empty"):
         from_record({"id": "1", "text": "abc", "spans": [[*offsets, "PER"]]})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"spans": [[0, 3, ["PER"]]]},
+        {"spans": [[0, 3, 5]]},
+        {"spans": [[0, 3.0, "PER"]]},
+        {"spans": [[False, 3, "PER"]]},
+        {"spans": [[0, 3, "PER", "0.5"]]},
+        {"spans": [[0, 3, "PER", True]]},
+        {"spans": [[0, 3, "PER", 0.5, 0.5]]},
+        {"spans": [[0, 3]]},
+        {"spans": 5},
+        {"id": 5},
+        {"language": ["cs"]},
+        {"topic": {}},
+        {"text": ["abc"]},
+        {"annotates": 5},
+    ],
+    ids=str,
+)
+def test_values_of_other_types_are_refused(changed: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "dev.jsonl"
+    path.write_text(json.dumps({"id": "1", "text": "abc", **changed}))
+    with pytest.raises(DataError, match=r"dev\.jsonl:1: not a document: (TypeError|ValueError)"):
+        list(read_documents(path))
 
 
 def test_a_line_that_is_no_document_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ner_head.cli import main as cli
-from ner_head.corpus.documents import read_documents, write_documents
+from ner_head.corpus.records import read_documents, write_documents
 from tests.conftest import ROOT
 
 Run = Callable[..., tuple[int, str, str]]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_head.base.errors import DataError
-from ner_head.corpus.documents import Document, Span, write_documents
+from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.records import write_documents
 from ner_head.corpus.segment import segment
 from ner_head.formats.jsonl import read
 from ner_head.formats.log import ReaderLog

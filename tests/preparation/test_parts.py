@@ -11,7 +11,7 @@ import pytest
 
 from ner_head.base.errors import UsageError
 from ner_head.base.params import validate
-from ner_head.corpus.documents import read_documents, write_documents
+from ner_head.corpus.records import read_documents, write_documents
 from ner_head.corpus.results import judged
 from ner_head.preparation.prepare import PrepareParams, prepare
 from tests.conftest import ROOT

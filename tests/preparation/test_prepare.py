@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from ner_head.base.errors import DataError, UsageError
-from ner_head.corpus.documents import Document, Span, read_documents, word_spans
+from ner_head.corpus.documents import Document, Span, word_spans
+from ner_head.corpus.records import read_documents
 from ner_head.corpus.segment import SEGMENTATION
 from ner_head.corpus.tagging import TagSet
 from ner_head.formats.format import SourceDocument

@@ -85,7 +85,7 @@ def test_other_documents_pools_and_layers_are_refused(store: FeatureStore, docum
 def test_the_probe_in_the_documentation_learns(
     store: FeatureStore, documents: list[Document], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ner_head.corpus.documents import write_documents
+    from ner_head.corpus.records import write_documents
 
     text = (ROOT / "docs/integrations.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(from torch\.utils.*?)```", text, re.DOTALL)

@@ -49,9 +49,9 @@ class EncoderIdentity(Params):
     local: bool = False
     """Whether `model` is a folder."""
     fingerprint: str = Field(pattern=HEX64)
-    n_layers: int = Field(ge=1)
+    n_layers: int = Field(ge=1, le=10_000)
     """Number of layers of the encoder. `layers` says which of them are stored."""
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=1_000_000)
 
 
 class EncoderRecord(EncoderSpec, EncoderIdentity):  # the last base's fields come first in the file

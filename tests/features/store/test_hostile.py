@@ -218,6 +218,10 @@ def test_numbers_that_are_not_finite_are_refused_when_read(tmp_path: Path, chang
         ({"shards": [{"key": "../../etc/passwd", "sha256": "0" * 64, "documents": []}]}, "should match pattern"),
         ({"extra": 1}, "Extra inputs"),
         (
+            {"encoder": {"model": "m", "fingerprint": "f" * 64, "n_layers": 10**30, "width": 2}},
+            "less than or equal to 10000",
+        ),
+        (
             {"shards": [{"key": KEY, "sha256": "0" * 64, "documents": [{"key": "d", "n_sentences": 10**15}]}]},
             "cannot hold",
         ),
