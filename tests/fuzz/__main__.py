@@ -101,7 +101,7 @@ def fork(target: str, numbers: range, seed: int, sound: Path) -> list[dict[str, 
 def try_target(target: str, n_inputs: int, seed: int, sound: Path, out: Path) -> Counter[str]:
     """Try all inputs of a target. Findings are written to a folder each."""
     counts, number = Counter[str](), 0
-    if target in TARGETS:
+    if target in TARGETS and not TARGETS[target].threads:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
             for line, outcome in TARGETS[target].warm_up(sound, Path(scratch)):
                 sys.exit(f"{target}: fails without damage: {line}: {outcome}")

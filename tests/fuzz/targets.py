@@ -34,6 +34,7 @@ class Target:
         commands: command lines; one is run. `stage NAME` is a stage of the pipeline.
         repair: adapts what vouches for the damaged file, such as digests in a manifest.
         weight: share of the inputs, relative to the other targets.
+        threads: whether a command starts threads that a later fork does not have; the commands are not warmed up then.
     """
 
     sound: tuple[str, ...]
@@ -41,6 +42,7 @@ class Target:
     commands: tuple[str, ...]
     repair: Repair | None = None
     weight: float = 1.0
+    threads: bool = False
 
     def attempt(self, sound: Path, scratch: Path, rng: Random) -> tuple[Outcome, str]:
         """Damage a copy of the sound files, and run a command on it. Also says what was done."""
@@ -233,6 +235,7 @@ TARGETS: dict[str, Target] = {
         ("reports/*.csv", "reports/*.json", "reports/baseline/*.json", "dvc.yaml"),
         ("stage evaluate", "stage plots_page", "bundle models/head out"),
         weight=0.3,
+        threads=True,  # of the library that draws plots
     ),
     "texts": Target(
         ("corpora/text", *MODEL),
