@@ -10,8 +10,7 @@ if __name__ == "__main__":
 from pathlib import Path
 
 from ner_head.base.files import write_text
-from ner_head.base.params import round_trip
-from ner_head.pages.plots_page import plots_page
+from ner_head.pages.plots_page import plots_page, read_plots
 
 from . import REPORTS
 
@@ -20,5 +19,4 @@ PIPELINE, TEMPLATES = Path("dvc.yaml"), Path(".dvc/plots")
 
 def main() -> None:
     """Draw all plots."""
-    plots = round_trip().load(PIPELINE.read_text(encoding="utf-8"))["plots"]
-    write_text(REPORTS / "plots.html", plots_page(plots, TEMPLATES))
+    write_text(REPORTS / "plots.html", plots_page(read_plots(PIPELINE), TEMPLATES))

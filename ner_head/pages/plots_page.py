@@ -7,10 +7,40 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Annotated, Any
 
-from ner_head.base.errors import DataError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from ruamel.yaml.error import YAMLError
+
+from ner_head.base.errors import DataError, system_error
+from ner_head.base.params import first_problem, round_trip
 from ner_head.pages.parts import asset, head, safe
+
+
+class Plot(BaseModel):
+    """What every plot of `dvc.yaml` has here; its other keys are DVC's."""
+
+    x: str
+    y: Annotated[dict[str, str | Annotated[list[str], Field(min_length=1)]], Field(min_length=1, max_length=1)]
+    """The columns of one table."""
+
+
+def read_plots(path: Path) -> list[dict[str, Mapping[str, Any]]]:
+    """The list `plots` of a `dvc.yaml`.
+
+    Raises:
+        DataError: the file is absent, not YAML, or has no such list.
+    """
+    try:
+        plots: list[dict[str, Mapping[str, Any]]] = round_trip().load(path.read_text(encoding="utf-8"))["plots"]
+        TypeAdapter(list[dict[str, Plot]]).validate_python(plots)
+        return plots
+    except OSError as error:
+        raise system_error(error, path) from None
+    except ValidationError as error:
+        raise DataError(f"{path}: plots: {first_problem(error)}") from None
+    except (YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: has no list `plots`: {' '.join(str(error).split())[:200]}") from None
 
 
 def plots_page(plots: Sequence[Mapping[str, Mapping[str, Any]]], templates: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from ner_head.base.errors import DataError
 from ner_head.base.params import round_trip
-from ner_head.pages.plots_page import plots_page
+from ner_head.pages.plots_page import plots_page, read_plots
 from tests.conftest import ROOT
 
 PLOTS = round_trip().load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
@@ -49,6 +49,30 @@ def test_the_page_loads_and_runs_nothing(page: str) -> None:
 def test_without_tables_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "no table has a row" in plots_page(PLOTS, ROOT / ".dvc/plots")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[",
+        "[1]",
+        "stages: {}",
+        "plots: 5",
+        "plots: [5]",
+        "plots: [{a: {x: b}}]",
+        "plots: [{a: {x: b, y: {}}}]",
+        "plots: [{a: {x: b, y: {c: []}}}]",
+        "plots: [{a: {x: b, y: {c: 5}}}]",
+        "\x00",
+        "- " * 9999,
+    ],
+)
+def test_a_pipeline_without_plots_is_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(content)
+    with pytest.raises(DataError, match=r"dvc\.yaml: (plots: |has no list `plots`)") as caught:
+        read_plots(tmp_path / "dvc.yaml")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_plot_without_its_template_is_one_line(page: str) -> None:
