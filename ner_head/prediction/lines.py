@@ -120,14 +120,14 @@ def _opened(path: str) -> Iterator[int]:
 
 def _as_they_come(descriptor: int) -> Iterator[bytes | Pause]:
     """The chunks of a pipe, read in a thread."""
-    found: Queue[bytes | OSError] = Queue(AHEAD)
+    found: Queue[bytes | BaseException] = Queue(AHEAD)
 
     def pump() -> None:
         try:
             while chunk := os.read(descriptor, CHUNK):
                 found.put(chunk)
             found.put(b"")
-        except OSError as error:
+        except BaseException as error:  # of any kind, as too little memory: it is raised in the reader's thread
             found.put(error)
 
     Thread(target=pump, daemon=True).start()  # it may wait for input for ever
@@ -137,7 +137,7 @@ def _as_they_come(descriptor: int) -> Iterator[bytes | Pause]:
         except Empty:
             yield PAUSE
             chunk = found.get()
-        if isinstance(chunk, OSError):
+        if isinstance(chunk, BaseException):
             raise chunk
         if not chunk:
             return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from ner_head.base.errors import harmless
+
 
 class Refusal(HTTPException):
     """A request that is refused. The message is one line for the client."""
@@ -27,4 +29,4 @@ class Refusal(HTTPException):
 def refused(status: int, line: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer for a refused request: `{"error": "..."}`."""
     plain = " ".join(line.encode("utf-8", "backslashreplace").decode().split())
-    return JSONResponse({"error": plain}, status, headers)
+    return JSONResponse({"error": harmless(plain)}, status, headers)

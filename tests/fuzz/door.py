@@ -100,7 +100,7 @@ def judge(code: int, err: str, grown: int) -> str:
 def said_clearly(err: str) -> bool:
     """Whether the error is one line after notes, one line for each place, or typer's message about usage."""
     lines = [line for line in err.splitlines() if line.strip()]
-    if lines[0].startswith("Usage:"):
+    if lines[0].startswith(("Usage:", "Error:")):
         return lines[-1].startswith("Error:")
     starts = [n for n, line in enumerate(lines) if re.match(r"(ner-head|error): (?!warning|skipped)", line)]
     return bool(starts) and all(re.match(r"\S.*:\d+: ", line) for line in lines[starts[-1] + 1 :])

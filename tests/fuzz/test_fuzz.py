@@ -47,6 +47,7 @@ def test_the_sound_files_are_accepted(target: str, sound: Path, tmp_path: Path) 
         (3, "ner-head: a.jsonl:1: no text\na.jsonl:2: no text\n", 0, ""),
         (3, "a note\nner-head: a.txt: no text\n", 0, ""),
         (2, "Usage: ner-head check\nTry ...\n\nError: No such option\n", 0, ""),
+        (2, "Error: Option '--export' requires 2 arguments.\n", 0, ""),
         (70, "ner-head: unexpected: KeyError: 'x', please report, with a.log\n", 0, "exit code 70"),
         (1, "Traceback (most recent call last):\n", 0, "a traceback"),
         (3, "", 0, "no message"),

@@ -52,6 +52,14 @@ def test_a_pipe_gives_each_line_before_the_next_is_written() -> None:
     os.close(reading)
 
 
+def test_too_little_memory_for_a_pipe_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, written = os.pipe()
+    with monkeypatch.context() as patch, os.fdopen(read), os.fdopen(written, "w"):
+        patch.setattr(lines.os, "read", lambda *_: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            list(lines.chunks(f"/dev/fd/{read}"))
+
+
 def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with pytest.raises(UsageError, match=r"a\.txt: No such file or directory"):

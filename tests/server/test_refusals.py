@@ -129,3 +129,12 @@ def test_with_a_token_only_health_is_open(given: dict[Any, Any], allowed: bool) 
             assert answer.headers["www-authenticate"].startswith("Bearer")
         assert ask(app, "GET", "/health").json() == {"status": "ok"}
         assert ask(app, "GET", "/label-studio/health").status_code == 200
+
+
+def test_a_name_of_thousands_of_characters_is_not_sent_back_whole(names: Intake) -> None:
+    content = b'{"text": "a", "' + b"k" * 9999 + b'": 1}'
+    status, found = error(ask(names, "POST", "/predict", content=content, headers=JSON))
+    assert status == 422
+    assert found.startswith("kkk")
+    assert found.endswith("k: Extra inputs are not permitted")
+    assert len(found) < 2000
