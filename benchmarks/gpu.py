@@ -13,10 +13,7 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ import torch
 
 from benchmarks import tuning
 from benchmarks.extraction import random_encoder, sample
+from benchmarks.machine import Machine
 from benchmarks.random_store import random_examples, random_store
 from benchmarks.report import write_results
 from ner_head.base.runtime import Preload
@@ -47,56 +45,6 @@ from ner_head.training.trainer import Trainer
 LABELS, LANGUAGES = ["EVT", "LOC", "ORG", "PER", "PRO"], ["bg", "cs", "pl", "ru"]
 EPOCHS = 80
 Row = tuple[str, str, str]  # what, figure, goal
-
-
-class Machine:
-    """A device and how to time it."""
-
-    def __init__(self, name: str) -> None:
-        self.device = torch.device(name)
-        self.cuda = self.device.type == "cuda"
-
-    def wait(self) -> None:
-        """Until all that was asked is done."""
-        if self.cuda:
-            torch.cuda.synchronize()
-
-    def seconds(self, work: Callable[[], Any]) -> float:
-        """Of some work, to its end."""
-        self.wait()
-        start = time.perf_counter()
-        work()
-        self.wait()
-        return time.perf_counter() - start
-
-    def milliseconds(self, work: Callable[[], Any], repeats: int = 20) -> float:
-        """The median of some calls."""
-        work()
-        return 1e3 * statistics.median(self.seconds(work) for _ in range(repeats))
-
-    @contextmanager
-    def peak(self) -> Iterator[list[float]]:
-        """GB of the GPU's memory that were allocated at most; 0 elsewhere."""
-        found = [0.0]
-        if self.cuda:
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-        yield found
-        if self.cuda:
-            found[0] = torch.cuda.max_memory_allocated() / 1e9
-
-    @contextmanager
-    def questions(self) -> Iterator[list[str]]:
-        """The host's waits for the GPU."""
-        found: list[str] = []
-        if self.cuda:
-            torch.cuda.set_sync_debug_mode("warn")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            yield found
-        if self.cuda:
-            torch.cuda.set_sync_debug_mode("default")
-        found += [str(warning.message) for warning in caught if "synchroniz" in str(warning.message)]
 
 
 def extraction(machine: Machine, folder: Path, n_sentences: int, batch_pieces: int) -> list[Row]:

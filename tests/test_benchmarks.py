@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu import Machine, Training
+from benchmarks.gpu import Training
+from benchmarks.machine import Machine
 from benchmarks.memory import Peak
 from benchmarks.random_store import memory, random_store
 from benchmarks.training import forward_products

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from ner_head import conversion
-from ner_head.base.errors import DataError, NerHeadError, UsageError
+from ner_head.base.errors import DataError
 from ner_head.conversion import Losses, Options
 from ner_head.conversion.recognition import tool_name
 from ner_head.corpus.documents import Document, Span
-from ner_head.corpus.segment import segment
 from tests.corpus.strategies import write
 
 TEXT = "😀 Jana Nová\r\nbydlí v Brně."
@@ -279,27 +278,10 @@ def test_a_malformed_file_is_one_line(tmp_path: Path, form: str, files: dict[str
     assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("form", ["label-studio", "doccano", "jsonl", "brat", "webanno", "conll"])
-def test_an_id_with_a_lone_surrogate_is_one_line(form: str, tmp_path: Path) -> None:
-    document = Document("a\ud800", "Jana", "cs", sentences=segment("Jana", "cs"), spans=(Span(0, 4, "PER"),))
-    with pytest.raises(DataError, match=r"out: an id or a label has a lone surrogate, near '.*\\ud800"):
-        conversion.write([document], tmp_path / "out", form)
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_malformed_line_of_brat_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": "Jana", "a.ann": "T1\tPER 0 4\tJana\nT2\tPER four\tJana\n"})
     with pytest.raises(DataError, match=r"a.ann:2: expected `T2⇥LABEL START END⇥TEXT`"):
         read(tmp_path, "brat")
-
-
-def test_unknown_formats_and_absent_files_are_errors_of_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown format 'x'; formats are label-studio, doccano"):
-        conversion.read(tmp_path, "x")
-    with pytest.raises(UsageError, match="no such file or folder"):
-        conversion.read(tmp_path / "absent", "jsonl")
-    with pytest.raises(NerHeadError, match="unknown format 'slavicner'"):
-        conversion.write([], tmp_path / "x", "slavicner")
 
 
 @pytest.mark.parametrize("form", ["label-studio", "brat", "webanno", "xmi", "spacy", "doccano", "jsonl"])

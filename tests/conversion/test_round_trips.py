@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ner_head import conversion
+from ner_head.base.errors import DataError, NerHeadError, UsageError
 from ner_head.conversion import Losses, Options
 from ner_head.corpus.documents import Document, Span
+from ner_head.corpus.segment import segment
 from tests.corpus.strategies import documents as any_documents
 
 EXACT = ("label-studio", "doccano", "brat", "webanno", "xmi", "spacy", "conll", "jsonl")
@@ -127,3 +129,20 @@ def test_conll_counts_overlaps_and_joins_sentences_that_a_span_crosses(tmp_path:
     (found,) = conversion.read(tmp_path / "a.conll", "conll")
     assert found.spans == (Span(0, 8, "B"),)
     assert losses.counts() == {"overlapping": 1}
+
+
+@pytest.mark.parametrize("form", ["label-studio", "doccano", "jsonl", "brat", "webanno", "conll"])
+def test_an_id_with_a_lone_surrogate_is_one_line(form: str, tmp_path: Path) -> None:
+    document = Document("a\ud800", "Jana", "cs", sentences=segment("Jana", "cs"), spans=(Span(0, 4, "PER"),))
+    with pytest.raises(DataError, match=r"out: an id or a label has a lone surrogate, near '.*\\ud800"):
+        conversion.write([document], tmp_path / "out", form)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_formats_and_absent_files_are_errors_of_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown format 'x'; formats are label-studio, doccano"):
+        conversion.read(tmp_path, "x")
+    with pytest.raises(UsageError, match="no such file or folder"):
+        conversion.read(tmp_path / "absent", "jsonl")
+    with pytest.raises(NerHeadError, match="unknown format 'slavicner'"):
+        conversion.write([], tmp_path / "x", "slavicner")
